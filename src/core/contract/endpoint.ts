@@ -1,0 +1,39 @@
+import type { z } from 'zod'
+import type { ErrorCode } from '../errors.js'
+import type { KeyRole } from '../resolved-key.js'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+interface EndpointBase {
+  /** Names the handler in src/workers/handlers, `<resource>.<verb>`. */
+  readonly id: string
+  readonly method: Method
+  /** OpenAPI form: `/admin/tenants/{id}`. */
+  readonly path: string
+  readonly tag: string
+  readonly summary: string
+  readonly params?: z.ZodObject
+  readonly query?: z.ZodObject
+  readonly body?: z.ZodObject
+  /** Success status → schema of the JSON reply. */
+  readonly reply: Readonly<Record<number, z.ZodType>>
+  /** What it can answer beside the errors that every endpoint has (400s, 401, 500). */
+  readonly errors: readonly ErrorCode[]
+}
+
+export interface AdminEndpoint extends EndpointBase {
+  readonly auth: 'admin'
+}
+
+export interface TenantEndpoint extends EndpointBase {
+  readonly auth: 'key'
+  /** Key roles that may call it. */
+  readonly roles: readonly KeyRole[]
+}
+
+export type Endpoint = AdminEndpoint | TenantEndpoint
+
+/** Declares an endpoint. Routing, validation, the OpenAPI document and the docs page are derived from it. */
+export function endpoint<const E extends Endpoint>(declaration: E): E {
+  return declaration
+}

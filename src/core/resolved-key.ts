@@ -1,0 +1,18 @@
+export type KeyRole = 'admin' | 'developer' | 'read-only'
+
+/** An API key as the data plane knows it, with what it inherits from its environment and tenant. */
+export interface ResolvedKey {
+  readonly keyId: string
+  readonly keyName: string
+  readonly environmentId: string
+  readonly tenantId: string
+  readonly tenantStatus: 'active' | 'suspended'
+  readonly role: KeyRole
+  /** Model names; null: every model. Both the key's and the tenant's list must permit a model. */
+  readonly allowedModels: readonly string[] | null
+  readonly tenantAllowedModels: readonly string[] | null
+  /** Unix milliseconds; null: never. */
+  readonly expiresAt: number | null
+  /** Change counter when this was read: an entry older than the key's last change is void. */
+  readonly version: number
+}
