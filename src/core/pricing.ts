@@ -1,0 +1,21 @@
+import type { Prices } from './snapshot.js'
+import type { TokenCounts } from './usage-record.js'
+
+/**
+ * Cost of a request in integer nano-dollars: prices are micro-dollars per million tokens, so the weighted sum
+ * ÷ 1,000, rounded half up once. Exact for every input: sums past 2^53 are computed in BigInt.
+ */
+export function costNanos(tokens: Readonly<TokenCounts>, prices: Prices): bigint {
+  const cached = Math.min(tokens.cachedTokens, tokens.promptTokens)
+  const cachedPrice = prices.cachedInputMicros ?? prices.inputMicros
+  const sum =
+    (tokens.promptTokens - cached) * prices.inputMicros +
+    cached * cachedPrice +
+    tokens.completionTokens * prices.outputMicros
+  if (sum <= Number.MAX_SAFE_INTEGER - 500) return BigInt(Math.floor((sum + 500) / 1000))
+  const exact =
+    BigInt(tokens.promptTokens - cached) * BigInt(prices.inputMicros) +
+    BigInt(cached) * BigInt(cachedPrice) +
+    BigInt(tokens.completionTokens) * BigInt(prices.outputMicros)
+  return (exact + 500n) / 1000n
+}
