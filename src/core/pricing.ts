@@ -1,6 +1,9 @@
 import type { Prices } from './snapshot.js'
 import type { TokenCounts } from './usage-record.js'
 
+/** Below this a double's spacing (1e-4 after ÷ 1,000) cannot carry the floor over an integer. */
+const EXACT_BELOW = 1e15
+
 /**
  * Cost of a request in integer nano-dollars: prices are micro-dollars per million tokens, so the weighted sum
  * ÷ 1,000, rounded half up once. Exact for every input: sums past 2^53 are computed in BigInt.
@@ -12,7 +15,7 @@ export function costNanos(tokens: Readonly<TokenCounts>, prices: Prices): bigint
     (tokens.promptTokens - cached) * prices.inputMicros +
     cached * cachedPrice +
     tokens.completionTokens * prices.outputMicros
-  if (sum <= Number.MAX_SAFE_INTEGER - 500) return BigInt(Math.floor((sum + 500) / 1000))
+  if (sum < EXACT_BELOW) return BigInt(Math.floor((sum + 500) / 1000))
   const exact =
     BigInt(tokens.promptTokens - cached) * BigInt(prices.inputMicros) +
     BigInt(cached) * BigInt(cachedPrice) +
