@@ -1,0 +1,154 @@
+import { readdirSync } from 'node:fs'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { createMetricSet, type MetricSet } from './metric-cells.js'
+
+/** 0.01 s doubling to 81.92 s. */
+export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i)
+
+const PREFIX = 'crosslogic_'
+
+/**
+ * What a control process counts. `processName` is its name under the supervisor. Metrics are declared in this file
+ * alone, with bounded label values only.
+ */
+export function createControlMetrics(processName: string) {
+  const set = createMetricSet(PREFIX)
+  addProcessMetrics(set, processName)
+  return { toJson: () => set.toJson() }
+}
+export type ControlMetrics = ReturnType<typeof createControlMetrics>
+
+/** What a proxy process counts; `processName` as `proxy-0`. */
+export function createProxyMetrics(processName: string) {
+  const set = createMetricSet(PREFIX)
+  addProcessMetrics(set, processName)
+  return {
+    requests: set.counter('requests_total', 'Inference requests answered, by final status and error code.', [
+      'endpoint',
+      'status',
+      'code',
+    ]),
+    requestDuration: set.histogram(
+      'request_duration_seconds',
+      'From the request head to the last byte.',
+      ['endpoint'],
+      DURATION_BOUNDS,
+    ),
+    timeToFirstToken: set.histogram(
+      'time_to_first_token_seconds',
+      'From the request head to the first byte of the answer.',
+      ['model'],
+      DURATION_BOUNDS,
+    ),
+    interTokenLatency: set.histogram(
+      'inter_token_latency_seconds',
+      'Mean time between the tokens of a request.',
+      ['model'],
+      DURATION_BOUNDS,
+    ),
+    tokens: set.counter('tokens_total', 'Tokens billed; kind is prompt, cached or completion.', [
+      'model',
+      'kind',
+    ]),
+    refusals: set.counter('refusals_total', 'Requests refused before a node was asked.', ['code']),
+    openRequests: set.gauge('open_requests', 'Requests that are being served.', []).labels({}),
+    upstreamConnections: set.gauge('upstream_connections', 'Connections to nodes; state is busy or idle.', [
+      'state',
+    ]),
+    upstreamErrors: set.counter('upstream_errors_total', 'Attempts on a node that failed.', ['code']),
+    authLookups: set.counter(
+      'auth_lookups_total',
+      'Key look-ups by where they ended (memory, redis, postgres) and result (hit, miss, error).',
+      ['source', 'result'],
+    ),
+    snapshotVersion: set
+      .gauge('snapshot_version', 'Version served; the oldest of all processes.', [], 'min')
+      .labels({}),
+    snapshotAge: set
+      .gauge(
+        'snapshot_age_seconds',
+        'Since the routing table was last known to be current; the oldest of all processes.',
+        [],
+        'max',
+      )
+      .labels({}),
+    spoolBacklogBytes: set
+      .gauge('spool_backlog_bytes', 'Usage spooled and not yet in ClickHouse.', [])
+      .labels({}),
+    spoolBacklogRecords: set
+      .gauge('spool_backlog_records', 'Usage records not yet in ClickHouse.', [])
+      .labels({}),
+    spoolOldest: set
+      .gauge('spool_oldest_seconds', 'Age of the oldest record not yet in ClickHouse.', [], 'max')
+      .labels({}),
+    usageRowsFlushed: set
+      .counter('usage_rows_flushed_total', 'Usage rows acknowledged by ClickHouse.', [])
+      .labels({}),
+    usageFlushFailures: set
+      .counter('usage_flush_failures_total', 'Inserts of usage that failed and are retried.', [])
+      .labels({}),
+    toJson: () => set.toJson(),
+  }
+}
+export type ProxyMetrics = ReturnType<typeof createProxyMetrics>
+
+/** How often the loop's delay is sampled, in ms; the sample includes this time, so it is taken off again. */
+const LOOP_RESOLUTION_MS = 20
+
+/** What each process uses, labelled with its name. The event loop's lag is that since the last reading. */
+function addProcessMetrics(set: MetricSet, processName: string): void {
+  const named = ['process'] as const
+  const cpu = set
+    .counter('process_cpu_seconds_total', 'User and system CPU time.', named)
+    .labels({ process: processName })
+  const resident = set
+    .gauge('process_resident_memory_bytes', 'Resident memory.', named)
+    .labels({ process: processName })
+  const heap = set
+    .gauge('process_heap_used_bytes', 'JavaScript heap in use.', named)
+    .labels({ process: processName })
+  const external = set
+    .gauge('process_external_memory_bytes', 'Buffers outside the heap.', named)
+    .labels({ process: processName })
+  const files = set
+    .gauge('process_open_fds', 'Open file descriptors.', named)
+    .labels({ process: processName })
+  const start = set
+    .gauge('process_start_time_seconds', 'Start, Unix time.', named)
+    .labels({ process: processName })
+  const lag = set.gauge('event_loop_lag_seconds', 'Event loop lag since the last reading.', [
+    'process',
+    'quantile',
+  ])
+  start.set(Math.floor(Date.now() / 1000 - process.uptime()))
+  const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+  delay.enable()
+  const quantiles = [0.5, 0.99, 1].map((quantile) => ({
+    percentile: quantile * 100,
+    cell: lag.labels({ process: processName, quantile: String(quantile) }),
+  }))
+
+  set.onCollect(() => {
+    const { user, system } = process.cpuUsage()
+    const memory = process.memoryUsage()
+    cpu.value = (user + system) / 1e6
+    resident.set(memory.rss)
+    heap.set(memory.heapUsed)
+    external.set(memory.external)
+    files.set(openFiles())
+    for (const { percentile, cell } of quantiles) {
+      const sampledMs = delay.count === 0 ? 0 : delay.percentile(percentile) / 1e6
+      cell.set(Math.max(0, sampledMs - LOOP_RESOLUTION_MS) / 1000)
+    }
+    delay.reset()
+  })
+}
+
+/** Zero where there is no /proc. */
+function openFiles(): number {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    return 0
+  }
+}
