@@ -1,0 +1,335 @@
+/**
+ * An incremental, strict HTTP/1.1 response parser for one connection to a node: bytes in, events out, no I/O.
+ * Hot path (bench: micro/http-response). Strict because its input may go to another tenant next: anything odd
+ * is an error, after which the connection must be destroyed.
+ */
+export interface ResponseHead {
+  readonly status: number
+  /** Lower-case, without parameters; '' when absent. */
+  readonly contentType: string
+  /** Null when the length is not declared. */
+  readonly contentLength: number | null
+  /** Seconds or HTTP date as the node sent it; null when absent. */
+  readonly retryAfter: string | null
+  /** Whether the connection may serve another request after this response. */
+  readonly keepAlive: boolean
+}
+
+export interface ResponseEvents {
+  /** The final response's head (1xx are skipped). */
+  onHead(head: ResponseHead): void
+  /**
+   * All body bytes of one read, de-chunked and contiguous; only valid during the call. `ended` says that the
+   * response is complete; `bytes` may be empty then.
+   */
+  onBody(bytes: Buffer, ended: boolean): void
+}
+
+/** The bytes were not a response that we accept; the connection must be destroyed. */
+export class ResponseError extends Error {
+  override readonly name = 'ResponseError'
+}
+
+/** Longest status line plus headers. */
+const MAX_HEAD_BYTES = 32 * 1024
+/** Longest trailer section after a chunked body. */
+const MAX_TRAILER_BYTES = 8 * 1024
+/** 2^32 and more cannot be one chunk of a sane node. */
+const MAX_CHUNK_DIGITS = 8
+
+const CR = 0x0d
+const LF = 0x0a
+const EMPTY = Buffer.alloc(0)
+
+const HEAD = 0
+const FIXED_BODY = 1
+const BODY_TO_CLOSE = 2
+const CHUNK_SIZE = 3
+const CHUNK_SIZE_LF = 4
+const CHUNK_DATA = 5
+const CHUNK_DATA_CR = 6
+const CHUNK_DATA_LF = 7
+const TRAILER = 8
+const DONE = 9
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
+const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const lower = byte | 0x20
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
+}
+
+interface Framing {
+  readonly head: ResponseHead
+  readonly chunked: boolean
+}
+
+function readHead(text: string): Framing | null {
+  const lines = text.split('\r\n')
+  const match = STATUS_LINE.exec(lines[0] ?? '')
+  if (match === null) throw new ResponseError('The status line is not valid.')
+  const status = Number(match[2])
+  if (status === 101) throw new ResponseError('The node switched protocols unasked.')
+  let contentType = ''
+  let contentLength: number | null = null
+  let chunked = false
+  let retryAfter: string | null = null
+  let keepAlive = match[1] === '1'
+  for (let i = 1; i < lines.length; i++) {
+    const header = HEADER_LINE.exec(lines[i] ?? '')
+    if (header === null) throw new ResponseError('A header line is not valid.')
+    const value = header[2] ?? ''
+    switch ((header[1] ?? '').toLowerCase()) {
+      case 'content-type':
+        contentType = (value.split(';', 1)[0] ?? '').trim().toLowerCase()
+        break
+      case 'content-length':
+        if (contentLength !== null || !/^\d{1,15}$/.test(value)) {
+          throw new ResponseError('The content-length is not valid.')
+        }
+        contentLength = Number(value)
+        break
+      case 'transfer-encoding':
+        if (chunked || value.toLowerCase() !== 'chunked' || match[1] === '0') {
+          throw new ResponseError('The transfer-encoding is not valid.')
+        }
+        chunked = true
+        break
+      case 'connection':
+        for (const option of value.toLowerCase().split(',')) {
+          if (option.trim() === 'close') keepAlive = false
+          else if (option.trim() === 'upgrade') throw new ResponseError('The node upgraded unasked.')
+        }
+        break
+      case 'retry-after':
+        retryAfter = value
+        break
+      default:
+    }
+  }
+  if (chunked && contentLength !== null) {
+    throw new ResponseError('Both content-length and transfer-encoding are there.')
+  }
+  if (status < 200) return null
+  return { head: { status, contentType, contentLength, retryAfter, keepAlive }, chunked }
+}
+
+export class ResponseParser {
+  #events: ResponseEvents
+  #state = HEAD
+  #pendingHead: Buffer = EMPTY
+  /** Body or chunk bytes still to come. */
+  #remaining = 0
+  #digits = 0
+  #trailerBytes = 0
+  #trailerLineBytes = 0
+  #keepAlive = false
+  readonly #out = { start: 0, end: 0 }
+
+  constructor(events: ResponseEvents) {
+    this.#events = events
+  }
+
+  /** Whether a response is complete and the connection may be used again. */
+  get reusable(): boolean {
+    return this.#state === DONE && this.#keepAlive
+  }
+
+  /** Whether any byte of a response has been read. */
+  get started(): boolean {
+    return this.#state !== HEAD || this.#pendingHead.length > 0
+  }
+
+  /** Makes ready for the next response on the same connection. */
+  reset(events: ResponseEvents): void {
+    this.#events = events
+    this.#state = HEAD
+    this.#pendingHead = EMPTY
+    this.#remaining = 0
+    this.#keepAlive = false
+  }
+
+  /**
+   * Takes one read. Chunked bodies are compacted inside `bytes`, so the caller's buffer is overwritten.
+   *
+   * @throws ResponseError on anything that is not a clean response, extra bytes after its end included.
+   */
+  execute(bytes: Buffer): void {
+    let at = 0
+    if (this.#state === HEAD) {
+      at = this.#readHead(bytes)
+      if (at < 0) return
+    }
+    this.#readBody(bytes, at)
+  }
+
+  /**
+   * The node closed its side.
+   *
+   * @throws ResponseError when the response was not complete.
+   */
+  finish(): void {
+    if (this.#state === DONE) return
+    if (this.#state !== BODY_TO_CLOSE) throw new ResponseError('The connection closed inside a response.')
+    this.#state = DONE
+    this.#events.onBody(EMPTY, true)
+  }
+
+  /** Index of the first body byte in `bytes`, or -1 when the head is not complete yet. */
+  #readHead(bytes: Buffer): number {
+    let carried = this.#pendingHead.length
+    let text = carried === 0 ? bytes : Buffer.concat([this.#pendingHead, bytes])
+    for (;;) {
+      const end = text.indexOf('\r\n\r\n')
+      if (end < 0 || end > MAX_HEAD_BYTES) {
+        if (text.length > MAX_HEAD_BYTES) throw new ResponseError('The head is too long.')
+        // A wrong protocol is refused at once, not after MAX_HEAD_BYTES of it.
+        const begun = text.toString('latin1', 0, 7)
+        if (!'HTTP/1.'.startsWith(begun)) throw new ResponseError('The status line is not valid.')
+        // The read's buffer is reused by the caller.
+        this.#pendingHead = Buffer.from(text)
+        return -1
+      }
+      const framing = readHead(text.toString('latin1', 0, end))
+      const bodyAt = end + 4
+      if (framing !== null) {
+        this.#pendingHead = EMPTY
+        this.#begin(framing)
+        return bodyAt - carried
+      }
+      text = text.subarray(bodyAt)
+      // What is carried over is behind us once a 1xx that began in it has been read.
+      carried -= bodyAt
+      if (text.length === 0) {
+        this.#pendingHead = EMPTY
+        return -1
+      }
+    }
+  }
+
+  #begin(framing: Framing): void {
+    const { head, chunked } = framing
+    const bodiless = head.status === 204 || head.status === 304
+    if (bodiless) this.#state = DONE
+    else if (chunked) {
+      this.#state = CHUNK_SIZE
+      this.#digits = 0
+    } else if (head.contentLength === null) this.#state = BODY_TO_CLOSE
+    else if (head.contentLength === 0) this.#state = DONE
+    else {
+      this.#state = FIXED_BODY
+      this.#remaining = head.contentLength
+    }
+    this.#keepAlive = head.keepAlive && this.#state !== BODY_TO_CLOSE
+    this.#events.onHead(head)
+    if (this.#state === DONE) this.#events.onBody(EMPTY, true)
+  }
+
+  /** What was decoded before a fault is delivered first: its tokens were made and count. */
+  #readBody(bytes: Buffer, from: number): void {
+    const wasDone = this.#state === DONE
+    const out = this.#out
+    out.start = out.end = from
+    let fault: unknown = null
+    try {
+      this.#decode(bytes, from, out)
+    } catch (error) {
+      fault = error
+    }
+    const ended = this.#state === DONE
+    if (!wasDone && (ended || out.end > out.start)) {
+      this.#events.onBody(bytes.subarray(out.start, out.end), ended)
+    }
+    if (fault !== null) throw fault as ResponseError
+  }
+
+  /** Decodes into `bytes` itself; the result lies in `[out.start, out.end)`. */
+  #decode(bytes: Buffer, from: number, out: { start: number; end: number }): void {
+    const length = bytes.length
+    let at = from
+    while (at < length) {
+      switch (this.#state) {
+        case FIXED_BODY: {
+          const take = Math.min(this.#remaining, length - at)
+          out.start = at
+          at += take
+          out.end = at
+          this.#remaining -= take
+          if (this.#remaining === 0) this.#state = DONE
+          break
+        }
+        case BODY_TO_CLOSE:
+          out.start = at
+          out.end = at = length
+          break
+        case CHUNK_SIZE:
+          at = this.#readChunkSize(bytes, at)
+          break
+        case CHUNK_SIZE_LF:
+          if (bytes[at++] !== LF) throw new ResponseError('A chunk size is not valid.')
+          if (this.#remaining === 0) {
+            this.#state = TRAILER
+            this.#trailerBytes = 0
+            this.#trailerLineBytes = 0
+          } else this.#state = CHUNK_DATA
+          break
+        case CHUNK_DATA: {
+          const take = Math.min(this.#remaining, length - at)
+          if (out.end === out.start) out.start = out.end = at
+          else if (out.end !== at) bytes.copyWithin(out.end, at, at + take)
+          out.end += take
+          at += take
+          this.#remaining -= take
+          if (this.#remaining === 0) this.#state = CHUNK_DATA_CR
+          break
+        }
+        case CHUNK_DATA_CR:
+          if (bytes[at++] !== CR) throw new ResponseError('A chunk does not end where it said.')
+          this.#state = CHUNK_DATA_LF
+          break
+        case CHUNK_DATA_LF:
+          if (bytes[at++] !== LF) throw new ResponseError('A chunk does not end where it said.')
+          this.#state = CHUNK_SIZE
+          this.#digits = 0
+          break
+        case TRAILER:
+          this.#readTrailerByte(bytes[at++])
+          break
+        default:
+          throw new ResponseError('Bytes follow the end of the response.')
+      }
+    }
+  }
+
+  #readChunkSize(bytes: Buffer, from: number): number {
+    let at = from
+    if (this.#digits === 0) this.#remaining = 0
+    while (at < bytes.length) {
+      const byte = bytes[at++] ?? 0
+      const digit = hexDigit(byte)
+      if (digit >= 0) {
+        if (++this.#digits > MAX_CHUNK_DIGITS) throw new ResponseError('A chunk is too large.')
+        this.#remaining = this.#remaining * 16 + digit
+      } else if (byte === CR && this.#digits > 0) {
+        this.#state = CHUNK_SIZE_LF
+        break
+      } else throw new ResponseError('A chunk size is not valid.')
+    }
+    return at
+  }
+
+  /** Trailers are skipped: their lines may hold anything but a bare CR or LF. */
+  #readTrailerByte(byte: number | undefined): void {
+    if (++this.#trailerBytes > MAX_TRAILER_BYTES) throw new ResponseError('The trailer is too long.')
+    if (byte === LF) {
+      if (this.#trailerLineBytes >= 0) throw new ResponseError('The trailer is not valid.')
+      // -1: a CR that ended an empty line; below: one that ended a trailer field.
+      if (this.#trailerLineBytes === -1) this.#state = DONE
+      this.#trailerLineBytes = 0
+    } else if (this.#trailerLineBytes < 0) throw new ResponseError('The trailer is not valid.')
+    else if (byte === CR) this.#trailerLineBytes = this.#trailerLineBytes === 0 ? -1 : -2
+    else this.#trailerLineBytes++
+  }
+}
