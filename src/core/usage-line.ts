@@ -9,7 +9,16 @@ import type { UsageIdentity, UsageOutcome } from './usage-record.js'
 
 /** The identity as one JSON line, for the spool's `begin`; read back by {@link parseIdentityLine}. */
 export function identityLine(identity: UsageIdentity): string {
-  return JSON.stringify(identity)
+  const prices = identity.prices
+  return (
+    `{"requestId":"${identity.requestId}","tenantId":"${identity.tenantId}"` +
+    `,"environmentId":"${identity.environmentId}","apiKeyId":"${identity.apiKeyId}"` +
+    `,"modelId":"${identity.modelId}","model":${JSON.stringify(identity.model)}` +
+    `,"nodeId":"${identity.nodeId}","node":${JSON.stringify(identity.node)}` +
+    `,"endpoint":"${identity.endpoint}","stream":${identity.stream},"startedAtMicros":${identity.startedAtMicros}` +
+    `,"prices":{"inputMicros":${prices.inputMicros},"cachedInputMicros":${prices.cachedInputMicros}` +
+    `,"outputMicros":${prices.outputMicros}},"promptEstimate":${identity.promptEstimate}}`
+  )
 }
 
 /** The ClickHouse row (JSONEachRow, without the newline) of a request that ended. */
