@@ -30,6 +30,13 @@ CREATE TABLE model_names (
 CREATE UNIQUE INDEX model_names_own ON model_names (model_id) WHERE NOT is_alias;
 CREATE INDEX model_names_model ON model_names (model_id);
 
+-- Names of the models that still exist; null (every model) stays null.
+CREATE FUNCTION names_of_models(ids uuid[]) RETURNS text[] STABLE LANGUAGE sql AS $$
+  SELECT CASE WHEN ids IS NOT NULL THEN
+    ARRAY (SELECT name FROM models WHERE id = ANY (ids) AND deleted_at IS NULL ORDER BY name)
+  END
+$$;
+
 CREATE TABLE regions (
   id uuid PRIMARY KEY,
   provider text NOT NULL CHECK (provider <> ''),

@@ -1,0 +1,3 @@
+UPDATE tenants
+SET status = 'deleted', deleted_at = now(), version = version + 1, updated_at = now()
+WHERE id = $1

@@ -1,0 +1,5 @@
+SELECT id, name, email, tier, status, rate_limit_per_minute, tokens_per_minute, max_concurrency,
+  max_monthly_spend_micros, allowed_model_ids, names_of_models(allowed_model_ids) AS allowed_models, version,
+  created_at, updated_at,
+  (SELECT count(*) FROM api_keys k WHERE k.tenant_id = tenants.id AND k.revoked_at IS NULL) AS api_keys_count
+FROM tenants WHERE id = $1 AND deleted_at IS NULL

@@ -1,0 +1,4 @@
+SELECT id, name, email, tier, status, rate_limit_per_minute, tokens_per_minute, max_concurrency,
+  max_monthly_spend_micros, allowed_model_ids, names_of_models(allowed_model_ids) AS allowed_models, version,
+  created_at, updated_at
+FROM tenants WHERE id = $1 AND deleted_at IS NULL FOR UPDATE

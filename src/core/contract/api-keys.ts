@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { endpoint } from './endpoint.js'
+import {
+  AllowedModels,
+  Deleted,
+  limits,
+  limitsShown,
+  listOf,
+  page,
+  text,
+  Timestamp,
+  TimestampInput,
+  Uuid,
+} from './fields.js'
+
+export const ApiKeyRole = z.enum(['admin', 'developer', 'read-only'])
+
+export const ApiKey = z
+  .object({
+    id: Uuid,
+    name: z.string(),
+    prefix: z.string().meta({ description: "The key's first 16 characters." }),
+    environment: z.string(),
+    role: ApiKeyRole,
+    status: z.enum(['active', 'revoked', 'expired']),
+    ...limitsShown,
+    allowed_models: z.array(z.string()).nullable(),
+    created_at: Timestamp,
+    last_used_at: Timestamp.nullable(),
+    expires_at: Timestamp.nullable(),
+  })
+  .meta({ id: 'ApiKey' })
+
+const tag = 'API keys'
+const params = z.strictObject({ id: Uuid })
+
+export const listTenantApiKeys = endpoint({
+  id: 'tenant-api-keys.list',
+  method: 'GET',
+  path: '/admin/tenants/{id}/api-keys',
+  auth: 'admin',
+  tag,
+  summary: "Lists a tenant's API keys, newest first",
+  params,
+  query: z.strictObject(page),
+  reply: { 200: listOf(ApiKey) },
+  errors: ['not_found'],
+})
+
+export const createTenantApiKey = endpoint({
+  id: 'tenant-api-keys.create',
+  method: 'POST',
+  path: '/admin/tenants/{id}/api-keys',
+  auth: 'admin',
+  tag,
+  summary:
+    'Creates an API key, shown this once; clsk_live_ in the environment production, clsk_test_ in all others',
+  params,
+  body: z.strictObject({
+    name: text(200),
+    environment: text(64)
+      .default('production')
+      .meta({ description: "Id or name of one of the tenant's environments." }),
+    role: ApiKeyRole.default('developer'),
+    ...limits,
+    expires_at: TimestampInput.nullable().default(null),
+    allowed_models: AllowedModels.default(null),
+  }),
+  reply: { 201: ApiKey.extend({ key: z.string() }).meta({ id: 'NewApiKey' }) },
+  errors: ['not_found'],
+})
+
+export const deleteTenantApiKey = endpoint({
+  id: 'tenant-api-keys.delete',
+  method: 'DELETE',
+  path: '/admin/tenants/{id}/api-keys/{key_id}',
+  auth: 'admin',
+  tag,
+  summary: 'Revokes an API key; repeatable',
+  params: z.strictObject({ id: Uuid, key_id: Uuid }),
+  reply: { 200: Deleted },
+  errors: ['not_found'],
+})
+
+export const apiKeysEndpoints = [listTenantApiKeys, createTenantApiKey, deleteTenantApiKey]

@@ -1,0 +1,14 @@
+import { apiKeysEndpoints } from './api-keys.js'
+import type { Endpoint } from './endpoint.js'
+import { environmentsEndpoints } from './environments.js'
+import { tenantsEndpoints } from './tenants.js'
+
+/** Every endpoint of the admin port that a worker answers, in the order of the documentation. */
+export const adminPortEndpoints: readonly Endpoint[] = [
+  ...tenantsEndpoints,
+  ...environmentsEndpoints,
+  ...apiKeysEndpoints,
+]
+
+/** Every endpoint of the tenant port that a worker answers. */
+export const tenantPortEndpoints: readonly Endpoint[] = []

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { microsOfDollars } from '../money.js'
+
+/** Schemas that many resources share. Field schemas hold no defaults, so that they serve in PATCH bodies too. */
+
+/** Marks the issue of a capability that is not there yet; becomes the error `not_supported`. */
+export const NOT_SUPPORTED = { code: 'not_supported' } as const
+
+export const Uuid = z.uuid().meta({ format: 'uuid' })
+/** As replies show it. */
+export const Timestamp = z.iso.datetime()
+/** As bodies may give it. */
+export const TimestampInput = z.iso.datetime({ offset: true })
+
+/** Text of 1 to `max` characters without control characters (a NUL can not be stored, the others not be shown). */
+export function text(max: number) {
+  return z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'control characters are not allowed')
+}
+
+/** A lower-case name that can stand in a path. */
+export const Slug = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits and hyphens')
+
+/** Names and aliases of models: `meta-llama/Llama-3.1-8B-Instruct`. */
+export const ModelName = z
+  .string()
+  .regex(
+    /^[\p{L}\p{N}][\p{L}\p{N}._:@/+-]{0,199}$/u,
+    'expected a model name: letters, digits and . _ : @ / + -',
+  )
+
+/** A non-negative amount in dollars that is exact in micro-dollars, at most a million. */
+export const Dollars = z
+  .number()
+  .min(0)
+  .max(1_000_000)
+  .refine((dollars) => microsOfDollars(dollars) !== null, 'expected at most six decimals')
+
+/**
+ * A field of a capability that is not there yet: its neutral value is accepted, any other well-typed one is refused
+ * with `not_supported`.
+ */
+export function notYet<S extends z.ZodType>(schema: S, neutral: z.output<S>) {
+  return schema
+    .optional()
+    .refine((value) => value === undefined || value === neutral, {
+      message: 'This capability is not available in this version.',
+      params: NOT_SUPPORTED,
+    })
+    .meta({ description: 'Not available in this version: any other value is refused with not_supported.' })
+}
+
+/** As {@link notYet}, for a field that has no neutral value: only its absence is accepted. */
+export function neverYet() {
+  return z
+    .unknown()
+    .refine((value) => value === undefined, {
+      message: 'This capability is not available in this version.',
+      params: NOT_SUPPORTED,
+    })
+    .optional()
+    .meta({ description: 'Not available in this version: refused with not_supported.' })
+}
+
+/** A body that sets the fields it sends, at least one. */
+export function changesOf<S extends z.ZodRawShape>(shape: S) {
+  return z
+    .strictObject(shape)
+    .partial()
+    .refine((body) => Object.keys(body).length > 0, 'send at least one field')
+}
+
+/** Query parameters of every paginated list. */
+export const page = {
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  offset: z.coerce.number().int().min(0).max(1_000_000_000).default(0),
+}
+
+/** `{"data": [...], "pagination": {...}}` */
+export function listOf<S extends z.ZodType>(row: S) {
+  return z.object({
+    data: z.array(row),
+    pagination: z.object({
+      total: z.number().int(),
+      limit: z.number().int(),
+      offset: z.number().int(),
+      has_more: z.boolean(),
+    }),
+  })
+}
+
+/** Limits of a tenant or a key; null is unlimited. Enforced by a later version, so only null is accepted. */
+export const limits = {
+  rate_limit_per_minute: notYet(z.number().int().positive().nullable(), null),
+  tokens_per_minute: notYet(z.number().int().positive().nullable(), null),
+  max_concurrency: notYet(z.number().int().positive().nullable(), null),
+}
+
+/** The same as replies show them. */
+export const limitsShown = {
+  rate_limit_per_minute: z.number().int().nullable(),
+  tokens_per_minute: z.number().int().nullable(),
+  max_concurrency: z.number().int().nullable(),
+}
+
+/** Models that may be used, by name or alias; null is every model. */
+export const AllowedModels = z.array(ModelName).max(1000).nullable()
+
+/** What a DELETE answers. */
+export const Deleted = z.object({ id: Uuid, status: z.string() })

@@ -1,0 +1,13 @@
+/** Money is integer micro-dollars inside and dollars, as JSON numbers, at the API's edge. */
+const MICROS = 1_000_000
+
+/** Micro-dollars of an amount in dollars; null when it is not a whole, safe number of them. */
+export function microsOfDollars(dollars: number): number | null {
+  const micros = Math.round(dollars * MICROS)
+  return Number.isSafeInteger(micros) && micros / MICROS === dollars ? micros : null
+}
+
+/** Dollars of integer micro-dollars: the double nearest to the exact amount, which prints as that amount. */
+export function dollarsOfMicros(micros: number): number {
+  return micros / MICROS
+}

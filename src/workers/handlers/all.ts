@@ -1,0 +1,11 @@
+import { apiKeysHandlers } from './api-keys.js'
+import { environmentsHandlers } from './environments.js'
+import type { Handler } from './handler.js'
+import { tenantsHandlers } from './tenants.js'
+
+/** The handlers of every endpoint of the contract, on either port. */
+export const allHandlers: readonly Handler[] = [
+  ...tenantsHandlers,
+  ...environmentsHandlers,
+  ...apiKeysHandlers,
+]

@@ -1,0 +1,69 @@
+import { uuidv7 } from 'uuidv7'
+import { z } from 'zod'
+import { createEnvironment, listEnvironments } from '../../core/contract/environments.js'
+import { GatewayError } from '../../core/errors.js'
+import { pageOf, type Queryable, rowOf, sqlFile, theRowOf } from '../../io/query.js'
+import { audit } from '../audit.js'
+import { handle, type Handler } from './handler.js'
+import { listing } from './listing.js'
+import { findTenant, lockTenant } from './tenant-rows.js'
+
+const LIST = sqlFile('environments-list')
+const FIND = sqlFile('environments-find')
+const INSERT = sqlFile('environments-insert')
+
+const EnvironmentRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  rate_limit_per_minute: z.number().nullable(),
+  tokens_per_minute: z.coerce.number().nullable(),
+  max_concurrency: z.number().nullable(),
+  created_at: z.date(),
+  updated_at: z.date(),
+})
+type EnvironmentRow = z.infer<typeof EnvironmentRow>
+
+function shown(row: EnvironmentRow) {
+  return { ...row, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() }
+}
+
+/** Adds an environment to a tenant that exists. */
+export function insertEnvironment(db: Queryable, tenantId: string, name: string): Promise<EnvironmentRow> {
+  return theRowOf(db, INSERT, EnvironmentRow, [uuidv7(), tenantId, name])
+}
+
+/** A tenant's environment by id or name. @throws GatewayError not_found with `environment` */
+export async function findEnvironment(
+  db: Queryable,
+  tenantId: string,
+  idOrName: string,
+): Promise<EnvironmentRow> {
+  const row = await rowOf(db, FIND, EnvironmentRow, [tenantId, idOrName])
+  if (row !== null) return row
+  throw new GatewayError('not_found', {
+    param: 'environment',
+    message: `The tenant has no environment '${idOrName}'.`,
+  })
+}
+
+export const environmentsHandlers: readonly Handler[] = [
+  handle(listEnvironments, async ({ params, query }, { db }) => {
+    await findTenant(db, params.id)
+    const { rows, total } = await pageOf(db, LIST, EnvironmentRow, [params.id, query.limit, query.offset])
+    return listing(rows.map(shown), total, query)
+  }),
+
+  handle(createEnvironment, async ({ params, body }, context) => {
+    await lockTenant(context.db, params.id)
+    const row = await insertEnvironment(context.db, params.id, body.name)
+    await audit(context, {
+      action: 'environment.create',
+      targetType: 'environment',
+      targetId: row.id,
+      tenantId: params.id,
+      before: null,
+      after: shown(row),
+    })
+    return shown(row)
+  }),
+]

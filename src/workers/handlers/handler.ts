@@ -1,0 +1,70 @@
+import type { ClickHouseClient } from '@clickhouse/client'
+import { z } from 'zod'
+import type { Endpoint } from '../../core/contract/endpoint.js'
+import type { Actor, ContractTask } from '../../core/contract/task.js'
+import { decodeParams, parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
+import { GatewayError } from '../../core/errors.js'
+import type { NodeLive } from '../../core/snapshot.js'
+import type { Queryable } from '../../io/query.js'
+
+/** What a handler works with; made anew for each call. */
+export interface HandlerContext {
+  /** In a GET the pool, else one connection in a transaction that commits when the handler returns. */
+  readonly db: Queryable
+  readonly clickhouse: ClickHouseClient
+  /** What the leader saw of each node lately. */
+  readonly readNodeLive: () => Promise<ReadonlyMap<string, NodeLive>>
+  readonly actor: Actor
+  readonly requestId: string
+  readonly remoteAddress: string
+  /** Time of the call. */
+  readonly now: Date
+}
+
+const NOTHING = z.strictObject({})
+
+type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined
+
+/** A call's input, parsed by the endpoint's schemas; what it does not declare is undefined. */
+export interface Input<E extends Endpoint> {
+  readonly params: E extends { params: infer S } ? Parsed<S> : undefined
+  readonly query: E extends { query: infer S } ? Parsed<S> : undefined
+  readonly body: E extends { body: infer S } ? Parsed<S> : undefined
+}
+
+/** The body of the reply that the endpoint declares; its status is the contract's. */
+export type Reply<E extends Endpoint> = Parsed<E['reply'][keyof E['reply']]>
+
+export interface Handler {
+  readonly endpoint: Endpoint
+  /** Parses the task and answers it with the reply's body. Throws GatewayError for what the caller did wrong. */
+  run(task: ContractTask, context: HandlerContext): Promise<unknown>
+}
+
+/** Binds a handler to its endpoint: input is parsed by the contract, the reply is typed by it. */
+export function handle<E extends Endpoint>(
+  endpoint: E,
+  answer: (input: Input<NoInfer<E>>, context: HandlerContext) => Promise<Reply<NoInfer<E>>>,
+): Handler {
+  return {
+    endpoint,
+    run: async (task, context) => {
+      const input: unknown = {
+        params: parseBy(endpoint.params ?? NOTHING, decodeParams(task.params)),
+        query: parseBy(endpoint.query ?? NOTHING, parseQuery(task.query)),
+        body: parseBy(endpoint.body ?? NOTHING, parseJsonBody(task.body)),
+      }
+      // The conditional types of Input say of each part what the parse by the very same schema gave.
+      return answer(input as Input<E>, context)
+    },
+  }
+}
+
+/**
+ * The id of the tenant whose key calls; for endpoints of the tenant port.
+ * @throws GatewayError not_found for an admin, who has no tenant
+ */
+export function tenantOf(actor: Actor): string {
+  if (actor.kind !== 'key') throw new GatewayError('not_found')
+  return actor.tenantId
+}

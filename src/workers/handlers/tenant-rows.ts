@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { Tier } from '../../core/contract/tenants.js'
+import { GatewayError } from '../../core/errors.js'
+import { type Queryable, rowOf, sqlFile } from '../../io/query.js'
+
+const GET = sqlFile('tenants-get')
+const LOCK = sqlFile('tenants-lock')
+
+export const TenantRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  tier: Tier,
+  status: z.enum(['active', 'suspended']),
+  rate_limit_per_minute: z.number().nullable(),
+  tokens_per_minute: z.coerce.number().nullable(),
+  max_concurrency: z.number().nullable(),
+  max_monthly_spend_micros: z.coerce.number().nullable(),
+  allowed_model_ids: z.array(z.string()).nullable(),
+  allowed_models: z.array(z.string()).nullable(),
+  created_at: z.date(),
+  updated_at: z.date(),
+})
+export type TenantRow = z.infer<typeof TenantRow>
+
+const TenantDetailRow = TenantRow.extend({ api_keys_count: z.coerce.number() })
+type TenantDetailRow = z.infer<typeof TenantDetailRow>
+
+/** The tenant, locked until the transaction ends. @throws GatewayError not_found */
+export async function lockTenant(db: Queryable, id: string): Promise<TenantRow> {
+  const row = await rowOf(db, LOCK, TenantRow, [id])
+  if (row === null) throw noTenant(id)
+  return row
+}
+
+/** The tenant, with the number of its keys that are not revoked. @throws GatewayError not_found */
+export async function findTenant(db: Queryable, id: string): Promise<TenantDetailRow> {
+  const row = await rowOf(db, GET, TenantDetailRow, [id])
+  if (row === null) throw noTenant(id)
+  return row
+}
+
+function noTenant(id: string): GatewayError {
+  return new GatewayError('not_found', { param: 'id', message: `There is no tenant '${id}'.` })
+}
