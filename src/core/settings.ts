@@ -38,15 +38,26 @@ function oneOf<const T extends string>(...choices: readonly T[]) {
 
 /** URLs may hold passwords, so a bad one is not echoed. */
 function url(...schemes: readonly string[]) {
+  return setting((text) => (isUrl(text, schemes) ? text : undefined), urlWithScheme(schemes), true)
+}
+
+/** One server, or the first nodes of a cluster separated by commas. */
+function redisUrl() {
+  const schemes = ['redis', 'rediss', 'redis+cluster', 'rediss+cluster']
   return setting(
-    (text) => {
-      if (/\s/.test(text) || !URL.canParse(text)) return undefined
-      const { protocol, hostname } = new URL(text)
-      return schemes.includes(protocol.slice(0, -1)) && hostname !== '' ? text : undefined
-    },
-    `a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
+    (text) => (text.split(',').every((part) => isUrl(part.trim(), schemes)) ? text : undefined),
+    `${urlWithScheme(schemes)}, or several separated by commas`,
     true,
   )
+}
+
+function isUrl(text: string, schemes: readonly string[]): boolean {
+  const scheme = schemes.find((known) => text.startsWith(`${known}://`))
+  return scheme !== undefined && text.length > scheme.length + 3 && !/\s/.test(text) && URL.canParse(text)
+}
+
+function urlWithScheme(schemes: readonly string[]): string {
+  return `a URL that starts with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`
 }
 
 const host = setting((text) => (/^[A-Za-z0-9._:-]+$/.test(text) ? text : undefined), 'a host name or address')
@@ -77,7 +88,7 @@ const environment = z.object({
   DATA_DIR: path.prefault('./data'),
   DATABASE_URL: url('postgres', 'postgresql').optional(),
   MIGRATION_DATABASE_URL: url('postgres', 'postgresql').optional(),
-  REDIS_URL: url('redis', 'rediss').optional(),
+  REDIS_URL: redisUrl().optional(),
   CLICKHOUSE_URL: url('http', 'https').optional(),
   ROLE: oneOf('all', 'control', 'proxy').prefault('all'),
   PROXY_PROCESSES: wholeNumber(1, 256).optional(),
@@ -132,10 +143,12 @@ export const settingsSchema = z.object({
 })
 export type Settings = z.infer<typeof settingsSchema>
 
-/** Settings once the stores run: every URL is known, and ports are the real ones. */
-export const resolvedSettingsSchema = settingsSchema.extend({
+/**
+ * Settings once the stores run, as children get them: every URL is known, ports are the real ones, and there is no
+ * migration URL, since children never migrate.
+ */
+export const resolvedSettingsSchema = settingsSchema.omit({ migrationDatabaseUrl: true }).extend({
   databaseUrl: z.string(),
-  migrationDatabaseUrl: z.string(),
   clickhouseUrl: z.string(),
   publicUrl: z.string(),
 })

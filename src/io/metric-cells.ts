@@ -15,7 +15,7 @@ const metricSchema = z.object({
     z.object({
       value: z.number(),
       labels: z.record(z.string(), z.union([z.string(), z.number()])),
-      metricName: z.string().optional(),
+      metricName: z.string(),
     }),
   ),
 })
@@ -139,15 +139,17 @@ export function createMetricSet(prefix: string): MetricSet {
     return { labels }
   }
 
-  const single = (cell: { readonly value: number }, labels: Labels) => [{ value: cell.value, labels }]
+  const single = (metricName: string) => (cell: { readonly value: number }, labels: Labels) => [
+    { value: cell.value, labels, metricName },
+  ]
   return {
     counter(name, help, labelNames) {
       const description = { name: prefix + name, help, type: 'counter', aggregator: 'sum' } as const
-      return family(description, labelNames, () => new CounterCell(), single)
+      return family(description, labelNames, () => new CounterCell(), single(description.name))
     },
     gauge(name, help, labelNames, aggregator = 'sum') {
       const description = { name: prefix + name, help, type: 'gauge', aggregator } as const
-      return family(description, labelNames, () => new GaugeCell(), single)
+      return family(description, labelNames, () => new GaugeCell(), single(description.name))
     },
     histogram(name, help, labelNames, bounds) {
       const description = { name: prefix + name, help, type: 'histogram', aggregator: 'sum' } as const

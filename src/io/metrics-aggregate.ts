@@ -24,12 +24,17 @@ export interface RetiredMetrics {
  */
 export function createRetiredMetrics(): RetiredMetrics {
   let total: MetricJson[] = []
+  let adding = Promise.resolve()
   return {
-    async add(reading) {
+    add(reading) {
       const counted = reading.filter(
         (metric) => metric.type !== 'gauge' && metric.values.every((value) => !('process' in value.labels)),
       )
-      total = await merge([total, counted])
+      // One after the other: two deaths at once must not lose one of them.
+      adding = adding.then(async () => {
+        total = await merge([total, counted])
+      })
+      return adding
     },
     reading: () => total,
   }

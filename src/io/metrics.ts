@@ -92,6 +92,20 @@ export function createProxyMetrics(processName: string) {
 }
 export type ProxyMetrics = ReturnType<typeof createProxyMetrics>
 
+/** What the supervisor counts; `processName` of the labels is that of a child, as `proxy-0`. */
+export function createSupervisorMetrics() {
+  const set = createMetricSet(PREFIX)
+  addProcessMetrics(set, 'supervisor')
+  return {
+    restarts: set.counter('process_restarts_total', 'Children that ended unasked and were replaced.', [
+      'process',
+    ]),
+    up: set.gauge('up', 'Whether a child runs and has said that it is ready.', ['process']),
+    toJson: () => set.toJson(),
+  }
+}
+export type SupervisorMetrics = ReturnType<typeof createSupervisorMetrics>
+
 /** How often the loop's delay is sampled, in ms; the sample includes this time, so it is taken off again. */
 const LOOP_RESOLUTION_MS = 20
 

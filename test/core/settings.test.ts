@@ -107,6 +107,15 @@ test('wants every store URL for a role of its own', () => {
   assert.equal(settingsOf({ ...stores, ROLE: 'control' }).role, 'control')
 })
 
+test('takes one Redis server or the nodes of a cluster', () => {
+  for (const url of ['redis://:secret@cache:6379/0', 'redis+cluster://a', 'redis://a:6379, rediss://b']) {
+    assert.equal(settingsOf({ REDIS_URL: url }).redisUrl, url)
+  }
+  for (const url of ['cache:6379', 'redis://', 'http://cache', 'redis://a,b', 'redis://a b']) {
+    assert.match(problemsOf({ REDIS_URL: url }).join(), /^REDIS_URL must be a URL/)
+  }
+})
+
 test('refuses more than one proxy without Redis', () => {
   const [problem] = problemsOf({ PROXY_PROCESSES: '2' }, { ...machine, hasRedisServer: false })
   assert.match(problem ?? '', /^PROXY_PROCESSES must be 1 without Redis/)
