@@ -1,16 +1,8 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
-import { packageRoot } from './package-root.js'
 
 /** What runs SQL: a `pg` pool, or one connection in a transaction. */
 export interface Queryable {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>
-}
-
-/** The SQL text of `sql/postgres/queries/<name>.sql`. Called once per query, when a module loads. */
-export function sqlFile(name: string): string {
-  return readFileSync(join(packageRoot, 'sql/postgres/queries', `${name}.sql`), 'utf8')
 }
 
 /** All rows of a query, each parsed by the schema. */

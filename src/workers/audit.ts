@@ -1,9 +1,9 @@
 import { uuidv7 } from 'uuidv7'
 import type { Actor } from '../core/contract/task.js'
-import { sqlFile } from '../io/query.js'
+import { loadQuery } from '../io/postgres.js'
 import type { HandlerContext } from './handlers/handler.js'
 
-const INSERT = sqlFile('audit-insert')
+const INSERT = loadQuery('audit-insert')
 
 /** Fields whose values never reach the audit log. */
 const SECRET = new Set(['api_key', 'key', 'digest', 'token'])

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.js'
 import type { KeyRole } from '../resolved-key.js'
 
 /** Who calls, as the port's process found it. */
@@ -14,7 +15,7 @@ export type Actor =
 /** One call of the contract, on its way from a port's process to a worker thread. */
 export interface ContractTask {
   readonly endpointId: string
-  /** Path parameters as they stood in the path, still percent-encoded. */
+  /** Path parameters, decoded. */
   readonly params: Readonly<Record<string, string>>
   /** Without the question mark. */
   readonly query: string
@@ -22,13 +23,17 @@ export interface ContractTask {
   readonly actor: Actor
   readonly requestId: string
   readonly remoteAddress: string
+  /** Of a POST that may be sent twice, with the credential that was presented; null: none. */
+  readonly idempotency: { readonly key: string; readonly credential: string } | null
 }
 
-/** The finished reply, on its way back. */
-export interface ContractReply {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
-  /** What went wrong inside, for the log alone; null when nothing did. */
-  readonly failure: string | null
-}
+/** What came of it, on its way back. */
+export type ContractReply =
+  | { readonly status: number; readonly body: Uint8Array }
+  | {
+      readonly error: ErrorCode
+      readonly message: string
+      readonly param: string | null
+      /** What went wrong inside, for the log alone. */
+      readonly cause: string | null
+    }

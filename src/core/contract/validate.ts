@@ -63,20 +63,6 @@ export function parseQuery(query: string): Record<string, string> {
 }
 
 /**
- * Path parameters, percent-decoded.
- * @throws GatewayError not_found for what can not be decoded
- */
-export function decodeParams(params: Readonly<Record<string, string>>): Record<string, string> {
-  try {
-    return Object.fromEntries(
-      Object.entries(params).map(([name, value]) => [name, decodeURIComponent(value)]),
-    )
-  } catch {
-    throw new GatewayError('not_found')
-  }
-}
-
-/**
  * Parses input by a schema.
  * @throws GatewayError unknown_parameter, not_supported or invalid_parameter with the field's path as `param`
  */

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { GatewayError } from '../../core/errors.js'
-import { type Queryable, rowsOf, sqlFile } from '../../io/query.js'
+import { loadQuery } from '../../io/postgres.js'
+import { type Queryable, rowsOf } from '../../io/query.js'
 
-const BY_NAMES = sqlFile('models-by-names')
+const BY_NAMES = loadQuery('models-by-names')
 const NamedModel = z.object({ name: z.string(), model_id: z.string() })
 
 /**

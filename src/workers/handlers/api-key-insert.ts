@@ -3,9 +3,10 @@ import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { apiKeyDigest, apiKeyPrefix, generateApiKey } from '../../core/api-key.js'
 import { ApiKeyRole } from '../../core/contract/api-keys.js'
-import { type Queryable, sqlFile, theRowOf } from '../../io/query.js'
+import { loadQuery } from '../../io/postgres.js'
+import { type Queryable, theRowOf } from '../../io/query.js'
 
-const INSERT = sqlFile('api-keys-insert')
+const INSERT = loadQuery('api-keys-insert')
 
 export const ApiKeyRow = z.object({
   id: z.string(),

@@ -1,6 +1,7 @@
 import { createTenantApiKey, deleteTenantApiKey, listTenantApiKeys } from '../../core/contract/api-keys.js'
 import { GatewayError } from '../../core/errors.js'
-import { pageOf, rowOf, sqlFile } from '../../io/query.js'
+import { loadQuery } from '../../io/postgres.js'
+import { pageOf, rowOf } from '../../io/query.js'
 import { audit } from '../audit.js'
 import { allowedModelIds } from './allowed-models.js'
 import { ApiKeyRow, insertApiKey } from './api-key-insert.js'
@@ -9,9 +10,9 @@ import { handle, type Handler } from './handler.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenant } from './tenant-rows.js'
 
-const LIST = sqlFile('api-keys-list')
-const LOCK = sqlFile('api-keys-lock')
-const REVOKE = sqlFile('api-keys-revoke')
+const LIST = loadQuery('api-keys-list')
+const LOCK = loadQuery('api-keys-lock')
+const REVOKE = loadQuery('api-keys-revoke')
 
 function shown(row: ApiKeyRow, now: Date) {
   const expired = row.expires_at !== null && row.expires_at <= now

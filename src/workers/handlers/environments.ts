@@ -2,15 +2,16 @@ import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { createEnvironment, listEnvironments } from '../../core/contract/environments.js'
 import { GatewayError } from '../../core/errors.js'
-import { pageOf, type Queryable, rowOf, sqlFile, theRowOf } from '../../io/query.js'
+import { loadQuery } from '../../io/postgres.js'
+import { pageOf, type Queryable, rowOf, theRowOf } from '../../io/query.js'
 import { audit } from '../audit.js'
 import { handle, type Handler } from './handler.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenant } from './tenant-rows.js'
 
-const LIST = sqlFile('environments-list')
-const FIND = sqlFile('environments-find')
-const INSERT = sqlFile('environments-insert')
+const LIST = loadQuery('environments-list')
+const FIND = loadQuery('environments-find')
+const INSERT = loadQuery('environments-insert')
 
 const EnvironmentRow = z.object({
   id: z.string(),

@@ -2,7 +2,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { z } from 'zod'
 import type { Endpoint } from '../../core/contract/endpoint.js'
 import type { Actor, ContractTask } from '../../core/contract/task.js'
-import { decodeParams, parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
+import { parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
 import { GatewayError } from '../../core/errors.js'
 import type { NodeLive } from '../../core/snapshot.js'
 import type { Queryable } from '../../io/query.js'
@@ -50,7 +50,7 @@ export function handle<E extends Endpoint>(
     endpoint,
     run: async (task, context) => {
       const input: unknown = {
-        params: parseBy(endpoint.params ?? NOTHING, decodeParams(task.params)),
+        params: parseBy(endpoint.params ?? NOTHING, task.params),
         query: parseBy(endpoint.query ?? NOTHING, parseQuery(task.query)),
         body: parseBy(endpoint.body ?? NOTHING, parseJsonBody(task.body)),
       }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { Tier } from '../../core/contract/tenants.js'
 import { GatewayError } from '../../core/errors.js'
-import { type Queryable, rowOf, sqlFile } from '../../io/query.js'
+import { loadQuery } from '../../io/postgres.js'
+import { type Queryable, rowOf } from '../../io/query.js'
 
-const GET = sqlFile('tenants-get')
-const LOCK = sqlFile('tenants-lock')
+const GET = loadQuery('tenants-get')
+const LOCK = loadQuery('tenants-lock')
 
 export const TenantRow = z.object({
   id: z.string(),

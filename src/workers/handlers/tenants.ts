@@ -11,7 +11,8 @@ import {
   type TenantChange,
 } from '../../core/contract/tenants.js'
 import { dollarsOfMicros } from '../../core/money.js'
-import { pageOf, sqlFile, theRowOf } from '../../io/query.js'
+import { loadQuery } from '../../io/postgres.js'
+import { pageOf, theRowOf } from '../../io/query.js'
 import { audit } from '../audit.js'
 import { allowedModelIds } from './allowed-models.js'
 import { insertApiKey } from './api-key-insert.js'
@@ -20,10 +21,10 @@ import { handle, type Handler, type HandlerContext } from './handler.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenant, TenantRow } from './tenant-rows.js'
 
-const LIST = sqlFile('tenants-list')
-const INSERT = sqlFile('tenants-insert')
-const UPDATE = sqlFile('tenants-update')
-const DELETE = sqlFile('tenants-delete')
+const LIST = loadQuery('tenants-list')
+const INSERT = loadQuery('tenants-insert')
+const UPDATE = loadQuery('tenants-update')
+const DELETE = loadQuery('tenants-delete')
 
 function shown(row: TenantRow) {
   return {

@@ -1,0 +1,1 @@
+UPDATE idempotency_keys SET reply = $2 WHERE key_digest = $1

@@ -1,0 +1,115 @@
+import type { Endpoint } from '../core/contract/endpoint.js'
+import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
+import { GatewayError, toGatewayError } from '../core/errors.js'
+import type { HttpApp, HttpCall } from './uws.js'
+
+/** Bodies of the contract are small; inference is not mounted here. */
+const MAX_BODY_BYTES = 1024 * 1024
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
+
+/** Who calls, and what was presented as proof. */
+export interface Authenticated {
+  readonly actor: Actor
+  readonly credential: string
+}
+
+export interface ContractMountOptions {
+  readonly endpoints: readonly Endpoint[]
+  /** Throws (or rejects with) the GatewayError for a caller who may not. */
+  readonly authenticate: (call: HttpCall) => Authenticated | Promise<Authenticated>
+  readonly runTask: (task: ContractTask) => Promise<ContractReply>
+  /** Called after each change that succeeded. */
+  readonly afterChange?: () => void
+  /** Told of failures inside that the client sees as a 503; a 500 goes to the app's own `onError`. */
+  readonly onFailure: (error: GatewayError, call: HttpCall) => void
+}
+
+/**
+ * Mounts endpoints of the contract on a port: who calls is found here, everything else (validation, SQL, JSON)
+ * happens in a worker thread, whose bytes are sent as they are.
+ */
+export function mountContract(app: HttpApp, options: ContractMountOptions): void {
+  for (const endpoint of options.endpoints) {
+    app.route(endpoint.method, endpoint.path, (call) => {
+      // Begun in the handler's own turn, as they must be; a refusal of the synchronous part throws right here.
+      const remoteAddress = call.remoteAddress()
+      const authenticated = options.authenticate(call)
+      const body = bodyOf(call)
+      serve(endpoint, call, remoteAddress, authenticated, body, options).catch((thrown: unknown) => {
+        const error = toGatewayError(thrown)
+        if (error.status !== 500 && error.cause !== undefined) options.onFailure(error, call)
+        call.fail(error)
+      })
+    })
+  }
+}
+
+function bodyOf(call: HttpCall): Promise<Buffer> {
+  const body = new Promise<Buffer>((resolve, reject) => {
+    call.readBody(MAX_BODY_BYTES, (bytes) => {
+      if (bytes === null) reject(new GatewayError('body_too_large'))
+      else resolve(bytes)
+    })
+  })
+  // Nobody waits for it when the caller is refused first.
+  body.catch(() => undefined)
+  return body
+}
+
+async function serve(
+  endpoint: Endpoint,
+  call: HttpCall,
+  remoteAddress: string,
+  authenticated: Authenticated | Promise<Authenticated>,
+  reading: Promise<Buffer>,
+  options: ContractMountOptions,
+): Promise<void> {
+  const { actor, credential } = await authenticated
+  if (endpoint.auth === 'key' && (actor.kind !== 'key' || !endpoint.roles.includes(actor.role))) {
+    throw new GatewayError('role_not_allowed')
+  }
+  if (call.header('if-match') !== undefined) {
+    throw new GatewayError('not_supported', {
+      param: 'If-Match',
+      message: 'If-Match is not supported in this version.',
+    })
+  }
+  const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
+  const body = await reading
+  if (call.closed) return
+  const reply = await options.runTask({
+    endpointId: endpoint.id,
+    params: call.params,
+    query: call.query,
+    body,
+    actor,
+    requestId: call.requestId,
+    remoteAddress,
+    idempotency: idempotencyKey === null ? null : { key: idempotencyKey, credential },
+  })
+  if ('error' in reply) {
+    const { error, message, param, cause } = reply
+    throw new GatewayError(error, {
+      message,
+      ...(param !== null && { param }),
+      ...(cause !== null && { cause }),
+    })
+  }
+  if (endpoint.method !== 'GET') options.afterChange?.()
+  call.reply(
+    reply.status,
+    { 'content-type': 'application/json', 'cache-control': 'no-store' },
+    Buffer.from(reply.body),
+  )
+}
+
+function idempotencyKeyOf(call: HttpCall): string | null {
+  const key = call.header('idempotency-key')
+  if (key === undefined) return null
+  if (IDEMPOTENCY_KEY.test(key)) return key
+  throw new GatewayError('invalid_parameter', {
+    param: 'Idempotency-Key',
+    message: 'The Idempotency-Key must be 1 to 255 visible ASCII characters.',
+  })
+}

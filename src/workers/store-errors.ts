@@ -1,0 +1,54 @@
+import { GatewayError } from '../core/errors.js'
+
+interface StoreError {
+  /** SQLSTATE, or Node's code of a failed connection. */
+  readonly code: string
+  readonly constraint: string
+  readonly message: string
+}
+
+/** What a unique index that was hit says about the request. */
+const TAKEN: Readonly<Record<string, { param: string; message: string }>> = {
+  tenants_email: { param: 'email', message: 'A tenant with this email exists.' },
+  environments_name: { param: 'name', message: 'The tenant has an environment of this name.' },
+  model_names_pkey: { param: 'name', message: 'A model has this name or alias.' },
+  nodes_cluster_name: { param: 'cluster_name', message: 'A node with this cluster_name exists.' },
+}
+
+/** No connection, the server is going down or coming up, too many connections, or no answer in time. */
+const UNREACHABLE =
+  /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|08...|53...|57P0.|57014|25P0[23])$/
+/** How `pg` words the same where it gives no code. */
+const UNREACHABLE_MESSAGE =
+  /Connection terminated|timeout exceeded when trying to connect|Query read timeout|socket hang up/i
+
+/** Whether the transaction lost against another and may just be run again. */
+export function isTransient(thrown: unknown): boolean {
+  const { code } = storeError(thrown)
+  return code === '40001' || code === '40P01'
+}
+
+/** An error of a store as the client may see it; everything else stays as it is. */
+export function fromStoreError(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || thrown instanceof GatewayError) return thrown
+  const { code, constraint, message } = storeError(thrown)
+  const taken = code === '23505' ? TAKEN[constraint] : undefined
+  if (taken !== undefined) return new GatewayError('already_exists', { ...taken, cause: thrown })
+  if (code === '22021' || code === '22P05') {
+    const text = 'A text holds a character that cannot be stored.'
+    return new GatewayError('invalid_parameter', { message: text, cause: thrown })
+  }
+  if (UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(message)) {
+    return new GatewayError('overloaded', { cause: thrown })
+  }
+  return thrown
+}
+
+function storeError(thrown: unknown): StoreError {
+  const field = (name: string) => {
+    const value: unknown =
+      thrown instanceof Error ? Object.getOwnPropertyDescriptor(thrown, name)?.value : undefined
+    return typeof value === 'string' ? value : ''
+  }
+  return { code: field('code'), constraint: field('constraint'), message: field('message') }
+}
