@@ -204,6 +204,13 @@ function crossProblems(
       if (env[name] === undefined && !bad.has(name)) problems.push(`${name} must be set when ROLE is ${role}`)
     }
   }
+  if (
+    env.MIGRATION_DATABASE_URL !== undefined &&
+    env.DATABASE_URL === undefined &&
+    !bad.has('DATABASE_URL')
+  ) {
+    problems.push('DATABASE_URL must be set together with MIGRATION_DATABASE_URL')
+  }
   if ((env.PROXY_PROCESSES ?? 1) > 1 && !hasRedis(env, machine) && !bad.has('REDIS_URL')) {
     problems.push(
       'PROXY_PROCESSES must be 1 without Redis: set REDIS_URL, or put a redis-server or valkey-server on the PATH',

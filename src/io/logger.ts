@@ -52,7 +52,7 @@ export function createLogger(options: LoggerOptions): Logger {
         paths: SECRET_FIELDS.flatMap((field) => [`["${field}"]`, `*["${field}"]`]),
         censor: '***',
       },
-      serializers: { error: pino.stdSerializers.err },
+      serializers: { error: pino.stdSerializers.err, err: pino.stdSerializers.err },
       hooks: { streamWrite: withoutSecrets },
     },
     pino.destination({ dest: options.fd ?? 1, sync: options.sync ?? true }),

@@ -6,18 +6,10 @@ import { startFleet } from './fleet.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import type { Logger } from './logger.js'
 import { awaitPredecessors } from './predecessors.js'
-import { startProbeServer } from './probe-server.js'
 import { reservePort, type PortReservation } from './reserve-port.js'
 import { StartError } from './start-error.js'
+import type { StoreUrls } from './start-stores.js'
 import type { StopSignals } from './stop-signals.js'
-
-export interface StoreUrls {
-  readonly databaseUrl: string
-  readonly migrationDatabaseUrl: string
-  /** Null: there is no Redis. */
-  readonly redisUrl: string | null
-  readonly clickhouseUrl: string
-}
 
 export interface SupervisorOptions {
   readonly settings: Settings
@@ -30,9 +22,6 @@ export interface SupervisorOptions {
   /** Brings the schemas up to date; called for the roles all and control. */
   readonly migrate: (urls: StoreUrls, logger: Logger) => Promise<void>
 }
-
-/** A store may have much to write when it stops. */
-const STORE_CLOSE_MS = 60_000
 
 /**
  * Runs the gateway until a stop signal has been served: lock, stores, migrations, children, the ready line, the
@@ -47,8 +36,9 @@ export async function supervise(options: SupervisorOptions): Promise<void> {
   const lock = await lockDataDir(settings.dataDir)
   lifecycle.add('lock', () => lock.release())
 
-  const ports = await reservePorts(settings, lifecycle)
+  // Before the ports are tried: a predecessor's children may still hold them.
   await awaitPredecessors(settings.dataDir, logger)
+  const ports = await reservePorts(settings, lifecycle)
   if (signals.stop.aborted) return
   const urls = await options.openStores(settings, logger, lifecycle)
   if (signals.stop.aborted) return
@@ -63,10 +53,12 @@ export async function supervise(options: SupervisorOptions): Promise<void> {
   if (signals.stop.aborted) return
 
   if (settings.role === 'proxy') {
-    const { adminHost: host, adminPort: port, adminTls: tls } = resolved
-    const { readiness, metrics } = fleet
-    const server = await startProbeServer({ host, port, tls, readiness, metrics, logger })
-    lifecycle.add('probe server', () => server[Symbol.asyncDispose]())
+    // Loaded here alone: no other role's supervisor has use for uWebSockets.js.
+    const { startProbeServer } = await import('./probe-server.js')
+    const server = await startProbeServer(resolved, fleet, logger)
+    lifecycle.add('probe server', () => {
+      server[Symbol.dispose]()
+    })
   }
   // At any log level: whoever started the gateway waits for this line.
   logger.child({}, { level: 'info' }).info({
@@ -126,7 +118,7 @@ async function resolveSettings(settings: Settings, urls: StoreUrls, ports: Ports
 
 /** Children are killed by their own limit before this; it only bounds the closing of the whole. */
 function drainLimitMs(settings: Settings): number {
-  return (settings.drainDelaySeconds + settings.drainSeconds) * 1000 + 2 * STORE_CLOSE_MS
+  return (settings.drainDelaySeconds + settings.drainSeconds) * 1000 + 2 * 60_000
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

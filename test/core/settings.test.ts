@@ -107,6 +107,12 @@ test('wants every store URL for a role of its own', () => {
   assert.equal(settingsOf({ ...stores, ROLE: 'control' }).role, 'control')
 })
 
+test('wants no owner role for the embedded Postgres', () => {
+  assert.deepEqual(problemsOf({ MIGRATION_DATABASE_URL: stores.DATABASE_URL }), [
+    'DATABASE_URL must be set together with MIGRATION_DATABASE_URL',
+  ])
+})
+
 test('takes one Redis server or the nodes of a cluster', () => {
   for (const url of ['redis://:secret@cache:6379/0', 'redis+cluster://a', 'redis://a:6379, rediss://b']) {
     assert.equal(settingsOf({ REDIS_URL: url }).redisUrl, url)

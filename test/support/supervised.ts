@@ -3,7 +3,7 @@ import { readSettings } from '../../src/core/settings.js'
 import { runChild, type ChildContext, type RunningRole } from '../../src/io/child.js'
 import { createLogger } from '../../src/io/logger.js'
 import { createControlMetrics } from '../../src/io/metrics.js'
-import { readinessBody } from '../../src/io/probe-server.js'
+import { mountPlatformRoutes } from '../../src/io/platform-routes.js'
 import { StartError } from '../../src/io/start-error.js'
 import { listenForStopSignals } from '../../src/io/stop-signals.js'
 import { supervise } from '../../src/io/supervisor.js'
@@ -30,20 +30,7 @@ async function startRole(role: 'control' | 'proxy', context: ChildContext): Prom
   let draining = false
   const readiness = () => ({ status: draining ? ('draining' as const) : ('ready' as const), parts: {} })
 
-  app.route('GET', '/ready', (call) => {
-    call.reply(draining ? 503 : 200, {}, readinessBody(readiness()))
-  })
-  app.route('GET', '/metrics', (call) => {
-    call.onAbort(() => {})
-    context.gatherMetrics().then(
-      (text) => {
-        call.reply(200, {}, text)
-      },
-      (error: unknown) => {
-        call.fail(error)
-      },
-    )
-  })
+  mountPlatformRoutes(app, { readiness, metrics: context.gatherMetrics })
   app.route('GET', '/settings', (call) => {
     call.reply(200, {}, JSON.stringify({ settings, env: process.env, slot: context.slot, pid: process.pid }))
   })

@@ -1,0 +1,80 @@
+import { join } from 'node:path'
+import type { Settings } from '../core/settings.js'
+import { createClickHouse } from './clickhouse.js'
+import { startEmbeddedClickHouse } from './embedded/clickhouse.js'
+import type { EmbeddedStore } from './embedded/keep-running.js'
+import { startEmbeddedPostgres } from './embedded/postgres.js'
+import { startEmbeddedRedis } from './embedded/redis.js'
+import type { Lifecycle } from './lifecycle.js'
+import type { Logger } from './logger.js'
+import { migrateClickHouse, migratePostgres } from './migrate.js'
+import { packageRoot } from './package-root.js'
+import { StartError } from './start-error.js'
+
+export interface StoreUrls {
+  readonly databaseUrl: string
+  readonly migrationDatabaseUrl: string
+  /** Null: there is no Redis. */
+  readonly redisUrl: string | null
+  readonly clickhouseUrl: string
+}
+
+/** A store may have much to write when it stops. */
+const STORE_CLOSE_MS = 60_000
+
+/**
+ * Starts the embedded stores, all at once, for those that have no URL; the lifecycle stops them.
+ * @throws StartError that says which ones did not start, and why
+ */
+export async function startStores(
+  settings: Settings,
+  logger: Logger,
+  lifecycle: Lifecycle,
+): Promise<StoreUrls> {
+  const problems: string[] = []
+
+  async function urlOf(
+    name: string,
+    given: string | null,
+    start: (options: { dataDir: string; logger: Logger }) => Promise<EmbeddedStore | null>,
+  ): Promise<string | null> {
+    if (given !== null) return given
+    try {
+      const store = await start({ dataDir: join(settings.dataDir, name), logger })
+      if (store === null) return null
+      lifecycle.add(name, () => store.stop(), { timeoutMs: STORE_CLOSE_MS })
+      return store.url
+    } catch (error) {
+      logger.debug({ event: 'store_failed', store: name, error })
+      problems.push(error instanceof Error ? error.message : String(error))
+      return null
+    }
+  }
+
+  const [databaseUrl, redisUrl, clickhouseUrl] = await Promise.all([
+    urlOf('postgres', settings.databaseUrl, startEmbeddedPostgres),
+    urlOf('redis', settings.redisUrl, startEmbeddedRedis),
+    urlOf('clickhouse', settings.clickhouseUrl, startEmbeddedClickHouse),
+  ])
+  if (problems.length > 0 || databaseUrl === null || clickhouseUrl === null) {
+    throw new StartError(problems.join('; '))
+  }
+  const migrationDatabaseUrl = settings.migrationDatabaseUrl ?? databaseUrl
+  return { databaseUrl, migrationDatabaseUrl, redisUrl, clickhouseUrl }
+}
+
+/**
+ * Brings both schemas up to date; several may do it at once.
+ * @throws MigrationError
+ */
+export async function migrateStores(urls: StoreUrls, logger: Logger): Promise<void> {
+  const directory = (store: string) => join(packageRoot, 'sql', store, 'migrations')
+  const url = urls.migrationDatabaseUrl
+  await migratePostgres({ url, directory: directory('postgres'), logger })
+  const clickhouse = createClickHouse({ url: urls.clickhouseUrl })
+  try {
+    await migrateClickHouse({ clickhouse, postgresUrl: url, directory: directory('clickhouse'), logger })
+  } finally {
+    await clickhouse.close()
+  }
+}
