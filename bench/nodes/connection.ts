@@ -76,7 +76,12 @@ export function serveConnection(
       },
       destroy(reset) {
         if (current === exchange) current = undefined
-        const close = (): void => void (reset ? socket.resetAndDestroy() : socket.destroy())
+        const close = (): void => {
+          // resetAndDestroy() ends the socket in good order first (FIN, then RST) unless told otherwise.
+          if (reset) socket.destroySoon = () => void socket.destroy()
+          if (reset) socket.resetAndDestroy()
+          else socket.destroy()
+        }
         if (socket.writableLength === 0) close()
         else socket.write('', close)
       },

@@ -17,7 +17,7 @@ export interface LedgerEntry {
   writtenTokens: number
   /** The reply was written to its regular end. */
   finished: boolean
-  /** The client left first. */
+  /** The client left first (or the node was closed). */
   aborted: boolean
   fault: string | null
   readonly startedAt: number

@@ -51,8 +51,10 @@ export function createSplitSink(
     if (piece !== undefined && socket.writable) {
       socket.write(piece.bytes)
       count(entry, piece.tokens)
-      setImmediate(pump)
-      return
+      if (queue.length > 0) {
+        setImmediate(pump)
+        return
+      }
     }
     pumping = false
     queue = []
