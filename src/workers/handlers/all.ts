@@ -1,6 +1,9 @@
 import { apiKeysHandlers } from './api-keys.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
+import { modelsHandlers } from './models.js'
+import { nodesHandlers } from './nodes.js'
+import { routesHandlers } from './routes.js'
 import { tenantsHandlers } from './tenants.js'
 
 /** The handlers of every endpoint of the contract, on either port. */
@@ -8,4 +11,7 @@ export const allHandlers: readonly Handler[] = [
   ...tenantsHandlers,
   ...environmentsHandlers,
   ...apiKeysHandlers,
+  ...modelsHandlers,
+  ...nodesHandlers,
+  ...routesHandlers,
 ]

@@ -1,0 +1,1 @@
+DELETE FROM model_names WHERE model_id = $1

@@ -1,0 +1,5 @@
+INSERT INTO nodes (
+  id, cluster_name, model_id, endpoint_url, upstream_model, provider, region, engine, weight, max_concurrency, api_key,
+  price_per_hour_micros, status
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'active')

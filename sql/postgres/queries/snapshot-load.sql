@@ -1,0 +1,45 @@
+SELECT c.version,
+  (
+    SELECT coalesce(json_agg(json_build_object(
+      'id', m.id,
+      'name', m.name,
+      'aliases', ARRAY (SELECT n.name FROM model_names n WHERE n.model_id = m.id AND n.is_alias ORDER BY n.name),
+      'family', m.family,
+      'type', m.type,
+      'context_length', m.context_length,
+      'price_input_micros', m.price_input_micros,
+      'price_cached_input_micros', m.price_cached_input_micros,
+      'price_output_micros', m.price_output_micros,
+      'created_at', floor(extract(epoch FROM m.created_at)),
+      'route', json_build_object(
+        'strategy', r.strategy,
+        'health_interval_seconds', r.health_interval_seconds,
+        'health_timeout_seconds', r.health_timeout_seconds,
+        'unhealthy_threshold', r.unhealthy_threshold,
+        'healthy_threshold', r.healthy_threshold,
+        'connection_timeout_ms', r.connection_timeout_ms,
+        'first_token_timeout_ms', r.first_token_timeout_ms,
+        'idle_timeout_ms', r.idle_timeout_ms,
+        'node_weights', r.node_weights,
+        'allowed_body_fields', r.allowed_body_fields
+      )
+    ) ORDER BY m.name), '[]')
+    FROM models m LEFT JOIN routing_configs r ON r.model_id = m.id
+    WHERE m.deleted_at IS NULL
+  ) AS models,
+  (
+    SELECT coalesce(json_agg(json_build_object(
+      'id', id,
+      'cluster_name', cluster_name,
+      'model_id', model_id,
+      'endpoint_url', endpoint_url,
+      'upstream_model', upstream_model,
+      'weight', weight,
+      'max_concurrency', max_concurrency,
+      'api_key', api_key,
+      'engine', engine,
+      'status', status
+    ) ORDER BY cluster_name), '[]')
+    FROM nodes WHERE status <> 'terminated'
+  ) AS nodes
+FROM change_counter c

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { endpoint } from './endpoint.js'
+import { changesOf, Deleted, Dollars, listOf, ModelName, page, text, Timestamp, Uuid } from './fields.js'
+
+export const ModelKind = z.enum(['chat', 'completion', 'embedding'])
+export const ModelStatus = z.enum(['active', 'deprecated', 'beta'])
+const Metadata = z.record(z.string().max(200), z.json())
+
+export const Model = z
+  .object({
+    id: Uuid,
+    name: z.string(),
+    family: z.string(),
+    size: z.string().nullable(),
+    type: ModelKind,
+    context_length: z.number().int(),
+    vram_required_gb: z.number(),
+    price_input_per_million: z.number().meta({ description: 'Dollars per million tokens.' }),
+    price_output_per_million: z.number(),
+    price_cached_input_per_million: z
+      .number()
+      .nullable()
+      .meta({ description: 'Null: cached prompt tokens cost the input price.' }),
+    tokens_per_second_capacity: z.number().nullable(),
+    status: ModelStatus,
+    aliases: z.array(z.string()),
+    metadata: Metadata,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+  })
+  .meta({ id: 'Model' })
+
+const fields = {
+  name: ModelName,
+  family: text(200),
+  size: text(100).nullable(),
+  type: ModelKind,
+  context_length: z.number().int().min(1).max(1_000_000_000),
+  vram_required_gb: z.number().min(0).max(1_000_000),
+  price_input_per_million: Dollars,
+  price_output_per_million: Dollars,
+  price_cached_input_per_million: Dollars.nullable(),
+  tokens_per_second_capacity: z.number().positive().max(1e12).nullable(),
+  status: ModelStatus,
+  aliases: z
+    .array(ModelName)
+    .max(100)
+    .refine((names) => new Set(names).size === names.length, 'an alias stands twice'),
+  metadata: Metadata,
+}
+
+const tag = 'Models'
+const params = z.strictObject({ id: Uuid })
+
+export const listModels = endpoint({
+  id: 'models.list',
+  method: 'GET',
+  path: '/admin/models',
+  auth: 'admin',
+  tag,
+  summary: 'Lists models, newest first',
+  query: z.strictObject({
+    ...page,
+    family: text(200).optional(),
+    type: ModelKind.optional(),
+    status: ModelStatus.optional(),
+    min_vram: z.coerce.number().min(0).optional(),
+    max_vram: z.coerce.number().min(0).optional(),
+    search: text(200).optional().meta({ description: 'Part of a name, alias or family, in any case.' }),
+  }),
+  reply: { 200: listOf(Model) },
+  errors: [],
+})
+
+export const createModel = endpoint({
+  id: 'models.create',
+  method: 'POST',
+  path: '/admin/models',
+  auth: 'admin',
+  tag,
+  summary: 'Adds a model to the catalogue',
+  body: z.strictObject({
+    ...fields,
+    size: fields.size.default(null),
+    price_cached_input_per_million: fields.price_cached_input_per_million.default(null),
+    tokens_per_second_capacity: fields.tokens_per_second_capacity.default(null),
+    status: fields.status.default('active'),
+    aliases: fields.aliases.default([]),
+    metadata: fields.metadata.default({}),
+  }),
+  reply: { 201: Model },
+  errors: ['already_exists'],
+})
+
+export const getModel = endpoint({
+  id: 'models.get',
+  method: 'GET',
+  path: '/admin/models/{id}',
+  auth: 'admin',
+  tag,
+  summary: 'Shows a model',
+  params,
+  reply: { 200: Model },
+  errors: ['not_found'],
+})
+
+const changeModel = {
+  path: '/admin/models/{id}',
+  auth: 'admin',
+  tag,
+  summary: 'Sets the fields that are sent; running requests keep the prices of their start',
+  params,
+  body: changesOf(fields),
+  reply: { 200: Model },
+  errors: ['already_exists', 'not_found'],
+} as const
+
+/** Input of both. */
+export interface ModelChange {
+  readonly params: z.output<typeof params>
+  readonly body: z.output<typeof changeModel.body>
+}
+export const putModel = endpoint({ id: 'models.put', method: 'PUT', ...changeModel })
+export const patchModel = endpoint({ id: 'models.patch', method: 'PATCH', ...changeModel })
+
+export const deleteModel = endpoint({
+  id: 'models.delete',
+  method: 'DELETE',
+  path: '/admin/models/{id}',
+  auth: 'admin',
+  tag,
+  summary: 'Removes a model that has no node left',
+  params,
+  reply: { 200: Deleted },
+  errors: ['in_use', 'not_found'],
+})
+
+export const modelsEndpoints = [listModels, createModel, getModel, putModel, patchModel, deleteModel]

@@ -1,0 +1,161 @@
+import { z } from 'zod'
+import { nodeUrlProblem } from '../node-url.js'
+import { endpoint } from './endpoint.js'
+import { Dollars, listOf, ModelName, page, Slug, text, Timestamp, Uuid } from './fields.js'
+
+export const NodeStatus = z.enum([
+  'launching',
+  'active',
+  'draining',
+  'unhealthy',
+  'terminating',
+  'terminated',
+  'failed',
+])
+export const NodeEngine = z.enum(['vllm', 'sglang', 'llama-cpp', 'openai', 'simulated'])
+
+export const Node = z
+  .object({
+    id: Uuid,
+    cluster_name: z.string(),
+    model_id: Uuid,
+    model_name: z.string(),
+    endpoint_url: z.string(),
+    upstream_model: z.string(),
+    provider: z.string(),
+    region: z.string().nullable(),
+    engine: NodeEngine,
+    weight: z.number(),
+    max_concurrency: z.number().int().nullable(),
+    has_api_key: z.boolean(),
+    price_per_hour: z.number().nullable().meta({ description: 'Dollars.' }),
+    status: NodeStatus.meta({ description: 'unhealthy: active, but its health check fails.' }),
+    healthy: z
+      .boolean()
+      .nullable()
+      .meta({ description: 'By the health check; null: not known, and taken for healthy.' }),
+    in_flight: z.number().int().nullable().meta({ description: 'Requests running, as the engine says.' }),
+    queue_depth: z.number().int().nullable().meta({ description: 'Requests waiting, as the engine says.' }),
+    kv_cache_usage: z.number().nullable().meta({ description: '0 to 1.' }),
+    observed_at: Timestamp.nullable(),
+    created_at: Timestamp,
+    updated_at: Timestamp,
+  })
+  .meta({ id: 'Node' })
+
+const EndpointUrl = z
+  .string()
+  .max(2048)
+  .superRefine((url, context) => {
+    const problem = nodeUrlProblem(url)
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem })
+  })
+  .meta({
+    description: 'http(s)://host:port; the API is expected under /v1.',
+    examples: ['http://10.0.0.7:8000'],
+  })
+
+const tag = 'Nodes'
+const params = z.strictObject({ cluster_name: Slug })
+
+export const listNodes = endpoint({
+  id: 'nodes.list',
+  method: 'GET',
+  path: '/admin/nodes',
+  auth: 'admin',
+  tag,
+  summary: 'Lists nodes with their live state, newest first',
+  query: z.strictObject({
+    ...page,
+    provider: text(100).optional(),
+    region: text(100).optional(),
+    model: ModelName.optional().meta({ description: 'Name or alias of a model.' }),
+    status: NodeStatus.optional(),
+  }),
+  reply: { 200: listOf(Node) },
+  errors: [],
+})
+
+export const registerNode = endpoint({
+  id: 'nodes.register',
+  method: 'POST',
+  path: '/admin/nodes',
+  auth: 'admin',
+  tag,
+  summary: 'Registers an inference server that already runs; it takes traffic within a second',
+  body: z.strictObject({
+    cluster_name: Slug,
+    model_name: ModelName.meta({ description: 'Name or alias of a model.' }),
+    endpoint_url: EndpointUrl,
+    upstream_model: text(200)
+      .optional()
+      .meta({ description: "The model's name on that server; default the model's own name." }),
+    provider: text(100).default('static').meta({ description: 'A label.' }),
+    region: text(100).nullable().default(null).meta({ description: 'A label.' }),
+    weight: z.number().positive().max(1_000_000).default(1),
+    max_concurrency: z.number().int().min(1).max(1_000_000).nullable().default(null),
+    api_key: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,1000}$/, 'expected visible ASCII characters')
+      .nullable()
+      .default(null)
+      .meta({ description: 'Sent to the node as a bearer token; never shown again.', format: 'password' }),
+    engine: NodeEngine.default('openai'),
+    price_per_hour: Dollars.nullable().default(null),
+  }),
+  reply: { 201: Node },
+  errors: ['already_exists', 'not_found'],
+})
+
+export const getNode = endpoint({
+  id: 'nodes.get',
+  method: 'GET',
+  path: '/admin/nodes/{cluster_name}',
+  auth: 'admin',
+  tag,
+  summary: 'Shows a node with its live state',
+  params,
+  reply: { 200: Node },
+  errors: ['not_found'],
+})
+
+export const drainNode = endpoint({
+  id: 'nodes.drain',
+  method: 'POST',
+  path: '/admin/nodes/{cluster_name}/drain',
+  auth: 'admin',
+  tag,
+  summary: 'Gives a node no more requests; running streams finish',
+  params,
+  reply: { 200: Node },
+  errors: ['invalid_state', 'not_found'],
+})
+
+export const undrainNode = endpoint({
+  id: 'nodes.undrain',
+  method: 'POST',
+  path: '/admin/nodes/{cluster_name}/undrain',
+  auth: 'admin',
+  tag,
+  summary: 'Lets a drained node take requests again',
+  params,
+  reply: { 200: Node },
+  errors: ['invalid_state', 'not_found'],
+})
+
+export const terminateNode = endpoint({
+  id: 'nodes.terminate',
+  method: 'POST',
+  path: '/admin/nodes/{cluster_name}/terminate',
+  auth: 'admin',
+  tag,
+  summary: 'Takes a node out for good: drained first (terminating), at once with force; repeatable',
+  params,
+  body: z.strictObject({
+    force: z.boolean().default(false).meta({ description: 'Do not wait for running requests.' }),
+  }),
+  reply: { 200: Node },
+  errors: ['not_found'],
+})
+
+export const nodesEndpoints = [listNodes, registerNode, getNode, drainNode, undrainNode, terminateNode]

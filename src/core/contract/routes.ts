@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { endpoint } from './endpoint.js'
+import { changesOf, listOf, neverYet, NOT_SUPPORTED, notYet, page, Slug, Timestamp, Uuid } from './fields.js'
+
+const STRATEGIES = ['round-robin', 'least-latency', 'least-connections', 'weighted'] as const
+export const RouteStrategy = z.enum(STRATEGIES)
+
+/** Fields that are dropped from tenants' bodies unless a route lists them. */
+export const DroppableBodyField = z.enum(['priority', 'cache_salt', 'kv_transfer_params', 'chat_template'])
+
+const HealthCheck = z.object({
+  interval_seconds: z.number(),
+  timeout_seconds: z.number(),
+  unhealthy_threshold: z.number().int(),
+  healthy_threshold: z.number().int(),
+})
+
+export const Route = z
+  .object({
+    model_id: Uuid,
+    model_name: z.string(),
+    strategy: RouteStrategy,
+    health_check: HealthCheck,
+    connection_timeout_ms: z.number().int(),
+    first_token_timeout_ms: z.number().int(),
+    idle_timeout_ms: z.number().int(),
+    node_weights: z
+      .record(z.string(), z.number())
+      .meta({ description: "By cluster_name; overrides the node's own." }),
+    allowed_body_fields: z.array(DroppableBodyField),
+    updated_at: Timestamp.nullable().meta({ description: 'Null: never set, all defaults.' }),
+  })
+  .meta({ id: 'Route' })
+
+const timeoutMs = z.number().int().min(1).max(3_600_000)
+
+const fields = {
+  strategy: z
+    .enum([...STRATEGIES, 'prefix-affinity'])
+    .superRefine((strategy, context) => {
+      if (strategy !== 'prefix-affinity') return
+      context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
+    })
+    .meta({ description: 'prefix-affinity is not available in this version: refused with not_supported.' }),
+  health_check: z
+    .strictObject({
+      interval_seconds: z.number().min(0.5).max(3600),
+      timeout_seconds: z.number().min(0.1).max(60),
+      unhealthy_threshold: z.number().int().min(1).max(100),
+      healthy_threshold: z.number().int().min(1).max(100),
+    })
+    .partial()
+    .meta({ description: 'What is not sent stays.' }),
+  connection_timeout_ms: timeoutMs,
+  first_token_timeout_ms: timeoutMs,
+  idle_timeout_ms: timeoutMs,
+  node_weights: z.record(Slug, z.number().positive().max(1_000_000)),
+  allowed_body_fields: z.array(DroppableBodyField).max(4),
+  sticky_sessions: notYet(z.boolean(), false),
+  resume_streams: notYet(z.boolean(), false),
+  retry: neverYet(),
+  queue: neverYet(),
+  fallback_models: neverYet(),
+  mirror: neverYet(),
+  split: neverYet(),
+}
+
+const tag = 'Routes'
+const params = z.strictObject({ model_id: Uuid })
+
+export const listRoutes = endpoint({
+  id: 'routes.list',
+  method: 'GET',
+  path: '/admin/routes',
+  auth: 'admin',
+  tag,
+  summary: 'Lists the route of every model; each has one, with defaults',
+  query: z.strictObject(page),
+  reply: { 200: listOf(Route) },
+  errors: [],
+})
+
+export const getRoute = endpoint({
+  id: 'routes.get',
+  method: 'GET',
+  path: '/admin/routes/{model_id}',
+  auth: 'admin',
+  tag,
+  summary: "Shows a model's route",
+  params,
+  reply: { 200: Route },
+  errors: ['not_found'],
+})
+
+export const putRoute = endpoint({
+  id: 'routes.put',
+  method: 'PUT',
+  path: '/admin/routes/{model_id}',
+  auth: 'admin',
+  tag,
+  summary: 'Sets the fields that are sent; live within a second, running streams untouched',
+  params,
+  body: changesOf(fields),
+  reply: { 200: Route },
+  errors: ['not_found'],
+})
+
+export const routesEndpoints = [listRoutes, getRoute, putRoute]

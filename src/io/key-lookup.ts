@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import type { ResolvedKey } from '../core/resolved-key.js'
+import { loadQuery } from './postgres.js'
+import { type Queryable, rowOf } from './query.js'
+
+const FIND = loadQuery('key-find')
+
+const KeyRow = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    environment_id: z.string(),
+    tenant_id: z.string(),
+    tenant_status: z.enum(['active', 'suspended']),
+    role: z.enum(['admin', 'developer', 'read-only']),
+    allowed_models: z.array(z.string()).nullable(),
+    tenant_allowed_models: z.array(z.string()).nullable(),
+    expires_at: z.date().nullable(),
+    version: z.coerce.number(),
+  })
+  .transform((row) => ({
+    keyId: row.id,
+    keyName: row.name,
+    environmentId: row.environment_id,
+    tenantId: row.tenant_id,
+    tenantStatus: row.tenant_status,
+    role: row.role,
+    allowedModels: row.allowed_models,
+    tenantAllowedModels: row.tenant_allowed_models,
+    expiresAt: row.expires_at?.getTime() ?? null,
+    version: row.version,
+  }))
+
+/**
+ * The API key of a SHA-256 digest with what it inherits, and the change counter of the same moment. Null when there is
+ * none, it is revoked or expired, or its environment or tenant is deleted; a suspended tenant's key is found.
+ */
+export function findKey(postgres: Queryable, digest: Buffer): Promise<ResolvedKey | null> {
+  return rowOf(postgres, FIND, KeyRow, [digest])
+}

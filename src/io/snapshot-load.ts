@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import { ModelKind } from '../core/contract/models.js'
+import { NodeEngine } from '../core/contract/nodes.js'
+import type { Snapshot, SnapshotModel, SnapshotNode } from '../core/snapshot.js'
+import { loadQuery } from './postgres.js'
+import { type Queryable, theRowOf } from './query.js'
+import { RouteColumns, routeOf } from './route-rows.js'
+
+const LOAD = loadQuery('snapshot-load')
+
+const ModelJson = z.object({
+  id: z.string(),
+  name: z.string(),
+  aliases: z.array(z.string()),
+  family: z.string(),
+  type: ModelKind,
+  context_length: z.number(),
+  price_input_micros: z.number(),
+  price_cached_input_micros: z.number().nullable(),
+  price_output_micros: z.number(),
+  created_at: z.number(),
+  route: RouteColumns,
+})
+
+const NodeJson = z.object({
+  id: z.string(),
+  cluster_name: z.string(),
+  model_id: z.string(),
+  endpoint_url: z.string(),
+  upstream_model: z.string(),
+  weight: z.number(),
+  max_concurrency: z.number().nullable(),
+  api_key: z.string().nullable(),
+  engine: NodeEngine,
+  status: z.enum(['launching', 'active', 'draining', 'unhealthy', 'terminating', 'failed']),
+})
+
+const SnapshotRow = z.object({
+  version: z.coerce.number(),
+  models: z.array(ModelJson),
+  nodes: z.array(NodeJson),
+})
+
+/**
+ * The routing table as of one moment: one statement, so one consistent read, and the change counter of that moment.
+ * Every model has a route; one that none was set for has the defaults.
+ */
+export async function loadSnapshot(postgres: Queryable): Promise<Snapshot> {
+  const { version, models, nodes } = await theRowOf(postgres, LOAD, SnapshotRow)
+  return {
+    version,
+    models: models.map(modelOf),
+    nodes: nodes.map(nodeOf),
+    routes: models.map((model) => routeOf(model.id, model.route)),
+  }
+}
+
+function modelOf(model: z.infer<typeof ModelJson>): SnapshotModel {
+  return {
+    id: model.id,
+    name: model.name,
+    aliases: model.aliases,
+    family: model.family,
+    type: model.type,
+    contextLength: model.context_length,
+    prices: {
+      inputMicros: model.price_input_micros,
+      cachedInputMicros: model.price_cached_input_micros,
+      outputMicros: model.price_output_micros,
+    },
+    createdAt: model.created_at,
+  }
+}
+
+function nodeOf(node: z.infer<typeof NodeJson>): SnapshotNode {
+  return {
+    id: node.id,
+    clusterName: node.cluster_name,
+    modelId: node.model_id,
+    endpointUrl: node.endpoint_url,
+    upstreamModel: node.upstream_model,
+    weight: node.weight,
+    maxConcurrency: node.max_concurrency,
+    apiKey: node.api_key,
+    engine: node.engine,
+    status: node.status,
+  }
+}

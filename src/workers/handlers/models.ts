@@ -1,0 +1,192 @@
+import { uuidv7 } from 'uuidv7'
+import { z } from 'zod'
+import {
+  createModel,
+  deleteModel,
+  getModel,
+  listModels,
+  type ModelChange,
+  ModelKind,
+  ModelStatus,
+  patchModel,
+  putModel,
+} from '../../core/contract/models.js'
+import { GatewayError } from '../../core/errors.js'
+import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
+import { loadQuery } from '../../io/postgres.js'
+import { pageOf, type Queryable, rowOf, rowsOf, theRowOf } from '../../io/query.js'
+import { audit } from '../audit.js'
+import { handle, type Handler, type HandlerContext } from './handler.js'
+import { listing } from './listing.js'
+
+const LIST = loadQuery('models-list')
+const GET = loadQuery('models-get')
+const LOCK = loadQuery('models-lock')
+const INSERT = loadQuery('models-insert')
+const UPDATE = loadQuery('models-update')
+const DELETE = loadQuery('models-delete')
+const USED_BY = loadQuery('models-used-by')
+const DELETE_NAMES = loadQuery('model-names-delete')
+const INSERT_NAMES = loadQuery('model-names-insert')
+
+const ModelRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  family: z.string(),
+  size: z.string().nullable(),
+  type: ModelKind,
+  context_length: z.number(),
+  vram_required_gb: z.number(),
+  price_input_micros: z.coerce.number(),
+  price_output_micros: z.coerce.number(),
+  price_cached_input_micros: z.coerce.number().nullable(),
+  tokens_per_second_capacity: z.number().nullable(),
+  status: ModelStatus,
+  aliases: z.array(z.string()),
+  metadata: z.record(z.string(), z.json()),
+  created_at: z.date(),
+  updated_at: z.date(),
+})
+type ModelRow = z.infer<typeof ModelRow>
+
+function shown(row: ModelRow) {
+  const { price_input_micros, price_output_micros, price_cached_input_micros: cached, ...same } = row
+  return {
+    ...same,
+    price_input_per_million: dollarsOfMicros(price_input_micros),
+    price_output_per_million: dollarsOfMicros(price_output_micros),
+    price_cached_input_per_million: cached === null ? null : dollarsOfMicros(cached),
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  }
+}
+type ModelShown = ReturnType<typeof shown>
+type ModelFields = Omit<ModelShown, 'id' | 'created_at' | 'updated_at'>
+
+/** Columns of INSERT and UPDATE, in their order; the contract has seen to it that prices are exact. */
+function columns(id: string, model: ModelFields): unknown[] {
+  const cached = model.price_cached_input_per_million
+  return [
+    id,
+    model.name,
+    model.family,
+    model.size,
+    model.type,
+    model.context_length,
+    model.vram_required_gb,
+    microsOfDollars(model.price_input_per_million),
+    microsOfDollars(model.price_output_per_million),
+    cached === null ? null : microsOfDollars(cached),
+    model.tokens_per_second_capacity,
+    model.status,
+    JSON.stringify(model.metadata),
+  ]
+}
+
+async function setNames(db: Queryable, id: string, { name, aliases }: ModelFields): Promise<void> {
+  if (aliases.includes(name)) {
+    throw new GatewayError('already_exists', {
+      param: 'aliases',
+      message: "An alias is the model's own name.",
+    })
+  }
+  await db.query(DELETE_NAMES, [id])
+  await db.query(INSERT_NAMES, [id, name, aliases])
+}
+
+async function lock(db: Queryable, id: string): Promise<ModelRow> {
+  const row = await rowOf(db, LOCK, ModelRow, [id])
+  if (row === null) throw noModel(id)
+  return row
+}
+
+function noModel(id: string): GatewayError {
+  return new GatewayError('not_found', { param: 'id', message: `There is no model '${id}'.` })
+}
+
+/** The fields that were sent, over those that were there. */
+function merged(before: ModelShown, body: ModelChange['body']): ModelFields {
+  return {
+    name: body.name ?? before.name,
+    family: body.family ?? before.family,
+    size: body.size === undefined ? before.size : body.size,
+    type: body.type ?? before.type,
+    context_length: body.context_length ?? before.context_length,
+    vram_required_gb: body.vram_required_gb ?? before.vram_required_gb,
+    price_input_per_million: body.price_input_per_million ?? before.price_input_per_million,
+    price_output_per_million: body.price_output_per_million ?? before.price_output_per_million,
+    price_cached_input_per_million:
+      body.price_cached_input_per_million === undefined
+        ? before.price_cached_input_per_million
+        : body.price_cached_input_per_million,
+    tokens_per_second_capacity:
+      body.tokens_per_second_capacity === undefined
+        ? before.tokens_per_second_capacity
+        : body.tokens_per_second_capacity,
+    status: body.status ?? before.status,
+    aliases: body.aliases ?? before.aliases,
+    metadata: body.metadata ?? before.metadata,
+  }
+}
+
+async function change({ params: { id }, body }: ModelChange, context: HandlerContext) {
+  const { db } = context
+  const before = shown(await lock(db, id))
+  const wanted = merged(before, body)
+  await db.query(UPDATE, columns(id, wanted))
+  if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted)
+  const after = shown(await theRowOf(db, GET, ModelRow, [id]))
+  await audit(context, { action: 'model.update', targetType: 'model', targetId: id, before, after })
+  return after
+}
+
+export const modelsHandlers: readonly Handler[] = [
+  handle(listModels, async ({ query }, { db }) => {
+    const { rows, total } = await pageOf(db, LIST, ModelRow, [
+      query.family ?? null,
+      query.type ?? null,
+      query.status ?? null,
+      query.min_vram ?? null,
+      query.max_vram ?? null,
+      query.search ?? null,
+      query.limit,
+      query.offset,
+    ])
+    return listing(rows.map(shown), total, query)
+  }),
+
+  handle(createModel, async ({ body }, context) => {
+    const { db } = context
+    const id = uuidv7()
+    await db.query(INSERT, columns(id, body))
+    await setNames(db, id, body)
+    const after = shown(await theRowOf(db, GET, ModelRow, [id]))
+    await audit(context, { action: 'model.create', targetType: 'model', targetId: id, before: null, after })
+    return after
+  }),
+
+  handle(getModel, async ({ params }, { db }) => {
+    const row = await rowOf(db, GET, ModelRow, [params.id])
+    if (row === null) throw noModel(params.id)
+    return shown(row)
+  }),
+
+  handle(putModel, change),
+  handle(patchModel, change),
+
+  handle(deleteModel, async ({ params: { id } }, context) => {
+    const { db } = context
+    const before = shown(await lock(db, id))
+    const nodes = await rowsOf(db, USED_BY, z.object({ cluster_name: z.string() }), [id])
+    if (nodes.length > 0) {
+      const names = nodes.map((node) => node.cluster_name).join(', ')
+      throw new GatewayError('in_use', {
+        message: `The model still has nodes: ${names}. Terminate them first.`,
+      })
+    }
+    await db.query(DELETE_NAMES, [id])
+    await db.query(DELETE, [id])
+    await audit(context, { action: 'model.delete', targetType: 'model', targetId: id, before, after: null })
+    return { id, status: 'deleted' }
+  }),
+]
