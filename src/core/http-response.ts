@@ -53,7 +53,22 @@ const TRAILER = 8
 const DONE = 9
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
-const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/
+const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)$/
+
+/**
+ * Without the spaces around it; not by the pattern, which would try every split of a long run of them. Tabs stay:
+ * parsers disagree on them beside a length or encoding, so there they are an error.
+ */
+function trimSpaces(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && value.charCodeAt(start) === 0x20) start++
+  while (end > start && value.charCodeAt(end - 1) === 0x20) end--
+  return value.slice(start, end)
+}
+
+/** Not allowed in a trailer, where they would speak of a body that is already read. */
+const FRAMING_HEADER = /^(?:content-length|transfer-encoding|connection|upgrade)$/i
 
 function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
@@ -80,7 +95,7 @@ function readHead(text: string): Framing | null {
   for (let i = 1; i < lines.length; i++) {
     const header = HEADER_LINE.exec(lines[i] ?? '')
     if (header === null) throw new ResponseError('A header line is not valid.')
-    const value = header[2] ?? ''
+    const value = trimSpaces(header[2] ?? '')
     switch ((header[1] ?? '').toLowerCase()) {
       case 'content-type':
         contentType = (value.split(';', 1)[0] ?? '').trim().toLowerCase()
@@ -124,7 +139,10 @@ export class ResponseParser {
   #remaining = 0
   #digits = 0
   #trailerBytes = 0
-  #trailerLineBytes = 0
+  /** The trailer line being read. */
+  #trailerLine = ''
+  /** An interim (1xx) response has been read. */
+  #interim = false
   #keepAlive = false
   readonly #out = { start: 0, end: 0 }
 
@@ -137,9 +155,14 @@ export class ResponseParser {
     return this.#state === DONE && this.#keepAlive
   }
 
+  /** Whether the response is complete. */
+  get ended(): boolean {
+    return this.#state === DONE
+  }
+
   /** Whether any byte of a response has been read. */
   get started(): boolean {
-    return this.#state !== HEAD || this.#pendingHead.length > 0
+    return this.#state !== HEAD || this.#interim || this.#pendingHead.length > 0
   }
 
   /** Makes ready for the next response on the same connection. */
@@ -148,6 +171,7 @@ export class ResponseParser {
     this.#state = HEAD
     this.#pendingHead = EMPTY
     this.#remaining = 0
+    this.#interim = false
     this.#keepAlive = false
   }
 
@@ -157,12 +181,13 @@ export class ResponseParser {
    * @throws ResponseError on anything that is not a clean response, extra bytes after its end included.
    */
   execute(bytes: Buffer): void {
+    const wasDone = this.#state === DONE
     let at = 0
     if (this.#state === HEAD) {
       at = this.#readHead(bytes)
       if (at < 0) return
     }
-    this.#readBody(bytes, at)
+    this.#readBody(bytes, at, wasDone)
   }
 
   /**
@@ -184,7 +209,8 @@ export class ResponseParser {
     for (;;) {
       const end = text.indexOf('\r\n\r\n')
       if (end < 0 || end > MAX_HEAD_BYTES) {
-        if (text.length > MAX_HEAD_BYTES) throw new ResponseError('The head is too long.')
+        // The blank line of the longest head may itself be unfinished.
+        if (end >= 0 || text.length > MAX_HEAD_BYTES + 3) throw new ResponseError('The head is too long.')
         // A wrong protocol is refused at once, not after MAX_HEAD_BYTES of it.
         const begun = text.toString('latin1', 0, 7)
         if (!'HTTP/1.'.startsWith(begun)) throw new ResponseError('The status line is not valid.')
@@ -199,6 +225,7 @@ export class ResponseParser {
         this.#begin(framing)
         return bodyAt - carried
       }
+      this.#interim = true
       text = text.subarray(bodyAt)
       // What is carried over is behind us once a 1xx that began in it has been read.
       carried -= bodyAt
@@ -224,12 +251,10 @@ export class ResponseParser {
     }
     this.#keepAlive = head.keepAlive && this.#state !== BODY_TO_CLOSE
     this.#events.onHead(head)
-    if (this.#state === DONE) this.#events.onBody(EMPTY, true)
   }
 
   /** What was decoded before a fault is delivered first: its tokens were made and count. */
-  #readBody(bytes: Buffer, from: number): void {
-    const wasDone = this.#state === DONE
+  #readBody(bytes: Buffer, from: number, wasDone: boolean): void {
     const out = this.#out
     out.start = out.end = from
     let fault: unknown = null
@@ -237,6 +262,8 @@ export class ResponseParser {
       this.#decode(bytes, from, out)
     } catch (error) {
       fault = error
+      // Known before the end is announced, so that nobody reuses a connection that is about to be destroyed.
+      this.#keepAlive = false
     }
     const ended = this.#state === DONE
     if (!wasDone && (ended || out.end > out.start)) {
@@ -272,7 +299,7 @@ export class ResponseParser {
           if (this.#remaining === 0) {
             this.#state = TRAILER
             this.#trailerBytes = 0
-            this.#trailerLineBytes = 0
+            this.#trailerLine = ''
           } else this.#state = CHUNK_DATA
           break
         case CHUNK_DATA: {
@@ -295,7 +322,7 @@ export class ResponseParser {
           this.#digits = 0
           break
         case TRAILER:
-          this.#readTrailerByte(bytes[at++])
+          this.#readTrailerByte(bytes[at++] ?? 0)
           break
         default:
           throw new ResponseError('Bytes follow the end of the response.')
@@ -320,16 +347,20 @@ export class ResponseParser {
     return at
   }
 
-  /** Trailers are skipped: their lines may hold anything but a bare CR or LF. */
-  #readTrailerByte(byte: number | undefined): void {
+  /** Trailers are checked like headers, then dropped. */
+  #readTrailerByte(byte: number): void {
     if (++this.#trailerBytes > MAX_TRAILER_BYTES) throw new ResponseError('The trailer is too long.')
-    if (byte === LF) {
-      if (this.#trailerLineBytes >= 0) throw new ResponseError('The trailer is not valid.')
-      // -1: a CR that ended an empty line; below: one that ended a trailer field.
-      if (this.#trailerLineBytes === -1) this.#state = DONE
-      this.#trailerLineBytes = 0
-    } else if (this.#trailerLineBytes < 0) throw new ResponseError('The trailer is not valid.')
-    else if (byte === CR) this.#trailerLineBytes = this.#trailerLineBytes === 0 ? -1 : -2
-    else this.#trailerLineBytes++
+    this.#trailerLine += String.fromCharCode(byte)
+    if (byte !== LF) return
+    const line = this.#trailerLine
+    this.#trailerLine = ''
+    if (line === '\r\n') {
+      this.#state = DONE
+      return
+    }
+    const field = line.endsWith('\r\n') ? HEADER_LINE.exec(line.slice(0, -2)) : null
+    if (field === null || FRAMING_HEADER.test(field[1] ?? '')) {
+      throw new ResponseError('The trailer is not valid.')
+    }
   }
 }

@@ -1,0 +1,421 @@
+import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js'
+import { uuidv7 } from 'uuidv7'
+import { ERRORS, errorBody, GatewayError, toGatewayError } from '../core/errors.js'
+
+/**
+ * The only file that touches uWebSockets.js, and the rules that it demands: headers are copied before the handler
+ * returns, `onAborted` is set before anything asynchronous, every write is corked, nothing is touched after an
+ * abort or the end, `ArrayBuffer`s are copied before their callback returns. Its parser is lax, so framing that
+ * could be read in two ways is refused here.
+ */
+export type Headers = Readonly<Record<string, string>>
+
+export interface HttpAppOptions {
+  /** PEM files; both or none. */
+  readonly certFile?: string | undefined
+  readonly keyFile?: string | undefined
+  /** Told of errors that become a 500; the cause is for the log alone. */
+  readonly onError: (error: GatewayError, call: HttpCall) => void
+}
+
+export interface HttpApp {
+  /**
+   * Declares a route. In `path`, `{name}` is one segment and a last `{name*}` takes the rest, slashes included.
+   * The handler runs synchronously with the head; the body comes by {@link HttpCall.readBody}.
+   */
+  route(method: string, path: string, handler: (call: HttpCall) => void): void
+  /**
+   * Listens; port 0 takes a free one. Several processes may share a port (SO_REUSEPORT).
+   * @returns the port
+   */
+  listen(host: string, port: number): Promise<number>
+  /** Accepts no more connections; open ones live on. */
+  stopListening(): void
+  /** Closes every connection at once. */
+  close(): void
+}
+
+interface Pattern {
+  readonly regex: RegExp
+  readonly names: readonly string[]
+  readonly methods: Map<string, (call: HttpCall) => void>
+}
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  200: '200 OK',
+  201: '201 Created',
+  202: '202 Accepted',
+  204: '204 No Content',
+  400: '400 Bad Request',
+  401: '401 Unauthorized',
+  403: '403 Forbidden',
+  404: '404 Not Found',
+  405: '405 Method Not Allowed',
+  408: '408 Request Timeout',
+  409: '409 Conflict',
+  411: '411 Length Required',
+  412: '412 Precondition Failed',
+  413: '413 Content Too Large',
+  422: '422 Unprocessable Content',
+  429: '429 Too Many Requests',
+  500: '500 Internal Server Error',
+  502: '502 Bad Gateway',
+  503: '503 Service Unavailable',
+  504: '504 Gateway Timeout',
+}
+
+function statusLine(status: number): string {
+  return STATUS_TEXT[status] ?? `${status} Status`
+}
+
+/** These three end or cut a header. */
+const UNSAFE_IN_HEADER = /[\r\n\u0000]/
+
+/** The one place where a value may become a header: uWebSockets.js itself would pass a line break through. */
+function writeHeader(response: HttpResponse, name: string, value: string): void {
+  if (UNSAFE_IN_HEADER.test(value)) throw new TypeError(`The header ${name} has a value that is not safe.`)
+  response.writeHeader(name, value)
+}
+
+const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/
+
+/** One request and its reply. After an abort or the end every method does nothing. */
+export class HttpCall {
+  readonly requestId = uuidv7()
+  readonly method: string
+  /** Path without the query, as it was sent. */
+  readonly path: string
+  /** Without the question mark. */
+  readonly query: string
+  /** Values of the path's `{names}`, decoded. */
+  readonly params: Readonly<Record<string, string>>
+  /** -1 when there was none: then the body is empty. */
+  readonly contentLength: number
+  /** Why the head cannot be trusted; refused before anything else that costs. */
+  readonly framingError: GatewayError | null
+  /** `performance.now()` when the head was read. */
+  readonly startedAt = performance.now()
+
+  /** Milliseconds between the head and the end of the body: the client's time, not ours. */
+  bodyWaitMs = 0
+  #response: HttpResponse | null
+  readonly #headers: ReadonlyMap<string, string>
+  readonly #reportError: HttpAppOptions['onError']
+  #bodyRead = false
+  #onAbort: (() => void) | null = null
+  #aborted = false
+  #chunk: Buffer | string = ''
+  #written = true
+  readonly #writeChunk: () => void
+
+  constructor(
+    response: HttpResponse,
+    request: HttpRequest,
+    path: string,
+    params: Readonly<Record<string, string>>,
+    onError: HttpAppOptions['onError'],
+  ) {
+    this.#response = response
+    this.#reportError = onError
+    this.method = request.getCaseSensitiveMethod()
+    this.path = path
+    this.query = request.getQuery()
+    this.params = params
+    const headers = new Map<string, string>()
+    let framing: GatewayError | null = null
+    request.forEach((name, value) => {
+      if (name === 'transfer-encoding') framing ??= new GatewayError('length_required')
+      else if (headers.has(name)) {
+        if (name === 'content-length' || name === 'host') {
+          framing ??= new GatewayError('bad_request', { message: `The ${name} header stands twice.` })
+        }
+      } else headers.set(name, value)
+    })
+    const length = headers.get('content-length')
+    this.contentLength = length === undefined ? -1 : /^\d{1,15}$/.test(length) ? Number(length) : NaN
+    if (headers.get('host') === '' || Number.isNaN(this.contentLength)) {
+      framing ??= new GatewayError('bad_request', {
+        message: 'The host or content-length header is not valid.',
+      })
+    }
+    this.framingError = framing
+    this.#headers = headers
+    response.onAborted(() => {
+      this.#response = null
+      this.#aborted = true
+      this.#onAbort?.()
+    })
+    this.#writeChunk = () => {
+      this.#written = this.#response?.write(this.#chunk) ?? true
+    }
+  }
+
+  /** A request header by its lower-case name. */
+  header(name: string): string | undefined {
+    return this.#headers.get(name)
+  }
+
+  /** Every header, the first of equal ones. */
+  get headers(): ReadonlyMap<string, string> {
+    return this.#headers
+  }
+
+  /** Whether the client left before the reply had ended. */
+  get aborted(): boolean {
+    return this.#aborted
+  }
+
+  /** Whether nothing more can be sent: the reply has ended or the client has left. */
+  get closed(): boolean {
+    return this.#response === null
+  }
+
+  /** The peer's address as text; '' once closed. */
+  remoteAddress(): string {
+    return this.#response === null ? '' : Buffer.from(this.#response.getRemoteAddressAsText()).toString()
+  }
+
+  /** Calls back when the client leaves before the reply has ended; at most once. */
+  onAbort(callback: () => void): void {
+    this.#onAbort = callback
+  }
+
+  /**
+   * Reads the whole body, which must be begun in the handler's own turn. `deliver` gets a copy that may be kept.
+   * A body longer than `mostBytes` is not kept, and `deliver` gets null at once.
+   */
+  readBody(mostBytes: number, deliver: (body: Buffer | null) => void): void {
+    const declared = Math.max(0, this.contentLength)
+    const tooLarge = declared > mostBytes
+    const from = performance.now()
+    let parts: Buffer[] = []
+    let length = 0
+    this.#response?.onData((bytes, last) => {
+      if (tooLarge) return
+      if (last) {
+        this.#bodyRead = true
+        this.bodyWaitMs = performance.now() - from
+      }
+      const part = Buffer.from(new Uint8Array(bytes))
+      if (last && parts.length === 0) {
+        deliver(part)
+        return
+      }
+      parts.push(part)
+      length += part.length
+      if (last) {
+        deliver(Buffer.concat(parts, length))
+        parts = []
+      }
+    })
+    if (tooLarge) deliver(null)
+  }
+
+  /**
+   * Sends a whole reply. A reply before the body was read closes the connection, since the rest of that body
+   * could be taken for a request.
+   */
+  reply(status: number, headers: Headers, body: string | Buffer): void {
+    const response = this.#response
+    if (response === null) return
+    this.#response = null
+    const closing = !this.#bodyRead && (this.contentLength > 0 || this.framingError !== null)
+    response.cork(() => {
+      this.#writeHead(response, status, headers)
+      response.end(this.method === 'HEAD' ? '' : body, closing)
+    })
+  }
+
+  /** Replies with the error's wire shape; an unexpected one is reported and becomes a 500. */
+  fail(thrown: unknown, extraHeaders?: Headers): void {
+    const error = toGatewayError(thrown)
+    if (error.status === 500) this.#reportError(error, this)
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      ...extraHeaders,
+      ...error.headers,
+    }
+    if (error.retryAfterMs !== undefined && (error.status === 429 || error.status === 503)) {
+      headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000))
+      headers['retry-after-ms'] = String(error.retryAfterMs)
+    }
+    if (ERRORS[error.code].status === 429 && error.code === 'insufficient_quota') {
+      headers['x-should-retry'] = 'false'
+    }
+    this.reply(error.status, headers, errorBody(error))
+  }
+
+  /** Begins a streamed reply; `first` goes out in the same packet. Returns as {@link write}. */
+  start(status: number, headers: Headers, first: Buffer | string): boolean {
+    const response = this.#response
+    if (response === null) return true
+    let written = true
+    response.cork(() => {
+      this.#writeHead(response, status, headers)
+      if (first.length > 0) written = response.write(first)
+    })
+    return written
+  }
+
+  /**
+   * Sends a part of a streamed reply.
+   * @returns false when the client is slow: all of it is buffered, so nothing more should be sent before
+   * {@link onWritable} calls back
+   */
+  write(chunk: Buffer | string): boolean {
+    const response = this.#response
+    if (response === null || chunk.length === 0) return true
+    this.#chunk = chunk
+    response.cork(this.#writeChunk)
+    this.#chunk = ''
+    return this.#written
+  }
+
+  /** Ends a streamed reply, with a last part in the same packet. */
+  end(last: Buffer | string): void {
+    const response = this.#response
+    if (response === null) return
+    this.#response = null
+    response.cork(() => {
+      if (last.length > 0) response.write(last)
+      response.end()
+    })
+  }
+
+  /**
+   * Cuts the connection: the client sees a reply that did not end. What was buffered is lost, so the last part
+   * should have been taken by {@link write}. Does not call {@link onAbort}'s callback.
+   */
+  cut(): void {
+    const response = this.#response
+    if (response === null) return
+    this.#response = null
+    this.#onAbort = null
+    response.close()
+  }
+
+  /**
+   * Calls back each time a slow client can take more. uWebSockets.js sends what it has buffered only with the
+   * next write or the end (tried), so the callback has to lead to one.
+   */
+  onWritable(callback: () => void): void {
+    this.#response?.onWritable(() => {
+      callback()
+      return true
+    })
+  }
+
+  #writeHead(response: HttpResponse, status: number, headers: Headers): void {
+    response.writeStatus(statusLine(status))
+    response.writeHeader('x-request-id', this.requestId)
+    const own = this.#headers.get('x-request-id')
+    if (own !== undefined && CLIENT_REQUEST_ID.test(own)) writeHeader(response, 'x-client-request-id', own)
+    for (const name in headers) writeHeader(response, name, headers[name] ?? '')
+  }
+}
+
+function compile(path: string): { regex: RegExp; names: string[] } {
+  const names: string[] = []
+  const source = path.replace(/\{(\w+)(\*?)\}|[.+^$()|[\]\\]/g, (match, name?: string, rest?: string) => {
+    if (name === undefined) return `\\${match}`
+    names.push(name)
+    return rest === '*' ? '(.+)' : '([^/]+)'
+  })
+  return { regex: new RegExp(`^${source}$`), names }
+}
+
+function decodeParams(names: readonly string[], match: RegExpExecArray): Record<string, string> | null {
+  const params: Record<string, string> = {}
+  try {
+    names.forEach((name, index) => (params[name] = decodeURIComponent(match[index + 1] ?? '')))
+  } catch {
+    // A malformed escape names nothing.
+    return null
+  }
+  return params
+}
+
+const NO_PARAMS: Readonly<Record<string, string>> = {}
+
+/**
+ * Creates an HTTP or, with a certificate, HTTPS app. Unknown paths get 404 and unknown methods 405, before any
+ * other check; then bad framing is refused.
+ */
+export function createHttpApp(options: HttpAppOptions): HttpApp {
+  const app =
+    options.certFile !== undefined && options.keyFile !== undefined
+      ? uws.SSLApp({ cert_file_name: options.certFile, key_file_name: options.keyFile })
+      : uws.App()
+  const exact = new Map<string, Pattern>()
+  const patterns: Pattern[] = []
+  let listener: us_listen_socket | null = null
+
+  app.any('/*', (response, request) => {
+    const path = request.getUrl()
+    let pattern = exact.get(path)
+    let params: Readonly<Record<string, string>> | null = NO_PARAMS
+    if (pattern === undefined) {
+      for (const candidate of patterns) {
+        const match = candidate.regex.exec(path)
+        if (match === null) continue
+        params = decodeParams(candidate.names, match)
+        if (params !== null) pattern = candidate
+        break
+      }
+    }
+    const call = new HttpCall(response, request, path, params ?? NO_PARAMS, options.onError)
+    if (pattern === undefined) {
+      call.fail(new GatewayError('not_found'))
+      return
+    }
+    const handler = pattern.methods.get(call.method)
+    if (handler === undefined) {
+      const allow = [...pattern.methods.keys()].join(', ')
+      call.fail(new GatewayError('method_not_allowed', { headers: { allow } }))
+      return
+    }
+    if (call.framingError !== null) {
+      call.fail(call.framingError)
+      return
+    }
+    try {
+      handler(call)
+    } catch (error) {
+      call.fail(error)
+    }
+  })
+
+  return {
+    route(method, path, handler) {
+      const { regex, names } = compile(path)
+      let pattern = exact.get(path) ?? patterns.find((other) => other.regex.source === regex.source)
+      if (pattern === undefined) {
+        pattern = { regex, names, methods: new Map() }
+        if (names.length === 0) exact.set(path, pattern)
+        else patterns.push(pattern)
+      }
+      if (pattern.methods.has(method)) throw new Error(`${method} ${path} is declared twice.`)
+      pattern.methods.set(method, handler)
+    },
+    listen(host, port) {
+      return new Promise((resolve, reject) => {
+        app.listen(host, port, (socket) => {
+          if (socket === false) {
+            reject(new Error(`Cannot listen on ${host}:${port}; is the port taken?`))
+            return
+          }
+          listener = socket
+          resolve(uws.us_socket_local_port(socket))
+        })
+      })
+    },
+    stopListening() {
+      if (listener !== null) uws.us_listen_socket_close(listener)
+      listener = null
+    },
+    close() {
+      this.stopListening()
+      app.close()
+    },
+  }
+}

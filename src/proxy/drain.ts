@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HttpApp } from '../io/uws.js'
+import type { Exchange } from './exchange.js'
+
+export interface DrainOptions {
+  readonly app: HttpApp
+  readonly open: ReadonlySet<Exchange>
+  /** Between `/ready` saying 503 and the listener closing, so that balancers look elsewhere first. */
+  readonly delayMs: number
+  /** How long streams get to finish. */
+  readonly streamsMs: number
+  /** Ends every wait. */
+  readonly hurry: AbortSignal
+}
+
+const LOOK_MS = 20
+
+/** Stops listening and waits for the open requests; what is open after that is ended with an error and settled. */
+export async function drainRequests({ app, open, delayMs, streamsMs, hurry }: DrainOptions): Promise<void> {
+  const wait = (ms: number) => sleep(ms, undefined, { signal: hurry }).catch(() => undefined)
+  if (delayMs > 0) await wait(delayMs)
+  app.stopListening()
+  const until = performance.now() + streamsMs
+  while (open.size > 0 && performance.now() < until && !hurry.aborted) await wait(LOOK_MS)
+  for (const exchange of [...open]) exchange.shutDown()
+}

@@ -1,0 +1,178 @@
+import { apiKeyDigest, isWellFormedApiKey } from '../core/api-key.js'
+import { GatewayError } from '../core/errors.js'
+import type { ResolvedKey } from '../core/resolved-key.js'
+import { createBoundedMap } from './bounded-map.js'
+import type { SharedKeyCache } from './shared-key-cache.js'
+
+/**
+ * Checks API keys: this process's memory, then Redis, then Postgres. An entry is void when the change feed names
+ * its key or tenant; the feed's floor versions make a late cache write harmless. Unknown keys fail closed, fast.
+ */
+export interface KeyAuth {
+  /**
+   * The key of an Authorization header when this process knows it: the warm path, synchronous. Null: not known
+   * here, {@link resolve} has to look further.
+   * @throws GatewayError `invalid_api_key` for a malformed, unknown or expired key, `auth_unavailable` when what
+   * is cached may no longer be relied on
+   */
+  known(authorization: string | undefined): ResolvedKey | null
+  /** Looks the key up in Redis and Postgres; look-ups of one key at a time are shared. Rejects as `known` throws. */
+  resolve(authorization: string | undefined): Promise<ResolvedKey>
+  /** The key changed at this version of the change feed: what was read before is void. */
+  keyChanged(digest: Buffer, version: number): void
+  /** The tenant, or an environment of it, changed. */
+  tenantChanged(tenantId: string, version: number): void
+  /** It is not known what changed up to this version: all that is held is void. */
+  everythingChanged(version: number): void
+}
+
+export interface KeyAuthOptions {
+  /** Null: no such key, revoked or expired. */
+  readonly findKey: (digest: Buffer) => Promise<ResolvedKey | null>
+  /** Null: no Redis. */
+  readonly shared: SharedKeyCache | null
+  /** Unix milliseconds. */
+  readonly now: () => number
+  /** When the change feed was last known to be current, in Unix milliseconds. */
+  readonly feedCurrentAt: () => number
+  /** How long cached keys are honoured when the feed cannot be read. */
+  readonly graceMs: number
+  readonly onLookup: (source: 'memory' | 'redis' | 'postgres', result: 'hit' | 'miss' | 'error') => void
+}
+
+const MOST_KEYS = 200_000
+const MOST_UNKNOWN = 100_000
+/** Floors outlive every cached value that they could void: the shared cache's TTL with room. */
+const MOST_FLOORS = 100_000
+const UNKNOWN_FOR_MS = 5_000
+/** Look-ups in Postgres at once; a flood of made-up keys queues behind these and is then refused. */
+const MOST_LOOKUPS = 16
+const MOST_WAITING = 1_000
+/** After a failed look-up the next ones fail at once for this long, instead of each waiting for a time-out. */
+const FAILED_FOR_MS = 500
+
+export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
+  const { findKey, shared, now, feedCurrentAt, graceMs, onLookup } = options
+  const keys = createBoundedMap<string, ResolvedKey>(MOST_KEYS)
+  /** Digest → when it may be asked for again. */
+  const unknown = createBoundedMap<string, number>(MOST_UNKNOWN)
+  const keyFloors = createBoundedMap<string, number>(MOST_FLOORS)
+  const tenantFloors = createBoundedMap<string, number>(MOST_FLOORS)
+  const underWay = new Map<string, Promise<ResolvedKey | null>>()
+  const waiting: (() => void)[] = []
+  let lookups = 0
+  let failedUntil = 0
+  let floorOfAll = 0
+
+  const isVoid = (id: string, key: ResolvedKey) =>
+    key.version < floorOfAll ||
+    key.version < (keyFloors.get(id) ?? -1) ||
+    key.version < (tenantFloors.get(key.tenantId) ?? -1)
+
+  /** @returns digest in hexadecimal; throws for what cannot be a key, before any hash */
+  function identify(authorization: string | undefined): string {
+    const text = authorization?.slice(0, 7).toLowerCase() === 'bearer ' ? authorization.slice(7).trim() : ''
+    if (!isWellFormedApiKey(text)) throw new GatewayError('invalid_api_key')
+    return apiKeyDigest(text).toString('hex')
+  }
+
+  function checked(key: ResolvedKey): ResolvedKey {
+    if (key.expiresAt !== null && key.expiresAt <= now()) throw new GatewayError('invalid_api_key')
+    return key
+  }
+
+  async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (lookups >= MOST_LOOKUPS) {
+      if (waiting.length >= MOST_WAITING) throw new GatewayError('auth_unavailable')
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    }
+    lookups++
+    try {
+      return await work()
+    } finally {
+      lookups--
+      waiting.shift()?.()
+    }
+  }
+
+  async function fromShared(id: string): Promise<ResolvedKey | null> {
+    if (shared === null) return null
+    try {
+      const key = await shared.get(id)
+      onLookup('redis', key === null ? 'miss' : 'hit')
+      return key === null || isVoid(id, key) ? null : key
+    } catch {
+      // A Redis that is slow or gone costs a look-up in Postgres, no more; the metric tells.
+      onLookup('redis', 'error')
+      return null
+    }
+  }
+
+  async function fromPostgres(id: string): Promise<ResolvedKey | null> {
+    if (now() < failedUntil) throw new GatewayError('auth_unavailable')
+    try {
+      const key = await findKey(Buffer.from(id, 'hex'))
+      onLookup('postgres', key === null ? 'miss' : 'hit')
+      if (key !== null) shared?.set(id, key)
+      return key
+    } catch (error) {
+      onLookup('postgres', 'error')
+      failedUntil = now() + FAILED_FOR_MS
+      throw new GatewayError('auth_unavailable', { cause: error })
+    }
+  }
+
+  async function lookUp(id: string): Promise<ResolvedKey | null> {
+    const floor = keyFloors.get(id)
+    const key = (await fromShared(id)) ?? (await inTurn(() => fromPostgres(id)))
+    if (key !== null) {
+      // A change that came while we were reading voids the answer for the next request.
+      if (!isVoid(id, key)) keys.set(id, key)
+    } else if (keyFloors.get(id) === floor) unknown.set(id, now() + UNKNOWN_FOR_MS)
+    return key
+  }
+
+  return {
+    known(authorization) {
+      const id = identify(authorization)
+      const key = keys.get(id)
+      if (key !== undefined) {
+        if (now() - feedCurrentAt() > graceMs) throw new GatewayError('auth_unavailable')
+        onLookup('memory', 'hit')
+        return checked(key)
+      }
+      const unknownUntil = unknown.get(id)
+      if (unknownUntil !== undefined && now() < unknownUntil) {
+        onLookup('memory', 'miss')
+        throw new GatewayError('invalid_api_key')
+      }
+      return null
+    },
+    async resolve(authorization) {
+      const id = identify(authorization)
+      let pending = underWay.get(id)
+      if (pending === undefined) {
+        pending = lookUp(id).finally(() => underWay.delete(id))
+        underWay.set(id, pending)
+      }
+      const key = await pending
+      if (key === null) throw new GatewayError('invalid_api_key')
+      return checked(key)
+    },
+    keyChanged(digest, version) {
+      const id = digest.toString('hex')
+      keyFloors.set(id, version)
+      keys.delete(id)
+      unknown.delete(id)
+    },
+    tenantChanged(tenantId, version) {
+      tenantFloors.set(tenantId, version)
+      for (const [id, key] of keys.entries()) if (key.tenantId === tenantId) keys.delete(id)
+    },
+    everythingChanged(version) {
+      // The counter may have gone back with a restored database, so the old floors go as well.
+      for (const map of [keys, unknown, keyFloors, tenantFloors]) map.clear()
+      floorOfAll = version
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import { JsonScanError, scanObject } from '../core/json-scan.js'
+import { readUsage } from '../core/usage-scan.js'
+import type { TokenCounts } from '../core/usage-record.js'
+
+/** A reply up to this size is held until it is whole, so that a node's failure can still become an error status. */
+export const HELD_BYTES = 4 * 1024 * 1024
+/** Of a longer one this much of the end is kept: its `usage` stands there. */
+const TAIL_BYTES = 64 * 1024
+const USAGE = Buffer.from('"usage"')
+
+/** Collects the body of a reply that is not streamed and reads its usage. */
+export class PlainReply {
+  #parts: Buffer[] = []
+  #length = 0
+  /** The reply is too long to be held: what comes is passed on at once. */
+  #passing = false
+  #tail: Buffer = Buffer.alloc(0)
+
+  get passing(): boolean {
+    return this.#passing
+  }
+
+  /**
+   * Takes one read, which is copied.
+   * @returns null while the reply is held, else the bytes to send now
+   */
+  read(bytes: Buffer): Buffer | null {
+    if (this.#passing) {
+      this.#remember(bytes)
+      return bytes
+    }
+    this.#parts.push(Buffer.from(bytes))
+    this.#length += bytes.length
+    if (this.#length <= HELD_BYTES) return null
+    this.#passing = true
+    const held = this.body()
+    this.#parts = []
+    this.#remember(held)
+    return held
+  }
+
+  /** The reply so far, when it is held. */
+  body(): Buffer {
+    const [only] = this.#parts
+    return this.#parts.length === 1 && only !== undefined ? only : Buffer.concat(this.#parts, this.#length)
+  }
+
+  /** Reads the top-level usage into `counts`; false when there is none. Embeddings have no completion tokens. */
+  usage(counts: TokenCounts): boolean {
+    return this.#passing ? tailUsage(this.#tail, counts) : bodyUsage(this.body(), counts)
+  }
+
+  #remember(bytes: Buffer): void {
+    const joined = Buffer.concat([this.#tail, bytes])
+    this.#tail = Buffer.from(joined.subarray(Math.max(0, joined.length - TAIL_BYTES)))
+  }
+}
+
+function bodyUsage(body: Buffer, counts: TokenCounts): boolean {
+  let found = false
+  if (!body.includes(USAGE)) return false
+  try {
+    scanObject(body, (member) => {
+      if (member.key === 'usage') found = readUsage(body, member.valueStart, member.end, counts)
+    })
+  } catch (error) {
+    if (!(error instanceof JsonScanError)) throw error
+    return false
+  }
+  return found
+}
+
+/** The end alone is known, so the last `"usage":{` in it is taken; it cannot stand inside a string. */
+function tailUsage(tail: Buffer, counts: TokenCounts): boolean {
+  const key = tail.lastIndexOf(USAGE)
+  if (key < 0) return false
+  const open = tail.indexOf('{', key)
+  let depth = 0
+  for (let at = open; at >= 0 && at < tail.length; at++) {
+    if (tail[at] === 0x7b) depth++
+    else if (tail[at] === 0x7d && --depth === 0) return readUsage(tail, open, at + 1, counts)
+  }
+  return false
+}

@@ -1,0 +1,300 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Readiness } from '../io/ipc.js'
+import type { ChildContext, RunningRole } from '../io/child.js'
+import { createBus } from '../io/bus.js'
+import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
+import { findKey } from '../io/key-lookup.js'
+import { createProxyMetrics } from '../io/metrics.js'
+import { readNodeLive } from '../io/node-live.js'
+import { mountPlatformRoutes } from '../io/platform-routes.js'
+import { createPostgres } from '../io/postgres.js'
+import { createRedis } from '../io/redis.js'
+import { loadSnapshot } from '../io/snapshot-load.js'
+import { createHttpApp, type HttpApp } from '../io/uws.js'
+import { createBodyBudget } from './body-budget.js'
+import { createChangeFeed } from './change-feed.js'
+import { drainRequests } from './drain.js'
+import type { Exchange } from './exchange.js'
+import { serveInference } from './inference.js'
+import { createKeyAuth, type KeyAuth } from './key-auth.js'
+import { startLiveView } from './live-view.js'
+import { mountModels } from './models.js'
+import { createRouter } from './routing.js'
+import { createSettle } from './settle.js'
+import { createSharedKeyCache } from './shared-key-cache.js'
+import { createSnapshotFile } from './snapshot-file.js'
+import { openSpool } from './spool.js'
+import { createUpstream } from './upstream.js'
+
+/** What the data plane is given beside its stores: it imports none of its siblings. */
+export interface ProxyParts {
+  /** Mounts the tenant API and the docs, which worker threads answer. Returns what closes them. */
+  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, context: ChildContext) => { close(): Promise<void> }
+  /** Starts carrying spool directories into ClickHouse, off this thread. */
+  readonly startFlusher: (options: FlusherOptions) => UsageFlusher
+}
+
+export interface FlusherOptions {
+  readonly directory: string
+  readonly liveEpoch: string
+  readonly adoptedDirectories: readonly string[]
+  readonly context: ChildContext
+  readonly onBacklog: (backlog: UsageBacklog) => void
+}
+
+export interface UsageBacklog {
+  readonly bytes: number
+  readonly rowsInFlight: number
+  readonly oldestAgeMs: number
+  readonly rowsSent: number
+  readonly failedInserts: number
+}
+
+export interface UsageFlusher {
+  /** Sends what is left, for at most the deadline; whether all was acknowledged. */
+  stop(deadlineMs: number): Promise<boolean>
+}
+
+/** Deadlines of open requests are looked at this often. */
+const SWEEP_MS = 100
+/** Longer than the shared key cache keeps an entry: every change that could void one is learnt at the start. */
+const RECENT_SECONDS = 900
+const FLUSH_DEADLINE_MS = 10_000
+
+/**
+ * Starts the data plane: tenant port, key cache, routing table, spool. Starts alone from the last good snapshot
+ * when the stores do not answer.
+ */
+export async function startProxy(context: ChildContext, parts: ProxyParts): Promise<RunningRole> {
+  const { settings, slot, name, logger, lifecycle } = context
+  const now = () => Date.now()
+  const metrics = createProxyMetrics(name)
+
+  const postgres = createPostgres({
+    url: settings.databaseUrl,
+    max: 8,
+    statementTimeoutMs: 3_000,
+    connectTimeoutMs: 1_000,
+    applicationName: name,
+    logger,
+  })
+  lifecycle.add('postgres', () => postgres.end())
+  const redis = settings.redisUrl === null ? null : createRedis({ url: settings.redisUrl, logger })
+  if (redis !== null) {
+    lifecycle.add('redis', () => {
+      redis.disconnect()
+    })
+  }
+  const bus = createBus(redis === null ? { postgresUrl: settings.databaseUrl, logger } : { redis, logger })
+  lifecycle.add('bus', () => bus.close())
+
+  const router = createRouter({ now, random: Math.random })
+  const file = createSnapshotFile(settings.dataDir, name)
+  let loaded = false
+  const reload = async () => {
+    const snapshot = await loadSnapshot(postgres)
+    loaded = true
+    router.apply(snapshot)
+    metrics.snapshotVersion.set(snapshot.version)
+    file.write(snapshot)
+  }
+  const lookups = new Map<string, { inc(): void }>()
+  const feed = createChangeFeed({
+    readVersion: () => readVersion(postgres),
+    changesSince: (version) => changesSince(postgres, version),
+    apply: async (changes) => {
+      forget(auth, changes)
+      // A start without Postgres has served an old snapshot, or none, until now.
+      if (changes.catalogue || !changes.complete || !loaded) await reload()
+    },
+    logger,
+    now,
+  })
+  const auth = createKeyAuth({
+    findKey: (digest) => findKey(postgres, digest),
+    shared: redis === null ? null : createSharedKeyCache(redis, logger),
+    now,
+    feedCurrentAt: () => feed.currentAt,
+    graceMs: settings.keyGraceSeconds * 1000,
+    onLookup: (source, result) => {
+      const label = `${source} ${result}`
+      let cell = lookups.get(label)
+      if (cell === undefined) {
+        cell = metrics.authLookups.labels({ source, result })
+        lookups.set(label, cell)
+      }
+      cell.inc()
+    },
+  })
+
+  try {
+    const recent = await recentChanges(postgres, RECENT_SECONDS)
+    forgetNamed(auth, recent)
+    await reload()
+    feed.start(recent.version)
+  } catch (error) {
+    const last = file.read()
+    logger.warn({ event: 'started_without_postgres', snapshotVersion: last?.version ?? null, error })
+    if (last !== null) router.apply(last)
+    // Everything is read again as soon as Postgres answers.
+    feed.start(-1)
+  }
+  lifecycle.add('change feed', () => feed.stop())
+  bus.subscribe('changes', () => {
+    feed.poke()
+  })
+  bus.onConnect(() => {
+    feed.poke()
+  })
+  const live = startLiveView({
+    read: () => readNodeLive({ postgres, redis }),
+    apply: (nodes) => {
+      router.applyLive(nodes)
+    },
+    logger,
+  })
+  lifecycle.add('live view', () => live.stop())
+
+  const directory = join(settings.dataDir, 'spool', String(slot))
+  const spool = openSpool({
+    directory,
+    now: () => Date.now() * 1000,
+    onError: (error) => {
+      logger.error({ event: 'spool_write_failed', error })
+    },
+  })
+  let sent = 0
+  let failed = 0
+  const flusher = parts.startFlusher({
+    directory,
+    liveEpoch: spool.epoch,
+    // The first slot cares for directories of slots that exist no more.
+    adoptedDirectories: slot === 0 ? orphanedSpools(settings.dataDir, settings.proxyProcesses) : [],
+    context,
+    onBacklog: (backlog) => {
+      metrics.spoolBacklogBytes.set(backlog.bytes)
+      metrics.spoolBacklogRecords.set(backlog.rowsInFlight)
+      metrics.spoolOldest.set(backlog.oldestAgeMs / 1000)
+      metrics.usageRowsFlushed.inc(backlog.rowsSent - sent)
+      metrics.usageFlushFailures.inc(backlog.failedInserts - failed)
+      sent = backlog.rowsSent
+      failed = backlog.failedInserts
+    },
+  })
+  lifecycle.add(
+    'usage',
+    async () => {
+      await spool.close()
+      if (!(await flusher.stop(FLUSH_DEADLINE_MS))) logger.warn({ event: 'usage_left_in_spool', directory })
+    },
+    { timeoutMs: FLUSH_DEADLINE_MS + 5_000 },
+  )
+
+  const upstream = createUpstream()
+  lifecycle.add('upstream', () => {
+    upstream[Symbol.dispose]()
+  })
+  const open = new Set<Exchange>()
+  const sweep = setInterval(() => {
+    const at = performance.now()
+    for (const exchange of open) exchange.sweep(at)
+  }, SWEEP_MS)
+  lifecycle.add('sweep', () => {
+    clearInterval(sweep)
+  })
+
+  let draining = false
+  const app = createHttpApp({
+    certFile: settings.tls?.certFile,
+    keyFile: settings.tls?.keyFile,
+    onError: (error, call) => {
+      logger.error({
+        event: 'internal_error',
+        requestId: call.requestId,
+        path: call.path,
+        error: error.cause,
+      })
+    },
+  })
+  const deps = {
+    router,
+    upstream,
+    spool,
+    metrics,
+    open,
+    auth,
+    settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
+    budget: createBodyBudget(settings.maxBodiesTotalBytes),
+    maxBodyBytes: settings.maxBodyBytes,
+    isDraining: () => draining,
+  }
+  app.route('POST', '/v1/chat/completions', (call) => {
+    serveInference(deps, 'chat.completions', call)
+  })
+  app.route('POST', '/v1/completions', (call) => {
+    serveInference(deps, 'completions', call)
+  })
+  app.route('POST', '/v1/embeddings', (call) => {
+    serveInference(deps, 'embeddings', call)
+  })
+  mountModels(app, auth, router)
+
+  const readiness = (): Readiness => {
+    const wrong: Record<string, string> = {}
+    if (router.version < 0) wrong['snapshot'] = 'none has been loaded'
+    if (!spool.writable) wrong['spool'] = 'the disk refuses writes'
+    if (draining) return { status: 'draining', parts: wrong }
+    if (Object.keys(wrong).length > 0) return { status: 'unready', parts: wrong }
+    if (now() - feed.currentAt > 5_000) wrong['database'] = 'does not answer'
+    if (redis !== null && redis.status !== 'ready') wrong['cache'] = 'does not answer'
+    if (metrics.spoolOldest.value > 30) wrong['analytics'] = 'usage is waiting in the spool'
+    return { status: Object.keys(wrong).length > 0 ? 'degraded' : 'ready', parts: wrong }
+  }
+  mountPlatformRoutes(app, { readiness })
+  const tenantApi = parts.mountTenantApi(app, auth, context)
+  lifecycle.add('tenant api', () => tenantApi.close())
+  await app.listen(settings.host, settings.port)
+  lifecycle.add('tenant port', () => {
+    app.close()
+  })
+
+  return {
+    readiness,
+    metrics: () => {
+      const connections = upstream.stats()
+      metrics.upstreamConnections.labels({ state: 'busy' }).set(connections.busy)
+      metrics.upstreamConnections.labels({ state: 'idle' }).set(connections.idle)
+      metrics.snapshotAge.set((now() - feed.currentAt) / 1000)
+      return metrics.toJson()
+    },
+    async drain(hurry) {
+      draining = true
+      await drainRequests({
+        app,
+        open,
+        delayMs: settings.drainDelaySeconds * 1000,
+        streamsMs: settings.drainSeconds * 1000,
+        hurry,
+      })
+    },
+  }
+}
+
+function forget(auth: KeyAuth, changes: Changes): void {
+  if (changes.complete) forgetNamed(auth, changes)
+  else auth.everythingChanged(changes.version)
+}
+
+function forgetNamed(auth: KeyAuth, changes: Changes): void {
+  for (const digest of changes.keyDigests) auth.keyChanged(digest, changes.version)
+  for (const tenantId of changes.tenantIds) auth.tenantChanged(tenantId, changes.version)
+}
+
+/** Spool directories of slots beyond those that this start has. */
+function orphanedSpools(dataDir: string, slots: number): string[] {
+  const root = join(dataDir, 'spool')
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && /^\d+$/.test(entry.name) && Number(entry.name) >= slots)
+    .map((entry) => join(root, entry.name))
+}

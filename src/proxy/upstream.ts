@@ -1,0 +1,385 @@
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import type { ErrorCode } from '../core/errors.js'
+import { ResponseError, ResponseParser, type ResponseEvents } from '../core/http-response.js'
+import { isForbiddenNodeHost } from '../core/node-url.js'
+
+/**
+ * The HTTP/1.1 client towards the nodes, on bare sockets: what a streamed token costs is decided here (design:
+ * docs/adr/0003-own-upstream-client.md). Reads go into one shared buffer, so everything that outlives a callback
+ * is copied. Hot path (bench: stream, small).
+ */
+export interface UpstreamRequest {
+  /** Request line and headers, with the blank line; latin1. */
+  readonly head: string
+  /** Body parts, written in order. */
+  readonly body: readonly Buffer[]
+}
+
+export type UpstreamFailureCode = Extract<
+  ErrorCode,
+  'upstream_connection_failed' | 'upstream_connection_lost' | 'upstream_invalid_response'
+>
+
+export interface UpstreamFailure {
+  readonly code: UpstreamFailureCode
+  /** No byte of the request reached the node: another one may be asked without harm. */
+  readonly untouched: boolean
+  readonly cause: Error
+}
+
+export interface UpstreamEvents extends ResponseEvents {
+  /** The request failed; comes at most once, and nothing comes after it. */
+  onFailure(failure: UpstreamFailure): void
+}
+
+/** One request under way. */
+export interface UpstreamCall {
+  /** Whether the connection stands. */
+  readonly connected: boolean
+  /** Stops reading, so that the node feels back-pressure. */
+  pause(): void
+  resume(): void
+  /**
+   * The answer is not wanted any more: FIN now, which makes the node abort; what it had written already is still
+   * delivered; the socket is destroyed after 200 ms. Ends in `onFailure` unless the response completes.
+   */
+  finish(): void
+  /** Destroys the connection; no event follows. */
+  destroy(): void
+}
+
+export interface UpstreamOptions {
+  /**
+   * Idle sockets are closed after this, which must be below the nodes' keep-alive time (uvicorn's default is
+   * 5 s), or a request would often meet a closing one.
+   */
+  readonly idleTimeoutMs?: number
+  /** No socket is reused after this, so that balancers and DNS changes take effect. */
+  readonly maxAgeMs?: number
+}
+
+export interface Upstream extends Disposable {
+  /** Sends a request to `endpointUrl` (`http(s)://host:port`). */
+  send(endpointUrl: string, request: UpstreamRequest, events: UpstreamEvents): UpstreamCall
+  stats(): { busy: number; idle: number }
+}
+
+const READ_BUFFER_BYTES = 64 * 1024
+/** Head and body up to this size go out as one buffer in one write. */
+const ONE_WRITE_BYTES = 32 * 1024
+/** How long what the node had already written is read after we have closed our side. */
+const FINISH_MS = 200
+const SWEEP_MS = 500
+
+interface Origin {
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+  /** The most recently used last. */
+  readonly idle: Connection[]
+}
+
+export function createUpstream({
+  idleTimeoutMs = 4_000,
+  maxAgeMs = 300_000,
+}: UpstreamOptions = {}): Upstream {
+  const origins = new Map<string, Origin>()
+  const open = new Set<Connection>()
+  const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+
+  function originOf(endpointUrl: string): Origin {
+    let origin = origins.get(endpointUrl)
+    if (origin === undefined) {
+      const url = new URL(endpointUrl)
+      const tls = url.protocol === 'https:'
+      const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
+      origin = { host: url.hostname.replace(/^\[|\]$/g, ''), port, tls, idle: [] }
+      origins.set(endpointUrl, origin)
+    }
+    return origin
+  }
+
+  const pool: Pool = {
+    readBuffer,
+    release(connection) {
+      if (performance.now() - connection.openedAt > maxAgeMs) connection.destroy()
+      else connection.origin.idle.push(connection)
+    },
+    forget(connection) {
+      open.delete(connection)
+      const at = connection.origin.idle.lastIndexOf(connection)
+      if (at >= 0) connection.origin.idle.splice(at, 1)
+    },
+    fresh(origin) {
+      const connection = new Connection(origin, pool)
+      open.add(connection)
+      return connection
+    },
+  }
+
+  const sweep = setInterval(() => {
+    const before = performance.now() - idleTimeoutMs
+    for (const [url, origin] of origins) {
+      // The least recently used come first.
+      while ((origin.idle[0]?.idleSince ?? Infinity) < before) origin.idle[0]?.destroy()
+      if (origin.idle.length === 0) origins.delete(url)
+    }
+  }, SWEEP_MS)
+  sweep.unref()
+
+  return {
+    send(endpointUrl, request, events) {
+      const origin = originOf(endpointUrl)
+      const connection = origin.idle.pop() ?? pool.fresh(origin)
+      return new Call(connection, request, events)
+    },
+    stats() {
+      let idle = 0
+      for (const origin of origins.values()) idle += origin.idle.length
+      return { busy: open.size - idle, idle }
+    },
+    [Symbol.dispose]() {
+      clearInterval(sweep)
+      for (const connection of open) connection.destroy()
+    },
+  }
+}
+
+interface Pool {
+  readonly readBuffer: Buffer
+  release(connection: Connection): void
+  forget(connection: Connection): void
+  fresh(origin: Origin): Connection
+}
+
+/** A request on its connection, which may be replaced once when a reused one turns out to be closed. */
+class Call implements UpstreamCall {
+  readonly events: UpstreamEvents
+  #connection: Connection
+  /** Kept until the first response byte, for the one permitted resend. */
+  #request: UpstreamRequest | null
+  #paused = false
+
+  constructor(connection: Connection, request: UpstreamRequest, events: UpstreamEvents) {
+    this.events = events
+    this.#connection = connection
+    this.#request = request
+    connection.begin(this, request)
+  }
+
+  get connected(): boolean {
+    return this.#connection.connected
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  /** The response has begun: the request cannot be needed again. */
+  answered(): void {
+    this.#request = null
+  }
+
+  /**
+   * A node may close an idle connection at the moment when a request is sent on it: it did not read the request,
+   * so that one is sent once more, on a new connection.
+   */
+  resend(): boolean {
+    if (this.#request === null) return false
+    const request = this.#request
+    this.#request = null
+    this.#connection = this.#connection.replacement()
+    this.#connection.begin(this, request)
+    return true
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#connection.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#connection.resume()
+  }
+
+  finish(): void {
+    this.#request = null
+    this.#paused = false
+    this.#connection.finish()
+  }
+
+  destroy(): void {
+    this.#connection.destroy()
+  }
+}
+
+const NO_EVENTS: ResponseEvents = {
+  onHead() {
+    throw new ResponseError('The node sent a response that nobody asked for.')
+  },
+  onBody() {
+    throw new ResponseError('The node sent a body that nobody asked for.')
+  },
+}
+
+class Connection {
+  readonly origin: Origin
+  readonly openedAt = performance.now()
+  idleSince = 0
+  connected = false
+  readonly #pool: Pool
+  readonly #socket: Socket
+  readonly #parser = new ResponseParser(NO_EVENTS)
+  #call: Call | null = null
+  #reused = false
+  #error: Error | null = null
+  #finishTimer: NodeJS.Timeout | null = null
+
+  constructor(origin: Origin, pool: Pool) {
+    this.origin = origin
+    this.#pool = pool
+    const options = {
+      host: origin.host,
+      port: origin.port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: 15_000,
+      onread: { buffer: pool.readBuffer, callback: (length: number) => this.#read(length) },
+    }
+    this.#socket = origin.tls ? connectTls({ ...options, servername: origin.host }) : connectTcp(options)
+    this.#socket.on(origin.tls ? 'secureConnect' : 'connect', () => {
+      // A name may resolve to what no URL may name; checked on the address that was really reached.
+      if (isForbiddenNodeHost(this.#socket.remoteAddress ?? '')) {
+        this.#socket.destroy(new Error('The node resolves to an address that is not permitted.'))
+      } else this.connected = true
+    })
+    this.#socket.on('error', (error) => (this.#error = error))
+    this.#socket.on('end', () => {
+      this.#ended()
+    })
+    this.#socket.on('close', () => {
+      this.#closed()
+    })
+  }
+
+  begin(call: Call, request: UpstreamRequest): void {
+    this.#call = call
+    this.#parser.reset(call.events)
+    const head = Buffer.from(request.head, 'latin1')
+    let size = head.length
+    for (const part of request.body) size += part.length
+    if (size <= ONE_WRITE_BYTES) {
+      this.#socket.write(Buffer.concat([head, ...request.body], size))
+      return
+    }
+    this.#socket.cork()
+    this.#socket.write(head)
+    for (const part of request.body) this.#socket.write(part)
+    this.#socket.uncork()
+  }
+
+  replacement(): Connection {
+    return this.#pool.fresh(this.origin)
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  finish(): void {
+    if (!this.connected || this.#socket.writableLength > 0) {
+      // The node has not even read the whole request.
+      this.#socket.destroy()
+      return
+    }
+    this.#socket.end()
+    this.#socket.resume()
+    this.#finishTimer ??= setTimeout(() => this.#socket.destroy(), FINISH_MS)
+  }
+
+  /** Ends without an event to the call. */
+  destroy(): void {
+    this.#call = null
+    this.#pool.forget(this)
+    this.#socket.destroy()
+  }
+
+  /** @returns whether to go on reading */
+  #read(length: number): boolean {
+    const call = this.#call
+    if (call === null) {
+      // An idle connection has nothing to say; whatever it is must not become the next tenant's answer.
+      this.destroy()
+      return false
+    }
+    call.answered()
+    try {
+      this.#parser.execute(this.#pool.readBuffer.subarray(0, length))
+    } catch (error) {
+      this.#fail(error)
+      return false
+    }
+    if (this.#parser.ended) {
+      this.#release()
+      return true
+    }
+    return !call.paused
+  }
+
+  #release(): void {
+    // Destroyed meanwhile by the call.
+    if (this.#call === null) return
+    this.#call = null
+    const socket = this.#socket
+    if (!this.#parser.reusable || this.#finishTimer !== null || socket.writableLength > 0) {
+      this.destroy()
+      return
+    }
+    this.#parser.reset(NO_EVENTS)
+    this.#reused = true
+    this.idleSince = performance.now()
+    socket.resume()
+    this.#pool.release(this)
+  }
+
+  #ended(): void {
+    if (this.#call === null) {
+      this.destroy()
+      return
+    }
+    if (!this.#parser.started) return
+    try {
+      this.#parser.finish()
+      this.#release()
+    } catch {
+      // Not complete: 'close' follows, and reports the loss.
+    }
+  }
+
+  #fail(error: unknown): void {
+    const call = this.#call
+    this.destroy()
+    // After the end of a response the call has had what it asked for; only the connection is bad.
+    if (call === null || this.#parser.ended) return
+    if (!(error instanceof ResponseError)) throw error
+    call.events.onFailure({ code: 'upstream_invalid_response', untouched: false, cause: error })
+  }
+
+  #closed(): void {
+    if (this.#finishTimer !== null) clearTimeout(this.#finishTimer)
+    const call = this.#call
+    this.#call = null
+    this.#pool.forget(this)
+    if (call === null) return
+    if (this.#reused && !this.#parser.started && call.resend()) return
+    const cause = this.#error ?? new Error('The node closed the connection.')
+    const code = this.connected ? 'upstream_connection_lost' : 'upstream_connection_failed'
+    call.events.onFailure({ code, untouched: !this.connected, cause })
+  }
+}
