@@ -11,14 +11,14 @@ import { migratedDatabase, type MigratedDatabase } from './migrated-database.js'
 export interface JsonReply {
   readonly status: number
   readonly headers: Headers
-  // A test reads whatever it expects; a wrong path fails the assertion.
   readonly body: JsonValue
 }
 
-/** JSON that can be walked without knowing its shape; what is not there is undefined. */
-export interface JsonValue {
-  readonly [name: string]: JsonValue
-}
+/**
+ * JSON that a test walks without declaring its shape, and text at its leaves: `reply.body['tenant']?.['id']` can stand
+ * in a path. Only the assertions say what it really is.
+ */
+export type JsonValue = string & { readonly [name: string]: JsonValue }
 
 export interface ContractPort extends AsyncDisposable {
   readonly database: MigratedDatabase
