@@ -12,6 +12,7 @@ import { costNanos } from '../../src/core/pricing.js'
 import { recordLine } from '../../src/core/usage-line.js'
 import { openSpool, type Spool } from '../../src/proxy/spool.js'
 import { startUsageFlusher, type UsageBacklog, type UsageFlusher } from '../../src/workers/usage-flush.js'
+import { startFlusherThread } from '../../src/workers/usage-flush-thread.js'
 import { startClickHouseGate, type GateMode } from '../support/clickhouse-gate.js'
 import {
   TestEntry,
@@ -347,4 +348,29 @@ test('what else lies in the directory is left alone', async () => {
   await drain(directory.path, store)
   await assertBilled(store, 3)
   assert.ok(readdirSync(directory.path).includes('notes.txt'))
+})
+
+test('the flusher runs in a thread of its own', async () => {
+  await using store = await engine.database()
+  using directory = temporaryDirectory()
+  const spool = open(directory.path)
+  let sent = 0
+  await using thread = startFlusherThread({
+    directory: directory.path,
+    liveEpoch: spool.epoch,
+    adoptedDirectories: [],
+    clickhouseUrl: store.url,
+    logLevel: 'silent',
+    processName: 'test',
+    logger: silent,
+    onBacklog: ({ rowsSent }) => {
+      sent = rowsSent
+    },
+  })
+  await writeRequests(spool, 0, 30)
+  while (sent < 30) await sleep(20)
+  await writeRequests(spool, 30, 30)
+  await spool.close()
+  assert.equal(await thread.stop(30_000), true)
+  await assertBilled(store, 60)
 })

@@ -1,0 +1,33 @@
+import { z } from 'zod'
+
+/** What the flusher's thread is given. */
+export const FlushThreadData = z.object({
+  directory: z.string(),
+  liveEpoch: z.string().nullable(),
+  adoptedDirectories: z.array(z.string()),
+  clickhouseUrl: z.string(),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  /** Name in its log lines. */
+  processName: z.string(),
+})
+export type FlushThreadData = z.infer<typeof FlushThreadData>
+
+/** To the thread: send what is left, then end. */
+export const StopFlushing = z.object({ type: z.literal('stop'), deadlineMs: z.number() })
+export type StopFlushing = z.infer<typeof StopFlushing>
+
+/** From the thread. */
+export const FlushReport = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('backlog'),
+    backlog: z.object({
+      bytes: z.number(),
+      rowsInFlight: z.number(),
+      oldestAgeMs: z.number(),
+      rowsSent: z.number(),
+      failedInserts: z.number(),
+    }),
+  }),
+  z.object({ type: z.literal('stopped'), allSent: z.boolean() }),
+])
+export type FlushReport = z.infer<typeof FlushReport>
