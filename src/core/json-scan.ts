@@ -90,8 +90,9 @@ function skipNested(text: Buffer, start: number, tally: SkipTally): number {
     const byte = text[at]
     if (byte === QUOTE) {
       const end = stringEnd(text, at)
-      if (text[end] !== COLON) tally.stringBytes += end - at - 2
-      at = end
+      const next = skipSpace(text, end)
+      if (text[next] !== COLON) tally.stringBytes += end - at - 2
+      at = next
       continue
     }
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
@@ -137,7 +138,7 @@ export function skipValue(text: Buffer, start: number, tally: SkipTally): number
   return skipLiteral(text, start)
 }
 
-// eslint-disable-next-line no-control-regex -- JSON forbids exactly these in a string
+/** JSON forbids the control characters in a string. */
 const NOT_LITERAL = /[\\\u0000-\u001f]/
 
 /** Decodes the JSON string in `[start, end)`, quotes included. */

@@ -20,7 +20,8 @@ export interface TapOptions {
 const LF = 0x0a
 const CR = 0x0d
 const SPACE = 0x20
-const CLOSE = 0x7d
+const TAB = 0x09
+const QUOTE = 0x22
 const OPEN = 0x7b
 const COMMA = 0x2c
 const DATA = Buffer.from('data:')
@@ -28,7 +29,8 @@ const DONE = Buffer.from('[DONE]')
 const CHOICES = Buffer.from('"choices":[')
 const NO_CHOICES = Buffer.from('"choices":[]')
 const FIRST_INDEX = Buffer.from('{"index":')
-const FINISH = Buffer.from('"finish_reason":"')
+const NEXT_INDEX = Buffer.from(',{"index":')
+const FINISH = Buffer.from('"finish_reason":')
 const USAGE = Buffer.from('"usage"')
 const ERROR_KEY = Buffer.from('{"error"')
 const FLAT_ERROR = Buffer.from('{"object":"error"')
@@ -37,6 +39,7 @@ const TEXT_MEMBERS = ['content', 'text', 'reasoning_content', 'reasoning', 'argu
   Buffer.from(`"${name}":"`),
 )
 const EMPTY = Buffer.alloc(0)
+const BLANK_LINE = Buffer.from('\n\n')
 
 /** A frame longer than this is not one that an engine makes. */
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024
@@ -55,12 +58,17 @@ export class SseTap implements TokenCounts {
   broken = false
   /** The JSON of an error frame that the node sent; nothing behind it is forwarded. */
   errorFrame: string | null = null
+  /**
+   * The client holds the beginning of a frame whose end was not forwarded, so that anything sent now would be
+   * glued to it: the stream can only be cut off. Never in the modes that cut.
+   */
+  partial = false
 
   readonly #mode: TapOptions['mode']
   readonly #choices: number
   readonly #finished = new Set<number>()
   /** Completion tokens by choice, for engines that report them for each choice. */
-  readonly #byChoice: number[] = []
+  readonly #byChoice = new Map<number, number>()
   /** The beginning of a frame that the last read did not finish. */
   #held: Buffer = EMPTY
   readonly #counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
@@ -104,7 +112,8 @@ export class SseTap implements TokenCounts {
       const kept = this.#frame(text, at, end)
       if (kept === 0) {
         if (this.over) {
-          at = text.length
+          // Of an error frame that is half sent already the rest goes as well; half a [DONE] stays half.
+          if (untouched && at < held && this.errorFrame !== null) out = end
           break
         }
       } else if (out === at) {
@@ -123,16 +132,21 @@ export class SseTap implements TokenCounts {
     if (!untouched) return text.subarray(0, out)
     // Bytes that were forwarded with the last read are not sent again; an unfinished frame goes out as it is.
     const all = this.over ? out : text.length
+    this.partial = this.over ? out < held : this.#held.length > 0
     return all > held ? text.subarray(held, all) : EMPTY
   }
 
-  /** The body ended: a last frame without its blank line is read, and returned if it is to be forwarded. */
+  /**
+   * The body ended: a last frame without its blank line is read if it is whole, and returned if it is to be
+   * forwarded.
+   */
   end(): Buffer {
-    if (this.#held.length === 0 || this.over) return EMPTY
-    const sent = this.#mode === 'untouched' ? this.#held.length : 0
-    const last = this.#held[this.#held.length - 1]
-    const forwarded = this.read(Buffer.from(last === LF ? '\n' : '\n\n'))
-    return sent > 0 ? EMPTY : forwarded
+    const held = this.#held
+    if (held.length === 0 || this.over || !isWhole(held)) return EMPTY
+    this.#held = EMPTY
+    const text = Buffer.concat([held, held[held.length - 1] === LF ? BLANK_LINE.subarray(1) : BLANK_LINE])
+    const kept = this.#frame(text, 0, text.length)
+    return this.#mode === 'untouched' ? EMPTY : text.subarray(0, kept)
   }
 
   /** Reads the frame in `[start, end)`; returns how many of its bytes, compacted to `start`, are to be forwarded. */
@@ -149,16 +163,17 @@ export class SseTap implements TokenCounts {
       this.broken = true
       return 0
     }
-    // The payload's last byte; behind it only line ends.
-    let last = end - 1
-    while (text[last] === LF || text[last] === CR || text[last] === SPACE) last--
-    if (standsAt(text, payload, ERROR_KEY) || standsAt(text, payload, FLAT_ERROR)) {
-      this.errorFrame = text.toString('utf8', payload, last + 1)
-      return 0
-    }
+    const last = payloadLast(text, payload)
     // Engines that write `"choices": [` take the slow way; they are few and their frames as well.
     const choices = text.indexOf(CHOICES, payload)
-    if (choices < 0 || choices >= end) return this.#unusualFrame(text, start, end, payload, last)
+    if (
+      choices < 0 ||
+      choices >= end ||
+      standsAt(text, payload, ERROR_KEY) ||
+      standsAt(text, payload, FLAT_ERROR)
+    ) {
+      return this.#unusualFrame(text, start, end, payload, last)
+    }
     const usage = trailingUsage(text, payload, last)
     if (usage < 0) {
       const elsewhere = text.indexOf(USAGE, payload)
@@ -168,7 +183,10 @@ export class SseTap implements TokenCounts {
     let choice = 0
     if (!empty && this.#choices > 1) {
       const index = choices + CHOICES.length
-      if (!standsAt(text, index, FIRST_INDEX)) return this.#unusualFrame(text, start, end, payload, last)
+      const next = text.indexOf(NEXT_INDEX, index)
+      if (!standsAt(text, index, FIRST_INDEX) || (next >= 0 && next < end)) {
+        return this.#unusualFrame(text, start, end, payload, last)
+      }
       choice = parseInt(
         text.toString('latin1', index + FIRST_INDEX.length, index + FIRST_INDEX.length + 4),
         10,
@@ -176,7 +194,9 @@ export class SseTap implements TokenCounts {
     }
     if (!empty) {
       const finish = text.indexOf(FINISH, choices)
-      if (finish >= 0 && finish < end) this.#finished.add(choice)
+      if (finish >= 0 && finish < end && text[skipBlanks(text, finish + FINISH.length)] === QUOTE) {
+        this.#finished.add(choice)
+      }
     }
     if (usage < 0) {
       if (!this.reported) this.#countDelta(text, choices, end)
@@ -202,9 +222,9 @@ export class SseTap implements TokenCounts {
       this.completionTokens = counts.completionTokens
       return
     }
-    this.#byChoice[choice] = counts.completionTokens
+    this.#byChoice.set(choice, counts.completionTokens)
     let sum = 0
-    for (const tokens of this.#byChoice) sum += tokens ?? 0
+    for (const tokens of this.#byChoice.values()) sum += tokens
     this.completionTokens = sum
   }
 
@@ -263,7 +283,7 @@ export class SseTap implements TokenCounts {
     if (hasUsage) this.#report(json, usageValue, usageEnd, list.length === 0 ? null : choice)
     if (!this.reported && generated) this.deltas++
     if (this.#mode === 'untouched' || usageStart < 0) return all
-    if (list.length === 0) return this.#mode === 'final' || !hasUsage ? all : 0
+    if (list.length === 0 && hasUsage) return this.#mode === 'final' ? all : 0
     return all - cutMember(text, payload + usageStart, payload + usageEnd, end)
   }
 }
@@ -273,10 +293,10 @@ function cutMember(text: Buffer, from: number, to: number, end: number): number 
   let start = from
   let stop = to
   let before = from - 1
-  while (text[before] === SPACE) before--
+  while (text[before] === SPACE || text[before] === TAB) before--
   if (text[before] === COMMA) start = before
   else {
-    while (text[stop] === SPACE) stop++
+    stop = skipBlanks(text, stop)
     if (text[stop] === COMMA) stop++
   }
   text.copyWithin(start, stop, end)
@@ -318,7 +338,33 @@ function payloadStart(text: Buffer, start: number, end: number): number {
     if (lf < 0 || lf + 1 >= end) return -1
     at = lf + 1
   }
-  at += DATA.length
-  while (text[at] === SPACE) at++
-  return CLOSE === text[at] ? -1 : at
+  return skipBlanks(text, at + DATA.length)
+}
+
+/** The last byte of the payload at `payload`: of its line, without what is blank. */
+function payloadLast(text: Buffer, payload: number): number {
+  const lineEnd = text.indexOf(LF, payload)
+  let last = (lineEnd < 0 ? text.length : lineEnd) - 1
+  while (text[last] === CR || text[last] === SPACE || text[last] === TAB) last--
+  return last
+}
+
+/** Whether a frame that lacks its blank line is there as a whole: a JSON object, or `[DONE]`. */
+function isWhole(frame: Buffer): boolean {
+  const payload = payloadStart(frame, 0, frame.length)
+  if (payload < 0) return false
+  if (frame[payload] !== OPEN) return standsAt(frame, payload, DONE)
+  try {
+    scanObject(frame.subarray(payload, payloadLast(frame, payload) + 1), () => {})
+    return true
+  } catch (error) {
+    if (error instanceof JsonScanError) return false
+    throw error
+  }
+}
+
+function skipBlanks(text: Buffer, from: number): number {
+  let at = from
+  while (text[at] === SPACE || text[at] === TAB) at++
+  return at
 }

@@ -8,6 +8,10 @@ const QUOTE = 0x22
 const OPEN = 0x7b
 const CLOSE = 0x7d
 const COLON = 0x3a
+const COMMA = 0x2c
+
+/** What a spool record can hold; a larger number is no count of tokens. */
+const MAX_COUNT = 0xffff_ffff
 
 const PROMPT = Buffer.from('prompt_tokens')
 const COMPLETION = Buffer.from('completion_tokens')
@@ -21,7 +25,7 @@ export function standsAt(text: Buffer, at: number, needle: Buffer): boolean {
   return true
 }
 
-/** The non-negative integer at `at` (spaces before it are skipped), or -1 when there is none. */
+/** The count at `at` (spaces before it are skipped), or -1 when there is none. */
 function integerAt(text: Buffer, at: number, end: number): number {
   let i = at
   while (i < end && text[i] === 0x20) i++
@@ -31,7 +35,7 @@ function integerAt(text: Buffer, at: number, end: number): number {
     if (digit < 0 || digit > 9) break
     value = (value < 0 ? 0 : value) * 10 + digit
   }
-  return value
+  return value > MAX_COUNT ? -1 : value
 }
 
 /**
@@ -72,8 +76,8 @@ export function readUsage(text: Buffer, start: number, end: number, counts: Toke
 }
 
 /**
- * Finds `"usage":{…}` where it is the last member of the JSON object whose closing brace is at `last`: the way
- * vLLM and SGLang write it. A raw `"usage":` cannot stand inside a JSON string, whose quotes are escaped.
+ * Finds `,"usage":{…}` where it is the last member of the JSON object whose closing brace is at `last`: the way
+ * vLLM and SGLang write it. A raw `,"usage":` cannot stand inside a JSON string, whose quotes are escaped.
  *
  * @returns the index of the member's opening quote, or -1; its object ends just before `last`.
  */
@@ -88,5 +92,5 @@ export function trailingUsage(text: Buffer, start: number, last: number): number
   }
   if (text[at - 1] !== COLON) return -1
   const key = at - 1 - USAGE_KEY.length
-  return key > start && standsAt(text, key, USAGE_KEY) ? key : -1
+  return key > start && text[key - 1] === COMMA && standsAt(text, key, USAGE_KEY) ? key : -1
 }
