@@ -18,7 +18,9 @@ export interface JsonReply {
  * JSON that a test walks without declaring its shape, and text at its leaves: `reply.body['tenant']?.['id']` can stand
  * in a path. Only the assertions say what it really is.
  */
-export type JsonValue = string & { readonly [name: string]: JsonValue }
+export type JsonValue = string & { readonly [name: string]: JsonValue } & {
+  readonly [index: number]: JsonValue
+}
 
 export interface ContractPort extends AsyncDisposable {
   readonly database: MigratedDatabase

@@ -22,9 +22,9 @@ test('creating a tenant gives it a production environment and a first admin key,
   assert.equal(resolved?.allowedModels, null)
 
   const environments = await port.send('GET', `/admin/tenants/${tenant['id']}/environments`)
-  assert.deepEqual(environments.body['data']?.['0']?.['name'], 'production')
+  assert.deepEqual(environments.body['data']?.[0]?.['name'], 'production')
   const keys = await port.send('GET', `/admin/tenants/${tenant['id']}/api-keys`)
-  assert.equal(keys.body['data']?.['0']?.['prefix'], key.slice(0, 16))
+  assert.equal(keys.body['data']?.[0]?.['prefix'], key.slice(0, 16))
   assert.ok(!JSON.stringify(keys.body).includes(key))
 })
 
@@ -138,7 +138,7 @@ test('an expired key is not found', async () => {
   await port.database.postgres.query("UPDATE api_keys SET expires_at = now() - interval '1 second'")
   assert.equal(await findKey(port.database.postgres, digest), null)
   const keys = await port.send('GET', `/admin/tenants/${body['tenant']?.['id']}/api-keys`)
-  assert.equal(keys.body['data']?.['0']?.['status'], 'expired')
+  assert.equal(keys.body['data']?.[0]?.['status'], 'expired')
 })
 
 test("another tenant's key is a 404", async () => {
@@ -148,7 +148,7 @@ test("another tenant's key is a 404", async () => {
     await port.send('POST', '/admin/tenants', tenantBody()),
   ]
   const keys = await port.send('GET', `/admin/tenants/${other.body['tenant']?.['id']}/api-keys`)
-  const path = `/admin/tenants/${one.body['tenant']?.['id']}/api-keys/${keys.body['data']?.['0']?.['id']}`
+  const path = `/admin/tenants/${one.body['tenant']?.['id']}/api-keys/${keys.body['data']?.[0]?.['id']}`
   assert.equal((await port.send('DELETE', path)).status, 404)
 })
 
