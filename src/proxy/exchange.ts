@@ -1,4 +1,4 @@
-import { errorBody, ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
+import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
 import type { ResponseHead } from '../core/http-response.js'
 import { mapNodeError, mapNodeErrorFrame } from '../core/node-error.js'
 import type { RequestHead } from '../core/request-head.js'
@@ -6,13 +6,15 @@ import type { ResolvedKey } from '../core/resolved-key.js'
 import { SseTap } from '../core/sse-tap.js'
 import { identityLine } from '../core/usage-line.js'
 import type { TokenCounts, UsageEndpoint, UsageIdentity } from '../core/usage-record.js'
-import type { Headers, HttpCall } from '../io/uws.js'
 import type { ProxyMetrics } from '../io/metrics.js'
+import type { HttpCall } from '../io/uws.js'
+import { ClientReply } from './client-reply.js'
 import { PlainReply } from './plain-reply.js'
 import type { ModelRoute, Router } from './routing.js'
 import type { Settle } from './settle.js'
 import type { Spool, SpoolEntry } from './spool.js'
 import type { Target } from './target.js'
+import { TokenClock } from './token-clock.js'
 import type { Upstream, UpstreamCall, UpstreamEvents, UpstreamFailure } from './upstream.js'
 import { buildUpstreamRequest } from './upstream-request.js'
 
@@ -44,15 +46,8 @@ export interface Admission {
   readonly releaseBody: () => void
 }
 
-const STREAM_HEADERS: Headers = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache',
-  'x-accel-buffering': 'no',
-}
-const PING = ': ping\n\n'
 const PING_MS = 15_000
-const DONE_FRAME = 'data: [DONE]\n\n'
-const NOTHING = Buffer.alloc(0)
+const DONE_FRAME = Buffer.from('data: [DONE]\n\n')
 /** An error reply of a node is read up to this. */
 const ERROR_BODY_BYTES = 64 * 1024
 /** A plain reply takes as long as its generation: the official clients' own default. */
@@ -61,8 +56,6 @@ const PLAIN_TIMEOUT_MS = 600_000
 const TAIL_MS = 1_000
 /** After back-pressure ends, what uWebSockets.js holds is pushed out by a comment when nothing else comes. */
 const PUSH_MS = 100
-/** How long a client may take to read the error frame before it is cut off. */
-const CUT_MS = 10_000
 
 type Phase =
   /** The spool has not confirmed the begin. */
@@ -89,7 +82,8 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   readonly #deps: ExchangeDeps
   readonly #admission: Admission
   readonly #identity: UsageIdentity
-  readonly #call: HttpCall
+  readonly #reply: ClientReply
+  readonly #clock = new TokenClock()
   #body: Buffer | null
   #phase: Phase = 'beginning'
   #target: Target
@@ -101,30 +95,38 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   #plain: PlainReply | null = null
   #errorParts: Buffer[] = []
   #errorLength = 0
-  /** Whether reply headers have gone to the client. */
-  #started = false
-  #slowClient = false
 
   // performance.now() milliseconds; 0: not yet.
-  #sentAt = 0
   #firstSentAt = 0
-  #firstTokenAt = 0
-  #lastTokenAt = 0
+  #sentAt = 0
   #lastByteAt = 0
   /** When something has to happen if nothing else does; looked at by {@link sweep}. */
   #deadline = Infinity
   #pingAt = Infinity
 
   constructor(deps: ExchangeDeps, admission: Admission, target: Target) {
+    const { call, key, route, head } = admission
     this.#deps = deps
     this.#admission = admission
-    this.#call = admission.call
     this.#body = admission.body
     this.#target = target
     target.inFlight++
-    const { key, route, head } = admission
+    this.#reply = new ClientReply({
+      call,
+      headers: () => ({
+        'x-gateway-overhead-us': String(Math.round(this.#overheadMs() * 1000)),
+        'x-gateway-attempts': String(this.#attempts),
+        'x-gateway-node': this.#target.id,
+      }),
+      onSlow: () => {
+        this.#holdNode()
+      },
+      onReady: () => {
+        this.#releaseNode()
+      },
+    })
     this.#identity = {
-      requestId: admission.call.requestId,
+      requestId: call.requestId,
       tenantId: key.tenantId,
       environmentId: key.environmentId,
       apiKeyId: key.keyId,
@@ -134,7 +136,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       node: target.node.clusterName,
       endpoint: admission.endpoint,
       stream: head.stream,
-      startedAtMicros: Math.floor((Date.now() - (performance.now() - admission.call.startedAt)) * 1000),
+      startedAtMicros: Math.floor((Date.now() - (performance.now() - call.startedAt)) * 1000),
       prices: route.model.prices,
       promptEstimate: Math.ceil(head.promptBytes / 4),
     }
@@ -145,7 +147,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   begin(): void {
     this.#deps.open.add(this)
     this.#deps.metrics.openRequests.inc()
-    this.#call.onAbort(() => {
+    this.#admission.call.onAbort(() => {
       this.#clientLeft()
     })
     if (this.#admission.head.stream) this.#pingAt = performance.now() + PING_MS
@@ -161,10 +163,11 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
 
   /** Nothing was recorded and no node was asked: a refusal, not a usage record. */
   beginFailed(error: unknown): void {
-    this.#release()
+    if (this.#phase === 'settled') return
     this.#phase = 'settled'
+    this.#release()
     this.#deps.metrics.refusals.labels({ code: 'storage_full' }).inc()
-    this.#call.fail(new GatewayError('storage_full', { cause: error }))
+    this.#admission.call.fail(new GatewayError('storage_full', { cause: error }))
   }
 
   // --- towards the node ----------------------------------------------------------------------------------
@@ -177,10 +180,10 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     this.#attempts++
     this.#sentAt = performance.now()
     if (this.#firstSentAt === 0) this.#firstSentAt = this.#sentAt
-    this.#deadline = this.#sentAt + route.route.connectionTimeoutMs
     const request = buildUpstreamRequest(call, endpoint, body, head, this.#target)
     this.#upstream = this.#deps.upstream.send(this.#target.node.endpointUrl, request, this)
-    if (this.#upstream.connected) this.#deadline = this.#sentAt + this.#firstByteMs()
+    const waitMs = this.#upstream.connected ? this.#firstByteMs() : route.route.connectionTimeoutMs
+    this.#deadline = this.#sentAt + waitMs
   }
 
   #firstByteMs(): number {
@@ -191,13 +194,12 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
 
   /** The node did not take the connection: another one may be asked without harm. */
   #nextTarget(failure: UpstreamFailure): void {
-    const now = Date.now()
-    this.#target.refused(now)
+    this.#target.refused(Date.now())
     this.#deps.metrics.upstreamErrors.labels({ code: failure.code }).inc()
     this.#tried.push(this.#target)
     const next = this.#deps.router.pick(this.#admission.route, this.#tried)
     if (typeof next === 'string') {
-      this.#fail(new GatewayError('upstream_connection_failed', { cause: failure.cause }))
+      this.#fail(new GatewayError(failure.code, { cause: failure.cause }))
       return
     }
     this.#target.inFlight--
@@ -208,20 +210,13 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
 
   onHead(head: ResponseHead): void {
     this.#head = head
-    const { head: request } = this.#admission
     if (head.status !== 200) return
-    if (request.stream && head.contentType === 'text/event-stream') {
-      const options = request.streamOptions
-      const mode =
-        options?.continuousUsageStats === true && options.includeUsage
-          ? 'untouched'
-          : options?.includeUsage === true
-            ? 'final'
-            : 'cut'
-      this.#tap = new SseTap({ mode, choices: request.n })
-    } else if (head.contentType === 'application/json') {
-      this.#plain = new PlainReply()
-    }
+    const { stream, streamOptions, n } = this.#admission.head
+    if (stream && head.contentType === 'text/event-stream') {
+      const wanted = streamOptions?.includeUsage === true
+      const continuous = wanted && streamOptions.continuousUsageStats
+      this.#tap = new SseTap({ mode: continuous ? 'untouched' : wanted ? 'final' : 'cut', choices: n })
+    } else if (head.contentType === 'application/json') this.#plain = new PlainReply()
   }
 
   onBody(bytes: Buffer, ended: boolean): void {
@@ -236,21 +231,10 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   }
 
   onFailure(failure: UpstreamFailure): void {
-    switch (this.#phase) {
-      case 'settled':
-        return
-      case 'tail':
-        this.#settle(200, '')
-        return
-      case 'leaving':
-        this.#settleAbort()
-        return
-      case 'beginning':
-      case 'waiting':
-      case 'relaying':
-        if (failure.untouched && !this.#started) this.#nextTarget(failure)
-        else this.#fail(new GatewayError(failure.code, { cause: failure.cause }))
-    }
+    if (this.#phase === 'tail') this.#settle(200, '')
+    else if (this.#phase === 'leaving') this.#settleAbort()
+    else if (failure.untouched && !this.#reply.started) this.#nextTarget(failure)
+    else this.#fail(new GatewayError(failure.code, { cause: failure.cause }))
   }
 
   // --- the answer ----------------------------------------------------------------------------------------
@@ -265,78 +249,52 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     if (tap.generated > before) this.#countTokens(tap)
     if (this.#phase === 'leaving') {
       if (ended) this.#settleAbort()
-      return
+    } else if (tap.complete) this.#endStream(forward, ended)
+    else if (ended && tap.finished && !tap.over) {
+      // An engine that leaves [DONE] out: every choice has finished, so the client gets its proper end.
+      this.#endStream(Buffer.concat([forward, DONE_FRAME]), ended)
+    } else {
+      this.#deadline = this.#lastByteAt + this.#admission.route.route.idleTimeoutMs
+      this.#pass(forward)
+      this.#checkStream(tap, ended)
     }
-    if (tap.complete || (ended && tap.finished && !tap.over)) {
-      this.#endStream(forward, tap.complete, ended)
-      return
-    }
-    this.#deadline = this.#lastByteAt + this.#admission.route.route.idleTimeoutMs
-    this.#pass(forward)
+  }
+
+  #checkStream(tap: SseTap, ended: boolean): void {
     if (tap.errorFrame !== null) {
       const mapped = mapNodeErrorFrame(tap.errorFrame)
-      this.#fail(mapped instanceof GatewayError ? mapped : new GatewayError('upstream_error'), mapped)
+      if (mapped instanceof GatewayError) this.#fail(mapped)
+      else this.#fail(new GatewayError('upstream_error'), mapped.body)
     } else if (tap.broken) {
-      this.#fail(
-        new GatewayError('upstream_invalid_response', { cause: new Error('The stream did not finish.') }),
-      )
+      const cause = new Error('The stream said [DONE] before it had finished, or a frame was not valid.')
+      this.#fail(new GatewayError('upstream_invalid_response', { cause }))
     } else if (ended) {
-      this.#fail(
-        new GatewayError('upstream_connection_lost', { cause: new Error('The stream ended early.') }),
-      )
+      const cause = new Error('The stream ended without an end.')
+      this.#fail(new GatewayError('upstream_connection_lost', { cause }))
     }
   }
 
   #countTokens(tap: SseTap): void {
-    if (this.#firstTokenAt === 0) {
-      this.#firstTokenAt = this.#lastByteAt
-      this.firstTokenAtMicros = Date.now() * 1000
-      this.#target.observeTtft(this.#firstTokenAt - this.#sentAt, Date.now())
+    if (this.#clock.tick(this.#lastByteAt)) {
+      const now = Date.now()
+      this.firstTokenAtMicros = now * 1000
+      this.#target.observeTtft(this.#lastByteAt - this.#sentAt, now)
     }
-    this.#lastTokenAt = this.#lastByteAt
     this.promptTokens = tap.reported ? tap.promptTokens : this.#identity.promptEstimate
     this.cachedTokens = tap.cachedTokens
     this.completionTokens = tap.generated
     if (!this.spoolMoved) this.#deps.spool.progress(this)
   }
 
-  /** Passes bytes of a stream on; starts the reply with the first of them. */
   #pass(bytes: Buffer): void {
     if (bytes.length === 0) return
     this.#phase = 'relaying'
-    let taken: boolean
-    if (this.#started) taken = this.#call.write(bytes)
-    else {
-      this.#started = true
-      taken = this.#call.start(200, this.#replyHeaders(STREAM_HEADERS), bytes)
-    }
     this.#pingAt = this.#lastByteAt + PING_MS
-    if (!taken) this.#holdNode()
+    this.#reply.pass('stream', bytes)
   }
 
-  /** The client is slow: the node has to wait, since what is buffered here is our memory. */
-  #holdNode(): void {
-    this.#deadline = Infinity
-    this.#pingAt = Infinity
-    this.#upstream?.pause()
-    if (this.#slowClient) return
-    this.#slowClient = true
-    this.#call.onWritable(() => {
-      const now = performance.now()
-      this.#deadline = now + this.#admission.route.route.idleTimeoutMs
-      this.#pingAt = now + PUSH_MS
-      this.#upstream?.resume()
-    })
-  }
-
-  #endStream(last: Buffer, done: boolean, ended: boolean): void {
-    const forward = done ? last : Buffer.concat([last, Buffer.from(DONE_FRAME)])
-    if (this.#started) this.#call.end(forward)
-    else {
-      this.#started = true
-      this.#call.start(200, this.#replyHeaders(STREAM_HEADERS), forward)
-      this.#call.end(NOTHING)
-    }
+  #endStream(last: Buffer, ended: boolean): void {
+    this.#reply.end('stream', last)
     if (ended) {
       this.#settle(200, '')
       return
@@ -355,17 +313,15 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     if (forward !== null) {
       this.#phase = 'relaying'
       this.#deadline = this.#lastByteAt + this.#admission.route.route.idleTimeoutMs
-      const taken = this.#started
-        ? this.#call.write(forward)
-        : this.#call.start(200, this.#replyHeaders({ 'content-type': 'application/json' }), forward)
-      this.#started = true
-      if (!taken) this.#holdNode()
+      this.#reply.pass('plain', forward)
     }
     if (!ended) return
-    this.#firstTokenAt = this.#lastTokenAt = this.#lastByteAt
-    this.#target.observeTtft(this.#firstTokenAt - this.#sentAt, Date.now())
-    if (this.#started) this.#call.end(NOTHING)
-    else this.#call.reply(200, this.#replyHeaders({ 'content-type': 'application/json' }), plain.body())
+    // The time of a whole embedding says how fast the node is; that of a whole answer says how long it was.
+    if (this.#admission.endpoint === 'embeddings') {
+      this.#target.observeTtft(this.#lastByteAt - this.#sentAt, Date.now())
+    }
+    if (this.#reply.started) this.#reply.end('plain', '')
+    else this.#reply.whole(200, plain.body())
     this.#settle(200, '')
   }
 
@@ -381,120 +337,69 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     }
     const { status, retryAfter } = this.#head ?? { status: 0, retryAfter: null }
     const mapped = mapNodeError(status, retryAfter, Buffer.concat(this.#errorParts).toString())
-    if (mapped instanceof GatewayError) {
-      this.#fail(mapped)
-      return
-    }
-    if (this.#started) {
-      this.#fail(new GatewayError('upstream_error'), mapped)
-      return
-    }
-    this.#call.reply(mapped.status, this.#replyHeaders({ 'content-type': 'application/json' }), mapped.body)
-    this.#settle(mapped.status, 'invalid_parameter')
-  }
-
-  #replyHeaders(headers: Headers): Headers {
-    return {
-      ...headers,
-      'x-gateway-overhead-us': String(Math.round(this.#overheadMs() * 1000)),
-      'x-gateway-attempts': String(this.#attempts),
-      'x-gateway-node': this.#target.id,
+    if (mapped instanceof GatewayError) this.#fail(mapped)
+    else if (this.#reply.started) this.#fail(new GatewayError('upstream_error'), mapped.body)
+    else {
+      this.#reply.whole(mapped.status, mapped.body)
+      this.#settle(mapped.status, 'invalid_parameter')
     }
   }
 
-  // --- ends ----------------------------------------------------------------------------------------------
+  // --- the client ----------------------------------------------------------------------------------------
 
-  /**
-   * Ends in an error: as a status while no header has gone out, afterwards as a frame and a cut connection. A
-   * `passed` error of the node takes the place of our envelope.
-   */
-  #fail(error: GatewayError, passed?: unknown): void {
-    if (this.#phase === 'settled') return
-    this.#upstream?.destroy()
-    this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
-    if (!this.#started) {
-      const retry: Headers = ERRORS[error.code].status >= 500 ? { 'x-should-retry': 'false' } : {}
-      this.#call.fail(error, this.#replyHeaders(this.#attempts > 0 ? retry : {}))
-    } else if (this.#plain === null) {
-      const body = isPassed(passed) ? passed.body : errorBody(error)
-      if (this.#call.write(`data: ${body}\n\n`)) this.#call.cut()
-      else this.#cutWhenRead()
-    } else this.#call.cut()
-    this.#settle(error.status, error.code, error.cause)
+  /** The client is slow: the node has to wait, since what is buffered here is our memory. */
+  #holdNode(): void {
+    this.#deadline = Infinity
+    this.#pingAt = Infinity
+    this.#upstream?.pause()
   }
 
-  /** The error frame is buffered behind what a slow client has yet to read. */
-  #cutWhenRead(): void {
-    const call = this.#call
-    const timer = setTimeout(() => {
-      call.cut()
-    }, CUT_MS)
-    call.onAbort(() => {
-      clearTimeout(timer)
-    })
-    // A further write pushes the buffer out; the connection ends when it has been taken whole.
-    call.onWritable(() => {
-      if (!call.write('\n')) return
-      clearTimeout(timer)
-      call.cut()
-    })
+  #releaseNode(): void {
+    if (this.#phase !== 'relaying' && this.#phase !== 'waiting') return
+    const now = performance.now()
+    this.#deadline = now + this.#admission.route.route.idleTimeoutMs
+    if (this.#admission.head.stream) this.#pingAt = now + PUSH_MS
+    this.#upstream?.resume()
   }
 
   #clientLeft(): void {
-    switch (this.#phase) {
-      case 'settled':
-        return
-      case 'tail':
-        this.#settle(200, '')
-        return
-      case 'beginning':
-        this.#phase = 'leaving'
-        return
-      case 'leaving':
-        return
-      case 'waiting':
-      case 'relaying':
-        this.#phase = 'leaving'
-        this.#deadline = Infinity
-        this.#pingAt = Infinity
-        this.#upstream?.finish()
+    if (this.#phase === 'tail') this.#settle(200, '')
+    else if (this.#phase === 'beginning') this.#phase = 'leaving'
+    else if (this.#phase === 'waiting' || this.#phase === 'relaying') {
+      this.#phase = 'leaving'
+      this.#deadline = Infinity
+      this.#pingAt = Infinity
+      this.#upstream?.finish()
     }
   }
 
-  #settleAbort(): void {
-    this.#settle(ERRORS.client_closed.status, 'client_closed')
-  }
+  // --- time ----------------------------------------------------------------------------------------------
 
   /** Deadlines and pings; called for each open request several times a second. */
   sweep(now: number): void {
-    if (now >= this.#pingAt) this.#ping(now)
+    if (now >= this.#pingAt) {
+      this.#pingAt = now + PING_MS
+      this.#reply.ping()
+    }
     if (now < this.#deadline) return
     if (this.#phase === 'tail') {
       this.#upstream?.destroy()
       this.#settle(200, '')
-    } else if (this.#phase === 'waiting') {
-      const connected = this.#upstream?.connected === true
-      if (connected && now < this.#sentAt + this.#firstByteMs()) {
-        this.#deadline = this.#sentAt + this.#firstByteMs()
-      } else if (connected) {
-        this.#fail(new GatewayError('first_token_timeout'))
-      } else {
-        this.#upstream?.destroy()
-        const cause = new Error('The node did not accept the connection in time.')
-        this.onFailure({ code: 'upstream_connection_failed', untouched: true, cause })
-      }
-    } else if (this.#phase === 'relaying') this.#fail(new GatewayError('idle_timeout'))
+    } else if (this.#phase === 'waiting') this.#waitedTooLong(now)
+    else if (this.#phase === 'relaying') this.#fail(new GatewayError('idle_timeout'))
   }
 
-  #ping(now: number): void {
-    this.#pingAt = now + PING_MS
-    let taken: boolean
-    if (this.#started) taken = this.#call.write(PING)
-    else {
-      this.#started = true
-      taken = this.#call.start(200, this.#replyHeaders(STREAM_HEADERS), PING)
+  #waitedTooLong(now: number): void {
+    if (this.#upstream?.connected !== true) {
+      this.#upstream?.destroy()
+      const cause = new Error('The node did not accept the connection in time.')
+      this.onFailure({ code: 'upstream_connection_failed', untouched: true, cause })
+      return
     }
-    if (!taken) this.#holdNode()
+    const firstByteBy = this.#sentAt + this.#firstByteMs()
+    // It was the connection's deadline that passed, and the connection stands.
+    if (now < firstByteBy) this.#deadline = firstByteBy
+    else this.#fail(new GatewayError('first_token_timeout'))
   }
 
   /** Ends what is still open, because the process has to. */
@@ -503,6 +408,27 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       this.#upstream?.destroy()
       this.#settleAbort()
     } else this.#fail(new GatewayError('draining'))
+  }
+
+  /** Our own time from the head to the node being asked. */
+  #overheadMs(): number {
+    const { call, bodyWaitMs } = this.#admission
+    return (this.#firstSentAt === 0 ? performance.now() : this.#firstSentAt) - call.startedAt - bodyWaitMs
+  }
+
+  // --- the end -------------------------------------------------------------------------------------------
+
+  /** @param body replaces the error's envelope, where the node's own words are the client's to see */
+  #fail(error: GatewayError, body?: string): void {
+    if (this.#phase === 'settled') return
+    this.#upstream?.destroy()
+    this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
+    this.#reply.fail(error, this.#attempts > 0, body)
+    this.#settle(error.status, error.code, error.cause)
+  }
+
+  #settleAbort(): void {
+    this.#settle(ERRORS.client_closed.status, 'client_closed')
   }
 
   #releaseBody(): void {
@@ -518,24 +444,23 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     this.#deps.metrics.openRequests.dec()
   }
 
-  /** Our own time from the head to the node being asked. */
-  #overheadMs(): number {
-    const { call, bodyWaitMs } = this.#admission
-    return (this.#firstSentAt === 0 ? performance.now() : this.#firstSentAt) - call.startedAt - bodyWaitMs
-  }
-
-  #tokens(status: number): TokenCounts & { reported: boolean } {
-    const tap = this.#tap
-    if (tap?.reported === true) return { ...pick(tap), reported: true }
+  /** What is billed, and whether the engine itself said so. */
+  #tokens(status: number): { counts: TokenCounts; reported: boolean } {
     const counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
-    if (this.#plain?.usage(counts) === true) return { ...counts, reported: true }
-    const generated = tap?.generated ?? 0
-    // A node that failed before it made anything is not the tenant's to pay.
-    const served = status === 200 || generated > 0
-    const wanted = status === ERRORS.client_closed.status && this.#attempts > 0 && this.#head?.status !== 400
-    if (served || wanted) counts.promptTokens = this.#identity.promptEstimate
-    counts.completionTokens = generated
-    return { ...counts, reported: !(served || wanted) }
+    const tap = this.#tap
+    if (tap?.reported === true) {
+      counts.promptTokens = tap.promptTokens
+      counts.cachedTokens = tap.cachedTokens
+      counts.completionTokens = tap.completionTokens
+      return { counts, reported: true }
+    }
+    if (this.#plain?.usage(counts) === true) return { counts, reported: true }
+    counts.completionTokens = tap?.generated ?? 0
+    // What a node refused, or failed at before it made anything, is not the tenant's to pay.
+    const asked = status === ERRORS.client_closed.status && this.#attempts > 0
+    const billed = status === 200 || asked || counts.completionTokens > 0
+    if (billed) counts.promptTokens = this.#identity.promptEstimate
+    return { counts, reported: !billed }
   }
 
   #settle(status: number, code: ErrorCode | '', cause?: unknown): void {
@@ -543,46 +468,26 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     this.#phase = 'settled'
     this.#deadline = Infinity
     this.#pingAt = Infinity
-    const { reported, ...tokens } = this.#tokens(status)
+    const { counts, reported } = this.#tokens(status)
     this.#release()
     const now = performance.now()
-    const start = this.#call.startedAt
-    const between = this.#lastTokenAt - this.#firstTokenAt
-    const behindNode = this.#lastByteAt === 0 ? 0 : now - this.#lastByteAt
-    this.#deps.settle(
-      this,
-      this.#identity,
-      {
-        ...tokens,
-        nodeId: this.#target.id,
-        node: this.#target.node.clusterName,
-        status,
-        errorCode: code,
-        clientAbort: code === 'client_closed',
-        counted: reported ? 'reported' : 'estimated',
-        endedAtMicros: Date.now() * 1000,
-        ttftMicros: this.#firstTokenAt === 0 ? null : (this.#firstTokenAt - start) * 1000,
-        itlMicros:
-          between > 0 && tokens.completionTokens > 1
-            ? (between * 1000) / (tokens.completionTokens - 1)
-            : null,
-        e2eMicros: (now - start) * 1000,
-        overheadMicros: (this.#overheadMs() + behindNode) * 1000,
-        attempts: this.#attempts,
-      },
-      cause,
-    )
+    const { startedAt } = this.#admission.call
+    const behindNodeMs = this.#lastByteAt === 0 ? 0 : now - this.#lastByteAt
+    const outcome = {
+      ...counts,
+      nodeId: this.#target.id,
+      node: this.#target.node.clusterName,
+      status,
+      errorCode: code,
+      clientAbort: code === 'client_closed',
+      counted: reported ? 'reported' : 'estimated',
+      endedAtMicros: Date.now() * 1000,
+      ttftMicros: this.#clock.ttftMicros(startedAt),
+      itlMicros: this.#clock.itlMicros(counts.completionTokens),
+      e2eMicros: (now - startedAt) * 1000,
+      overheadMicros: (this.#overheadMs() + behindNodeMs) * 1000,
+      attempts: this.#attempts,
+    } as const
+    this.#deps.settle(this, this.#identity, outcome, cause)
   }
-}
-
-function pick(counts: TokenCounts): TokenCounts {
-  return {
-    promptTokens: counts.promptTokens,
-    cachedTokens: counts.cachedTokens,
-    completionTokens: counts.completionTokens,
-  }
-}
-
-function isPassed(value: unknown): value is { readonly body: string } {
-  return typeof value === 'object' && value !== null && 'body' in value && !(value instanceof GatewayError)
 }

@@ -1,0 +1,115 @@
+import { errorBody, ERRORS, type GatewayError } from '../core/errors.js'
+import type { Headers, HttpCall } from '../io/uws.js'
+
+/** What a reply is: server-sent events, or one JSON document. */
+export type ReplyKind = 'stream' | 'plain'
+
+export interface ClientReplyOptions {
+  readonly call: HttpCall
+  /** `x-gateway-…` headers as they are when the reply begins. */
+  readonly headers: () => Headers
+  /** The client is slow: what is written now is buffered in this process. */
+  readonly onSlow: () => void
+  /** It can take more again; a write should follow soon, since only that sends what is buffered. */
+  readonly onReady: () => void
+}
+
+const KIND_HEADERS: Readonly<Record<ReplyKind, Headers>> = {
+  stream: {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+  },
+  plain: { 'content-type': 'application/json' },
+}
+const PING = ': ping\n\n'
+const NOTHING = Buffer.alloc(0)
+/** How long a slow client may take to read the error frame before it is cut off. */
+const CUT_MS = 10_000
+
+/** The client's side of an exchange: headers with the first byte, back-pressure, and honest ends. Hot path. */
+export class ClientReply {
+  readonly #options: ClientReplyOptions
+  readonly #call: HttpCall
+  #kind: ReplyKind | null = null
+  #listening = false
+
+  constructor(options: ClientReplyOptions) {
+    this.#options = options
+    this.#call = options.call
+  }
+
+  /** Whether reply headers have gone out: from then on a failure cannot be a status any more. */
+  get started(): boolean {
+    return this.#kind !== null
+  }
+
+  /** Passes bytes on, headers first if they are the first. */
+  pass(kind: ReplyKind, bytes: Buffer | string): void {
+    let taken: boolean
+    if (this.#kind === null) {
+      this.#kind = kind
+      taken = this.#call.start(200, this.#headers(kind), bytes)
+    } else taken = this.#call.write(bytes)
+    if (taken) return
+    this.#options.onSlow()
+    if (this.#listening) return
+    this.#listening = true
+    this.#call.onWritable(this.#options.onReady)
+  }
+
+  /** A comment that keeps connections alive and clients patient. */
+  ping(): void {
+    this.pass('stream', PING)
+  }
+
+  /** Ends the reply well, with its last bytes. */
+  end(kind: ReplyKind, last: Buffer | string): void {
+    if (this.#kind === null) {
+      this.#kind = kind
+      this.#call.start(200, this.#headers(kind), last)
+      this.#call.end(NOTHING)
+    } else this.#call.end(last)
+  }
+
+  /** Sends a whole JSON document, its length declared. */
+  whole(status: number, body: Buffer | string): void {
+    this.#kind = 'plain'
+    this.#call.reply(status, this.#headers('plain'), body)
+  }
+
+  /**
+   * Ends in an error: a status while no header has gone out; afterwards a frame in a stream, and a connection that is
+   * cut so that nothing looks like a good end.
+   * @param asked whether request bytes reached a node: then clients must not retry a 5xx by themselves
+   * @param body replaces the error's own envelope in a frame
+   */
+  fail(error: GatewayError, asked: boolean, body = errorBody(error)): void {
+    if (this.#kind === null) {
+      const retry = asked && ERRORS[error.code].status >= 500 ? { 'x-should-retry': 'false' } : undefined
+      this.#call.fail(error, { ...this.#options.headers(), ...retry })
+    } else if (this.#kind === 'plain' || this.#call.write(`data: ${body}\n\n`)) this.#call.cut()
+    else this.#cutWhenRead()
+  }
+
+  #headers(kind: ReplyKind): Headers {
+    return { ...KIND_HEADERS[kind], ...this.#options.headers() }
+  }
+
+  /** The error frame is buffered behind what a slow client has yet to read. */
+  #cutWhenRead(): void {
+    const call = this.#call
+    const timer = setTimeout(() => {
+      call.cut()
+    }, CUT_MS)
+    call.onAbort(() => {
+      clearTimeout(timer)
+    })
+    // A further write pushes the buffer out; the connection ends when that has been taken whole.
+    call.onWritable(() => {
+      if (!call.write('\n')) return
+      clearTimeout(timer)
+      call.cut()
+    })
+  }
+}
