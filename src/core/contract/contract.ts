@@ -1,10 +1,13 @@
 import { apiKeysEndpoints } from './api-keys.js'
-import type { Endpoint } from './endpoint.js'
+import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { environmentsEndpoints } from './environments.js'
+import { inferenceEndpoints } from './inference.js'
 import { modelsEndpoints } from './models.js'
 import { nodesEndpoints } from './nodes.js'
+import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
 import { routesEndpoints } from './routes.js'
 import { tenantsEndpoints } from './tenants.js'
+import { usageEndpoints } from './usage.js'
 
 /** Every endpoint of the admin port that a worker answers, in the order of the documentation. */
 export const adminPortEndpoints: readonly Endpoint[] = [
@@ -17,4 +20,17 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */
-export const tenantPortEndpoints: readonly Endpoint[] = []
+export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints]
+
+/** Everything that the admin port answers, for its document. */
+export const adminPortDocumented: readonly DocumentedEndpoint[] = [
+  ...adminPortEndpoints,
+  ...adminPortPublicEndpoints,
+]
+
+/** Everything that the tenant port answers, for its document. */
+export const tenantPortDocumented: readonly DocumentedEndpoint[] = [
+  ...inferenceEndpoints,
+  ...tenantPortEndpoints,
+  ...bothPortsEndpoints,
+]

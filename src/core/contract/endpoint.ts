@@ -12,6 +12,10 @@ interface EndpointBase {
   readonly path: string
   readonly tag: string
   readonly summary: string
+  /** More than a line, for the documentation; Markdown. */
+  readonly description?: string
+  /** It can answer as `text/event-stream` as well. */
+  readonly streams?: true
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject
@@ -32,6 +36,15 @@ export interface TenantEndpoint extends EndpointBase {
 }
 
 export type Endpoint = AdminEndpoint | TenantEndpoint
+
+/** What stands on both ports without a credential; mounted by hand, declared for the documentation. */
+export interface PublicEndpoint extends EndpointBase {
+  readonly auth: 'none'
+  /** Of the reply; default JSON. */
+  readonly contentType?: string
+}
+
+export type DocumentedEndpoint = Endpoint | PublicEndpoint
 
 /** Declares an endpoint. Routing, validation, the OpenAPI document and the docs page are derived from it. */
 export function endpoint<const E extends Endpoint>(declaration: E): E {

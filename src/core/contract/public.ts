@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import type { PublicEndpoint } from './endpoint.js'
+
+/** What both ports answer without a credential. Mounted by hand; declared here for the documentation. */
+const base = { method: 'GET', auth: 'none', tag: 'Service', errors: [] } as const
+
+export const bothPortsEndpoints: readonly PublicEndpoint[] = [
+  {
+    ...base,
+    id: 'service.health',
+    path: '/health',
+    summary: 'Whether the process lives',
+    reply: { 200: z.object({ status: z.literal('ok'), time: z.iso.datetime() }) },
+  },
+  {
+    ...base,
+    id: 'service.ready',
+    path: '/ready',
+    summary:
+      'Whether it can serve; degraded when a store does not answer, 503 with the failing parts when not',
+    reply: {
+      200: z.object({
+        status: z.enum(['ready', 'degraded']),
+        parts: z.record(z.string(), z.string()).optional(),
+      }),
+    },
+  },
+  {
+    ...base,
+    id: 'service.openapi',
+    path: '/openapi.json',
+    summary: 'This document',
+    reply: { 200: z.looseObject({}) },
+  },
+  {
+    ...base,
+    id: 'service.openapi-yaml',
+    path: '/api/v1/admin/openapi.yaml',
+    summary: 'This document as YAML',
+    reply: { 200: z.string() },
+    contentType: 'application/yaml',
+  },
+  {
+    ...base,
+    id: 'service.docs',
+    path: '/api-docs',
+    summary: 'This document as a page',
+    reply: { 200: z.string() },
+    contentType: 'text/html',
+  },
+]
+
+export const adminPortPublicEndpoints: readonly PublicEndpoint[] = [
+  ...bothPortsEndpoints,
+  {
+    ...base,
+    id: 'service.metrics',
+    path: '/metrics',
+    summary: 'Metrics of all processes under this supervisor, for Prometheus',
+    reply: { 200: z.string() },
+    contentType: 'text/plain',
+  },
+]

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { z } from 'zod'
+import {
+  adminPortDocumented,
+  adminPortEndpoints,
+  tenantPortDocumented,
+  tenantPortEndpoints,
+} from '../../src/core/contract/contract.js'
+import type { DocumentedEndpoint } from '../../src/core/contract/endpoint.js'
+import { ERRORS } from '../../src/core/errors.js'
+import { errorsOf, openApiDocument } from '../../src/core/openapi.js'
+import { packageRoot } from '../../src/io/package-root.js'
+import { allHandlers } from '../../src/workers/handlers/all.js'
+
+const Operation = z.looseObject({
+  operationId: z.string(),
+  parameters: z.array(z.looseObject({ name: z.string(), in: z.string(), required: z.boolean() })),
+  responses: z.record(z.string(), z.looseObject({ description: z.string() })),
+  security: z.array(z.record(z.string(), z.array(z.string()))),
+})
+const Document = z.looseObject({
+  openapi: z.literal('3.1.0'),
+  paths: z.record(z.string(), z.record(z.string(), Operation)),
+  components: z.looseObject({
+    schemas: z.record(z.string(), z.unknown()),
+    securitySchemes: z.record(z.string(), z.unknown()),
+  }),
+})
+
+const documentOf = (endpoints: readonly DocumentedEndpoint[]) =>
+  Document.parse(openApiDocument({ title: 't', description: 'd', version: '1', endpoints }))
+
+test('every endpoint has one id, one place, one success and a handler, and no handler is left over', () => {
+  const endpoints = [...adminPortEndpoints, ...tenantPortEndpoints]
+  const ids = endpoints.map(({ id }) => id)
+  assert.equal(new Set(ids).size, ids.length)
+  const places = endpoints.map(({ method, path }) => `${method} ${path}`)
+  assert.equal(new Set(places).size, places.length)
+  for (const endpoint of endpoints) assert.equal(Object.keys(endpoint.reply).length, 1, endpoint.id)
+  assert.deepEqual(allHandlers.map(({ endpoint }) => endpoint.id).sort(), [...ids].sort())
+})
+
+test('the path of every endpoint names exactly its parameters', () => {
+  for (const { path, params } of [...adminPortDocumented, ...tenantPortDocumented]) {
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
+    assert.deepEqual(Object.keys(params?.shape ?? {}), inPath, path)
+  }
+})
+
+for (const [port, endpoints] of [
+  ['admin', adminPortDocumented],
+  ['tenant', tenantPortDocumented],
+] as const) {
+  test(`the ${port} port's document has every endpoint with its parameters and errors, and nothing else`, () => {
+    const document = documentOf(endpoints)
+    const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    assert.deepEqual(documented.sort(), endpoints.map(({ method, path }) => `${method} ${path}`).sort())
+    for (const endpoint of endpoints) {
+      const operation = document.paths[endpoint.path]?.[endpoint.method.toLowerCase()]
+      assert.ok(operation)
+      const names = operation.parameters
+        .filter((parameter) => parameter.in !== 'header')
+        .map(({ name }) => name)
+      const declared = [
+        ...Object.keys(endpoint.params?.shape ?? {}),
+        ...Object.keys(endpoint.query?.shape ?? {}),
+      ]
+      assert.deepEqual(names, declared)
+      for (const code of errorsOf(endpoint)) {
+        const { status } = ERRORS[code]
+        assert.ok(operation.responses[status]?.description.includes(`\`${code}\``), `${endpoint.id} ${code}`)
+      }
+    }
+  })
+
+  test(`every reference in the ${port} port's document leads somewhere`, () => {
+    const document = documentOf(endpoints)
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]*)"/g)].map(
+      (match) => match[1] ?? '',
+    )
+    assert.ok(references.length > 0)
+    for (const reference of references) {
+      const name = /^#\/components\/schemas\/(.+)$/.exec(reference)?.[1]
+      assert.ok(name !== undefined && name in document.components.schemas, reference)
+    }
+  })
+}
+
+test('the tenant port documents no admin endpoint', () => {
+  const document = documentOf(tenantPortDocumented)
+  assert.ok(Object.keys(document.paths).every((path) => !path.startsWith('/admin')))
+  assert.deepEqual(Object.keys(document.components.securitySchemes), ['ApiKey'])
+})
+
+test('docs/errors.md has every error with its status, type and message, in the order of the table', () => {
+  const text = readFileSync(join(packageRoot, 'docs/errors.md'), 'utf8')
+  const rows = text.split('\n').flatMap((line) => {
+    const cells = line.split('|').map((cell) => cell.trim())
+    return /^\d{3}$/.test(cells[1] ?? '') ? [cells.slice(1, 5)] : []
+  })
+  const expected = Object.entries(ERRORS).map(([code, { status, type, message }]) => [
+    String(status),
+    `\`${code}\``,
+    `\`${type}\``,
+    message,
+  ])
+  assert.deepEqual(rows, expected)
+})
