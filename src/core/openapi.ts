@@ -17,8 +17,6 @@ const SECURITY = {
   none: {},
 } as const
 
-const Id = z.object({ id: z.string() })
-
 /** The OpenAPI 3.1 document of some endpoints, derived from their declarations. */
 export function openApiDocument({ title, description, version, endpoints }: DocumentOptions): Json {
   const schemas: Json = { Error: errorSchema(Object.keys(ERRORS)) }
@@ -147,10 +145,8 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output', schemas: Json): Jso
   )) {
     schemas[name] = bare(definition)
   }
-  const id = Id.safeParse(schema.meta())
-  if (!id.success) return bare(root)
-  schemas[id.data.id] = bare(root)
-  return { $ref: `#/components/schemas/${id.data.id}` }
+  // A schema with an id has been moved to the definitions, and the root only refers to it.
+  return bare(root)
 }
 
 /** Turns references within the schema into references within the document. */

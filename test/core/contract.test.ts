@@ -88,6 +88,10 @@ for (const [port, endpoints] of [
       const name = /^#\/components\/schemas\/(.+)$/.exec(reference)?.[1]
       assert.ok(name !== undefined && name in document.components.schemas, reference)
     }
+    for (const [name, schema] of Object.entries(document.components.schemas)) {
+      assert.match(name, /^[A-Z]\w+$/)
+      assert.equal(z.looseObject({ type: z.string() }).parse(schema).type, 'object', name)
+    }
   })
 }
 

@@ -4,7 +4,7 @@ import { changesOf, Deleted, Dollars, listOf, ModelName, page, text, Timestamp, 
 
 export const ModelKind = z.enum(['chat', 'completion', 'embedding'])
 export const ModelStatus = z.enum(['active', 'deprecated', 'beta'])
-const Metadata = z.record(z.string().max(200), z.json().meta({ id: 'Json' }))
+const Metadata = z.record(z.string().max(200), z.unknown())
 
 export const Model = z
   .object({

@@ -43,7 +43,7 @@ const ModelRow = z.object({
   tokens_per_second_capacity: z.number().nullable(),
   status: ModelStatus,
   aliases: z.array(z.string()),
-  metadata: z.record(z.string(), z.json()),
+  metadata: z.record(z.string(), z.unknown()),
   created_at: z.date(),
   updated_at: z.date(),
 })
