@@ -1,18 +1,26 @@
+import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { GatewayError } from './core/errors.js'
 import type { ResolvedKey } from './core/resolved-key.js'
 import { readSettings, type Machine } from './core/settings.js'
 import { runChild, type ChildContext, type RunningRole } from './io/child.js'
-import { createLogger } from './io/logger.js'
+import type { Readiness } from './io/ipc.js'
+import { createLogger, type Logger } from './io/logger.js'
+import type { HttpCall } from './io/uws.js'
 
-/**
+/*
  * The composition root. Without arguments this is the supervisor, which forks this file again for each of its
  * children with a role and a slot as arguments; those get their settings over IPC.
  */
+
+/** EX_USAGE of sysexits.h. */
 const EXIT_BAD_SETTINGS = 64
+/** Calls of the admin API that are being answered get this long when control drains, in ms. */
+const ADMIN_DRAIN_MS = 10_000
 
 const [role, slot] = process.argv.slice(2)
 if (role === 'control') await runChild({ role, slot: 0 }, startControlRole)
@@ -70,22 +78,57 @@ async function thisMachine(): Promise<Machine> {
   }
 }
 
-/** The control process: the admin port, answered by worker threads. */
+/** The control process: the admin port, whose calls worker threads answer. */
 async function startControlRole(context: ChildContext): Promise<RunningRole> {
-  const { settings, logger, lifecycle, name } = context
   const { createHttpApp } = await import('./io/uws.js')
+  const { createPostgres } = await import('./io/postgres.js')
+  const { createRedis } = await import('./io/redis.js')
+  const { createBus } = await import('./io/bus.js')
   const { createControlMetrics } = await import('./io/metrics.js')
-  const { mountPlatformRoutes } = await import('./io/platform-routes.js')
+  const { mountAdmin } = await import('./admin/admin-port.js')
+  const { startWorkerPool } = await import('./workers/pool.js')
+  const { settings, logger, lifecycle, name } = context
+  const { databaseUrl, redisUrl, clickhouseUrl, adminToken } = settings
+  if (adminToken === null) throw new Error('the control process was given no admin token')
+
   const metrics = createControlMetrics(name)
-  const readiness = () => ({ status: 'ready' as const, parts: {} })
+  const postgres = createPostgres({ url: databaseUrl, max: 4, applicationName: name, logger })
+  lifecycle.add('postgres', () => postgres.end())
+  const redis = redisUrl === null ? null : createRedis({ url: redisUrl, logger, connectionName: name })
+  lifecycle.add('redis', () => redis?.disconnect())
+  const bus = createBus(redis === null ? { postgresUrl: databaseUrl, logger } : { redis, logger })
+  lifecycle.add('bus', () => bus.close())
+  const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl } })
+  lifecycle.add('worker threads', () => pool[Symbol.asyncDispose]())
+
+  const readiness = async (): Promise<Readiness> => {
+    const parts: Record<string, string> = {}
+    await postgres.query('SELECT 1').catch(() => (parts['database'] = 'does not answer'))
+    if (redis !== null && redis.status !== 'ready') parts['cache'] = 'does not answer'
+    if (draining) return { status: 'draining', parts }
+    return { status: Object.keys(parts).length > 0 ? 'degraded' : 'ready', parts }
+  }
+  let draining = false
+  const open = new Set<Promise<unknown>>()
   const app = createHttpApp({
     certFile: settings.adminTls?.certFile,
     keyFile: settings.adminTls?.keyFile,
-    onError: ({ cause }, { requestId, path }) => {
-      logger.error({ event: 'internal_error', requestId, path, error: cause })
-    },
+    onError: logFailure(logger),
   })
-  mountPlatformRoutes(app, { readiness, metrics: context.gatherMetrics })
+  mountAdmin(app, {
+    adminToken,
+    readiness,
+    metrics: context.gatherMetrics,
+    runTask: (task) => {
+      const answer = pool.run(task)
+      open.add(answer)
+      const done = () => open.delete(answer)
+      answer.then(done, done)
+      return answer
+    },
+    afterChange: () => void bus.publish('changes', ''),
+    onFailure: logFailure(logger),
+  })
   await app.listen(settings.adminHost, settings.adminPort)
   lifecycle.add('admin port', () => {
     app.close()
@@ -93,9 +136,13 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   return {
     readiness,
     metrics: metrics.toJson,
-    drain: () => {
+    async drain(hurry) {
+      draining = true
       app.stopListening()
-      return Promise.resolve()
+      const limit = AbortSignal.any([hurry, AbortSignal.timeout(ADMIN_DRAIN_MS)])
+      if (!limit.aborted) await Promise.race([Promise.allSettled(open), once(limit, 'abort')])
+      // What was answered just now is sent in this turn.
+      await setImmediate()
     },
   }
 }
@@ -128,9 +175,7 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
           }
         },
         runTask: (task) => pool.run(task),
-        onFailure: ({ cause }, { requestId, path }) => {
-          logger.error({ event: 'tenant_api_failed', requestId, path, error: cause })
-        },
+        onFailure: logFailure(logger),
       })
       return { close: async () => pool[Symbol.asyncDispose]() }
     },
@@ -146,4 +191,11 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
         onBacklog,
       }),
   })
+}
+
+/** Logs what clients are not told of a failure, under its request id. */
+function logFailure(logger: Logger): (error: GatewayError, call: HttpCall) => void {
+  return ({ code, cause }, { requestId, method, path }) => {
+    logger.error({ event: 'request_failed', requestId, method, path, code, error: cause })
+  }
 }

@@ -53,6 +53,8 @@ test('SIGTERM to the supervisor ends everything, stores included, and keeps the 
     gateway.kill('SIGTERM')
     assert.deepEqual(await gateway.exited, { code: 0, signal: null })
     await allGone(family, 0)
+    const bad = gateway.lines.filter((line) => line['level'] === 'error' || line['level'] === 'fatal')
+    assert.deepEqual(bad, [])
   }
   assert.equal(statSync(join(folder.path, 'data/admin-token')).mode & 0o777, 0o600)
 })
