@@ -5,6 +5,8 @@ import { createRequestParser, type HttpRequest } from './request-parser.js'
 export interface Exchange {
   readonly request: HttpRequest
   readonly socket: Socket
+  /** Whether the connection lives on after this reply; as the request has it, unless a route decides otherwise. */
+  keepAlive: boolean
   /** Called once if the client leaves (FIN or reset) before `finish`. */
   onAbort: (() => void) | undefined
   /** Called when the socket's buffer has emptied after a write that filled it. */
@@ -64,6 +66,7 @@ export function serveConnection(
     const exchange: Exchange = {
       request,
       socket,
+      keepAlive: request.keepAlive,
       onAbort: undefined,
       onDrain: undefined,
       finish() {
@@ -71,7 +74,7 @@ export function serveConnection(
         current = undefined
         connection.busy = false
         connection.idleSince = now()
-        if (!request.keepAlive) socket.end()
+        if (!exchange.keepAlive) socket.end()
         else pump()
       },
       destroy(reset) {

@@ -35,7 +35,7 @@ function date(): string {
 
 /** Status line and headers up to the blank line; `framing` is `content-length: n` or `transfer-encoding: chunked`. */
 export function replyHead(exchange: Exchange, status: number, contentType: string, framing: string): string {
-  const connection = exchange.request.keepAlive ? '' : 'connection: close\r\n'
+  const connection = exchange.keepAlive ? '' : 'connection: close\r\n'
   return (
     `HTTP/1.1 ${status} ${REASONS[status] ?? 'Unknown'}\r\ndate: ${date()}\r\nserver: uvicorn\r\n` +
     `content-type: ${contentType}\r\n${connection}${framing}\r\n\r\n`
