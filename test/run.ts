@@ -5,12 +5,13 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, readdir } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { packageRoot } from '../src/io/package-root.js'
 import { startEmbeddedClickHouse } from '../src/io/embedded/clickhouse.js'
 import { startEmbeddedPostgres } from '../src/io/embedded/postgres.js'
 import { NEEDED_PROGRAMS, install, installCommand, isInstalled } from './support/debian-packages.js'
+import { processesIn } from './support/processes.js'
 import { temporaryFolder } from './support/temporary-folder.js'
 
 const CONCURRENT_FILES = 2
@@ -90,10 +91,24 @@ async function main(): Promise<number> {
   await using folder = await temporaryFolder()
   await using postgres = await startEmbeddedPostgres({ dataDir: join(folder.path, 'postgres'), fsync: false })
   await using clickhouse = await startEmbeddedClickHouse({ dataDir: join(folder.path, 'clickhouse') })
+  // All temporary folders of the tests, so that what they leave can be found.
+  const scratch = join(folder.path, 'tests')
+  await mkdir(scratch)
+  await chmod(scratch, 0o755)
   const [code, skipped] = await runTests(runnable, {
+    TMPDIR: scratch,
     TEST_DATABASE_URL: postgres.url,
     TEST_CLICKHOUSE_URL: clickhouse.url,
   })
+  const leaked = await processesIn(scratch)
+  for (const pid of leaked) {
+    console.error(`a test left process ${pid}: ${await commandLine(pid)}`)
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It ended with one that was killed before.
+    }
+  }
 
   for (const [{ path }, command] of unrunnable) {
     console.log(`skipped ${relative(packageRoot, path)}; to run it: ${command}`)
@@ -102,7 +117,12 @@ async function main(): Promise<number> {
     console.error(`CI=true, and ${unrunnable.size} files and ${skipped} tests were skipped`)
     return code || 1
   }
-  return code
+  return leaked.length > 0 ? code || 1 : code
+}
+
+async function commandLine(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
+  return text.replaceAll('\0', ' ')
 }
 
 // The stores live in process groups of their own, so they have to be stopped whenever this process ends.

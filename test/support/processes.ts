@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, readdir, readlink } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Whether a process runs; one that has ended and was not yet reaped does not. */
@@ -19,4 +19,15 @@ export async function eventually(
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`)
     await sleep(20)
   }
+}
+
+/** The processes whose working directory lies in a folder: what somebody started there and forgot. */
+export async function processesIn(folder: string): Promise<number[]> {
+  const entries = await readdir('/proc').catch(() => [])
+  const found: number[] = []
+  for (const pid of entries.map(Number).filter(Number.isInteger)) {
+    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '')
+    if (`${cwd}/`.startsWith(`${folder}/`)) found.push(pid)
+  }
+  return found
 }

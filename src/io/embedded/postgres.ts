@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, chown, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -110,10 +110,15 @@ async function initialise(options: {
   fsync: boolean
 }): Promise<void> {
   const { cluster, programs, owner, password, fsync } = options
-  const draft = `${cluster}.new`
+  // Named by this process: an initdb that a killed predecessor left must not write into it.
+  const draft = `${cluster}.new-${process.pid}`
   const passwordFile = join(draft, 'password')
   const data = join(draft, 'data')
-  await rm(draft, { recursive: true, force: true })
+  const parent = dirname(cluster)
+  for (const name of await readdir(parent)) {
+    if (name.startsWith('cluster.new-'))
+      await rm(join(parent, name), { recursive: true, force: true, maxRetries: 5 })
+  }
   await mkdir(draft, { mode: 0o700 })
   await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
   if (owner) for (const path of [draft, passwordFile]) await chown(path, owner.uid, owner.gid)
@@ -130,7 +135,7 @@ async function initialise(options: {
         '--data-checksums',
         ...(fsync ? [] : ['--no-sync']),
       ],
-      { cwd: dirname(draft), env: postgresEnv(), ...owner },
+      { cwd: parent, env: postgresEnv(), ...owner },
     )
   } catch (error) {
     throw new Error(`the embedded Postgres could not make its database: ${String(error)}`, { cause: error })
