@@ -11,3 +11,8 @@ export function microsOfDollars(dollars: number): number | null {
 export function dollarsOfMicros(micros: number): number {
   return micros / MICROS
 }
+
+/** Dollars of integer nano-dollars: the double nearest to the exact amount, also past 2^53. */
+export function dollarsOfNanos(nanos: bigint): number {
+  return Number(`${nanos}e-9`)
+}

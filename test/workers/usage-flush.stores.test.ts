@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pino from 'pino'
@@ -22,16 +22,10 @@ import {
   testIdentity,
   testOutcome,
 } from '../support/spool.js'
-import { startUsageEngine, type UsageEngine, type UsageStore } from '../support/usage-store.js'
+import { freshUsageStore, type UsageStore } from '../support/usage-store.js'
 
 const flusherScript = fileURLToPath(new URL('../support/usage-flusher.js', import.meta.url))
 const silent = pino({ level: 'silent' })
-
-let engine: UsageEngine
-before(async () => {
-  engine = await startUsageEngine()
-})
-after(() => engine[Symbol.asyncDispose]())
 
 function open(directory: string, segmentBytes = 64 * 1024): Spool {
   return openSpool({
@@ -116,7 +110,7 @@ async function assertBilled(store: UsageStore, ended: number, lost = 0): Promise
 }
 
 test('ended requests arrive once, lost ones are billed by their last progress', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path)
   await writeRequests(spool, 0, 300, 5)
@@ -133,7 +127,7 @@ test('ended requests arrive once, lost ones are billed by their last progress', 
 })
 
 test('a spool is flushed while it is written, segment after segment', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path)
   await using flusher = flush(directory.path, store, { liveEpoch: spool.epoch })
@@ -152,7 +146,7 @@ test('a spool is flushed while it is written, segment after segment', async () =
 })
 
 test('a request that outlives the segments which saw its begin is billed once', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path, 8 * 1024)
   await writeRequests(spool, 0, 0, 2)
@@ -165,7 +159,7 @@ test('a request that outlives the segments which saw its begin is billed once', 
 })
 
 test('a torn tail is cut off and its request billed as lost', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path, 1024 * 1024)
   await writeRequests(spool, 0, 10)
@@ -179,7 +173,7 @@ test('a torn tail is cut off and its request billed as lost', async () => {
 })
 
 test('rows wait in the spool while ClickHouse is away and arrive when it is back', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   await using gate = await startClickHouseGate(store.url)
   using directory = temporaryDirectory()
   const spool = open(directory.path)
@@ -203,7 +197,7 @@ test('rows wait in the spool while ClickHouse is away and arrive when it is back
 })
 
 test('a stop that cannot deliver says so at its deadline and loses nothing', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   await using gate = await startClickHouseGate(store.url)
   using directory = temporaryDirectory()
   const spool = open(directory.path)
@@ -219,7 +213,7 @@ test('a stop that cannot deliver says so at its deadline and loses nothing', asy
 })
 
 test('a row that ClickHouse refuses is put aside and holds up no other', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path)
   await writeRequests(spool, 0, 40)
@@ -240,7 +234,7 @@ test('a row that ClickHouse refuses is put aside and holds up no other', async (
 })
 
 test('directories of slots that are gone are flushed, too', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   using orphan = temporaryDirectory()
   for (const [index, path] of [directory.path, orphan.path].entries()) {
@@ -262,7 +256,7 @@ test('directories of slots that are gone are flushed, too', async () => {
 })
 
 test('segments are kept for an hour, then removed, except what is still needed', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const dead = open(directory.path, 8 * 1024)
   await writeRequests(dead, 0, 40, 1)
@@ -299,7 +293,7 @@ test('segments are kept for an hour, then removed, except what is still needed',
 })
 
 test('a state file that cannot be understood stops the directory instead of billing twice', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path)
   await writeRequests(spool, 0, 10)
@@ -311,7 +305,7 @@ test('a state file that cannot be understood stops the directory instead of bill
 })
 
 test('twenty kill -9s between insert and commit: no row twice, none missing', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   await using gate = await startClickHouseGate(store.url)
   using directory = temporaryDirectory()
   const modes: GateMode[] = ['withhold-answer', 'withhold-answer', 'withhold-answer', 'swallow-request']
@@ -339,7 +333,7 @@ test('twenty kill -9s between insert and commit: no row twice, none missing', as
 })
 
 test('what else lies in the directory is left alone', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   appendFileSync(join(directory.path, 'notes.txt'), 'mine')
   const spool = open(directory.path)
@@ -351,7 +345,7 @@ test('what else lies in the directory is left alone', async () => {
 })
 
 test('the flusher runs in a thread of its own', async () => {
-  await using store = await engine.database()
+  await using store = await freshUsageStore()
   using directory = temporaryDirectory()
   const spool = open(directory.path)
   let sent = 0

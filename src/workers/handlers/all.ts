@@ -5,6 +5,7 @@ import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
 import { routesHandlers } from './routes.js'
 import { tenantsHandlers } from './tenants.js'
+import { usageHandlers } from './usage.js'
 
 /** The handlers of every endpoint of the contract, on either port. */
 export const allHandlers: readonly Handler[] = [
@@ -14,4 +15,5 @@ export const allHandlers: readonly Handler[] = [
   ...modelsHandlers,
   ...nodesHandlers,
   ...routesHandlers,
+  ...usageHandlers,
 ]

@@ -1,0 +1,99 @@
+import { GatewayError } from './errors.js'
+
+/** A stretch of time in Unix milliseconds, its end exclusive, and how to name its bounds in a reply. */
+export interface DateRange {
+  readonly startMs: number
+  readonly endMs: number
+  /** `YYYY-MM-DD` (whole day, inclusive) or RFC 3339 (exact, the end exclusive), as they were asked for. */
+  readonly startDate: string
+  readonly endDate: string
+}
+
+export interface DateQuery {
+  readonly start_date?: string | undefined
+  readonly end_date?: string | undefined
+  /** IANA name. */
+  readonly tz: string
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 86_400_000
+const DEFAULT_DAYS = 30
+export const MAX_RANGE_DAYS = 366
+const WHOLE_DAY = /^\d{4}-\d{2}-\d{2}$/
+
+/** Whether a name is one of a time zone that this machine knows. */
+export function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone: name })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The range that a query asks for: dates are whole days in `tz`, the end inclusive; RFC 3339 times are exact, the
+ * end exclusive; by default the 30 days that end today.
+ * @throws GatewayError invalid_parameter when the start is after the end, or the range longer than 366 days
+ */
+export function dateRange({ start_date, end_date, tz }: DateQuery, nowMs: number): DateRange {
+  const endDate = end_date ?? defaultEnd(start_date, tz, nowMs)
+  const startDate = start_date ?? defaultStart(endDate)
+  const startMs = WHOLE_DAY.test(startDate) ? startOfDay(startDate, tz) : Date.parse(startDate)
+  const endMs = WHOLE_DAY.test(endDate) ? startOfDay(addDays(endDate, 1), tz) : Date.parse(endDate)
+  // The day before the start ends where the start begins.
+  const dayBefore = WHOLE_DAY.test(endDate) && WHOLE_DAY.test(startDate) && startDate > endDate
+  if (startMs > endMs || dayBefore) {
+    throw new GatewayError('invalid_parameter', {
+      param: 'start_date',
+      message: `'start_date' (${startDate}) is after 'end_date' (${endDate}).`,
+    })
+  }
+  // A day may have 25 hours.
+  if (endMs - startMs > MAX_RANGE_DAYS * DAY_MS + HOUR_MS) {
+    throw new GatewayError('invalid_parameter', {
+      param: start_date === undefined ? 'end_date' : 'start_date',
+      message: `At most ${MAX_RANGE_DAYS} days can be asked for at once.`,
+    })
+  }
+  return { startMs, endMs, startDate, endDate }
+}
+
+function defaultEnd(start: string | undefined, tz: string, nowMs: number): string {
+  return start === undefined || WHOLE_DAY.test(start) ? dateIn(tz, nowMs) : new Date(nowMs).toISOString()
+}
+
+function defaultStart(end: string): string {
+  return WHOLE_DAY.test(end)
+    ? addDays(end, 1 - DEFAULT_DAYS)
+    : new Date(Date.parse(end) - DEFAULT_DAYS * DAY_MS).toISOString()
+}
+
+function addDays(date: string, days: number): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
+}
+
+/** The calendar date in a time zone. */
+function dateIn(tz: string, atMs: number): string {
+  return new Date(atMs + offsetMs(tz, atMs)).toISOString().slice(0, 10)
+}
+
+/** The first instant of a calendar day in a time zone; where a clock change skips midnight, that of the change. */
+function startOfDay(date: string, tz: string): number {
+  const midnight = Date.parse(`${date}T00:00:00Z`)
+  // The offset that holds at the instant is that of a day before or after it, on either side of a clock change.
+  const candidates = [midnight - DAY_MS, midnight + DAY_MS].map((at) => midnight - offsetMs(tz, at))
+  const valid = candidates.filter((at) => at + offsetMs(tz, at) === midnight)
+  return valid.length > 0 ? Math.min(...valid) : Math.max(...candidates)
+}
+
+/** Local time less UTC. */
+function offsetMs(tz: string, atMs: number): number {
+  const format = new Intl.DateTimeFormat('en-US', { timeZone: tz, timeZoneName: 'longOffset' })
+  const name = format.formatToParts(atMs).find(({ type }) => type === 'timeZoneName')?.value ?? 'GMT'
+  const [, sign, hours = '0', minutes = '0', seconds = '0'] =
+    /^GMT([+-])(\d{2}):(\d{2})(?::(\d{2}))?$/.exec(name) ?? []
+  const ms = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000
+  return sign === '-' ? -ms : ms
+}

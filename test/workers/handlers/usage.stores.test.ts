@@ -1,0 +1,291 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { KeyRole } from '../../../src/core/resolved-key.js'
+import { recordLine } from '../../../src/core/usage-line.js'
+import type { UsageIdentity, UsageOutcome } from '../../../src/core/usage-record.js'
+import { tenantPortEndpoints } from '../../../src/core/contract/contract.js'
+import { getLatency, getUsage, getUsageByModel } from '../../../src/core/contract/usage.js'
+import type { GatewayError } from '../../../src/core/errors.js'
+import { mountContract } from '../../../src/io/contract-mount.js'
+import { createPostgres } from '../../../src/io/postgres.js'
+import { createHttpApp } from '../../../src/io/uws.js'
+import { createContractServer } from '../../../src/workers/contract-server.js'
+import { allHandlers } from '../../../src/workers/handlers/all.js'
+import { TENANT_ID, numberedId, testIdentity, testOutcome } from '../../support/spool.js'
+import { freshUsageStore, type UsageStore } from '../../support/usage-store.js'
+
+interface TenantPort extends AsyncDisposable {
+  readonly store: UsageStore
+  get(path: string): Promise<{ status: number; body: Record<string, unknown> }>
+}
+
+/** The tenant API on a real port over a real ClickHouse; whoever calls is the test's tenant. */
+async function startTenantPort(role: KeyRole = 'read-only'): Promise<TenantPort> {
+  const store = await freshUsageStore()
+  // Nothing here asks Postgres.
+  const postgres = createPostgres({ url: 'postgres://127.0.0.1:9/none', max: 1 })
+  const failures: GatewayError[] = []
+  const app = createHttpApp({ onError: (error) => failures.push(error) })
+  mountContract(app, {
+    endpoints: tenantPortEndpoints,
+    authenticate: () => ({
+      actor: { kind: 'key', keyId: numberedId(3), environmentId: numberedId(2), tenantId: TENANT_ID, role },
+      credential: 'key',
+    }),
+    runTask: createContractServer({
+      handlers: allHandlers,
+      postgres,
+      clickhouse: store.clickhouse,
+      redis: null,
+    }),
+    onFailure: (error) => failures.push(error),
+  })
+  const url = `http://127.0.0.1:${await app.listen('127.0.0.1', 0)}`
+  return {
+    store,
+    async get(path) {
+      const response = await fetch(url + path)
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+    },
+    async [Symbol.asyncDispose]() {
+      app.close()
+      await postgres.end()
+      await store[Symbol.asyncDispose]()
+      assert.deepEqual(failures, [])
+    },
+  }
+}
+
+type Row = [Partial<UsageIdentity>, Partial<UsageOutcome>]
+
+async function record(store: UsageStore, rows: readonly Row[]): Promise<void> {
+  const lines = rows.map(([identity, outcome], i) =>
+    recordLine(testIdentity(i, identity), testOutcome(outcome)),
+  )
+  await store.clickhouse.command({
+    query: `INSERT INTO usage_records FORMAT JSONEachRow\n${lines.join('\n')}`,
+  })
+}
+
+const at = (time: string) => ({ endedAtMicros: Date.parse(time) * 1000 })
+const ONE = { promptTokens: 100, cachedTokens: 20, completionTokens: 50, e2eMicros: 1_000_000 }
+/** (80 × 0.15 + 20 × 0.075 + 50 × 0.6) dollars ÷ 1,000,000 */
+const ONE_COST = 0.0000435
+
+test('usage is summed in a range, by model and in all, for the caller alone', async () => {
+  await using port = await startTenantPort()
+  const small: Partial<UsageIdentity> = { model: 'small', modelId: numberedId(40) }
+  await record(port.store, [
+    [{}, { ...ONE, ...at('2026-05-01T00:00:00Z') }],
+    [{}, { ...ONE, e2eMicros: 3_000_000, ...at('2026-05-02T23:59:59.999Z') }],
+    [small, { ...ONE, ...at('2026-05-02T12:00:00Z'), status: 502, errorCode: 'upstream_error' }],
+    [
+      small,
+      { ...ONE, ...at('2026-05-02T12:00:01Z'), status: 499, errorCode: 'client_closed', clientAbort: true },
+    ],
+    [small, { ...ONE, ...at('2026-05-02T12:00:02Z'), status: 200, errorCode: 'idle_timeout' }],
+    [small, { ...ONE, ...at('2026-05-02T12:00:03Z'), status: 400, errorCode: 'bad_request' }],
+    [{}, { ...ONE, ...at('2026-04-30T23:59:59.999Z') }],
+    [{}, { ...ONE, ...at('2026-05-03T00:00:00Z') }],
+    [{ tenantId: numberedId(99) }, { ...ONE, ...at('2026-05-02T00:00:00Z') }],
+  ])
+  const { status, body } = await port.get('/v1/usage?start_date=2026-05-01&end_date=2026-05-02')
+  assert.equal(status, 200)
+  assert.deepEqual(getUsage.reply[200].parse(body), body)
+  const { by_model, ...totals } = body
+  assert.deepEqual(totals, {
+    start_date: '2026-05-01',
+    end_date: '2026-05-02',
+    total_requests: 6,
+    failed_requests: 2,
+    prompt_tokens: 600,
+    completion_tokens: 300,
+    cached_tokens: 120,
+    total_tokens: 900,
+    total_cost_usd: 0.000261,
+  })
+  const rows = [
+    {
+      model: 'small',
+      requests: 4,
+      failed_requests: 2,
+      prompt_tokens: 400,
+      completion_tokens: 200,
+      cached_tokens: 80,
+      total_tokens: 600,
+      cost_usd: 4 * ONE_COST,
+      avg_latency_ms: 1000,
+    },
+    {
+      model: 'llama-3.1-8b-instruct',
+      requests: 2,
+      failed_requests: 0,
+      prompt_tokens: 200,
+      completion_tokens: 100,
+      cached_tokens: 40,
+      total_tokens: 300,
+      cost_usd: 2 * ONE_COST,
+      avg_latency_ms: 2000,
+    },
+  ]
+  assert.deepEqual(by_model, rows)
+  const byModel = await port.get('/v1/usage/by-model?start_date=2026-05-01&end_date=2026-05-02')
+  assert.deepEqual(getUsageByModel.reply[200].parse(byModel.body), { data: rows })
+})
+
+test('bounds that are no whole hours are exact, whatever the zone', async () => {
+  await using port = await startTenantPort()
+  const rows: Row[] = []
+  const start = Date.parse('2026-05-01T00:00:00Z')
+  for (let minute = 0; minute < 48 * 60; minute += 7) {
+    rows.push([{}, { ...ONE, endedAtMicros: (start + minute * 60_000) * 1000 }])
+  }
+  await record(port.store, rows)
+  const total = async (range: string) => {
+    const { status, body } = await port.get(`/v1/usage?${range}`)
+    assert.equal(status, 200, JSON.stringify(body))
+    return body['total_requests']
+  }
+  const between = (from: string, to: string) =>
+    rows.filter(([, { endedAtMicros = 0 }]) => {
+      return endedAtMicros >= Date.parse(from) * 1000 && endedAtMicros < Date.parse(to) * 1000
+    }).length
+  for (const [from, to] of [
+    ['2026-05-01T00:00:00Z', '2026-05-02T00:00:00Z'],
+    ['2026-05-01T10:20:00Z', '2026-05-01T10:40:00Z'],
+    ['2026-05-01T10:59:00Z', '2026-05-01T11:01:00Z'],
+    ['2026-05-01T10:20:30Z', '2026-05-02T17:49:00.500Z'],
+    ['2026-05-01T10:20:30Z', '2026-05-01T10:20:30Z'],
+  ] as const) {
+    assert.equal(await total(`start_date=${from}&end_date=${to}`), between(from, to), `${from} to ${to}`)
+  }
+  assert.equal(
+    await total('start_date=2026-05-02&end_date=2026-05-02&tz=Asia/Kathmandu'),
+    between('2026-05-01T18:15:00Z', '2026-05-02T18:15:00Z'),
+  )
+})
+
+test('usage is filtered by model and by key', async () => {
+  await using port = await startTenantPort()
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+  await record(port.store, [
+    [{}, ONE],
+    [{ model: 'small' }, ONE],
+    [{ model: 'small', apiKeyId: numberedId(33) }, ONE],
+  ])
+  const total = async (filter: string) =>
+    (await port.get(`/v1/usage?end_date=${tomorrow}&${filter}`)).body['total_requests']
+  assert.equal(await total(''), 3)
+  assert.equal(await total('model=small'), 2)
+  assert.equal(await total(`api_key_id=${numberedId(33)}`), 1)
+  assert.equal(await total(`api_key_id=${numberedId(33)}&model=llama-3.1-8b-instruct`), 0)
+  assert.equal(await total('model=unknown'), 0)
+})
+
+test('without any use there are zeros and empty lists', async () => {
+  await using port = await startTenantPort()
+  const usage = await port.get('/v1/usage?start_date=2026-05-01&end_date=2026-05-02')
+  assert.deepEqual(usage, {
+    status: 200,
+    body: {
+      start_date: '2026-05-01',
+      end_date: '2026-05-02',
+      total_requests: 0,
+      failed_requests: 0,
+      prompt_tokens: 0,
+      completion_tokens: 0,
+      cached_tokens: 0,
+      total_tokens: 0,
+      total_cost_usd: 0,
+      by_model: [],
+    },
+  })
+  assert.deepEqual((await port.get('/v1/usage/by-model')).body, { data: [] })
+  assert.deepEqual((await port.get('/v1/metrics/latency')).body, { data: [] })
+  for (const year of ['0001', '1969', '9998']) {
+    assert.equal(
+      (await port.get(`/v1/usage?start_date=${year}-01-01&end_date=${year}-12-31`)).status,
+      200,
+      year,
+    )
+  }
+})
+
+test('a bad parameter is refused by name', async () => {
+  await using port = await startTenantPort()
+  for (const [query, param, code] of [
+    ['/v1/usage?start_date=yesterday', 'start_date', 'invalid_parameter'],
+    ['/v1/usage?start_date=2026-02-30', 'start_date', 'invalid_parameter'],
+    ['/v1/usage?end_date=2026-05-01T00:00:00', 'end_date', 'invalid_parameter'],
+    ['/v1/usage?start_date=2026-05-02&end_date=2026-05-01', 'start_date', 'invalid_parameter'],
+    ['/v1/usage?start_date=2024-05-02&end_date=2026-05-01', 'start_date', 'invalid_parameter'],
+    ['/v1/usage?tz=Mars/Olympus', 'tz', 'invalid_parameter'],
+    ['/v1/usage?api_key_id=1', 'api_key_id', 'invalid_parameter'],
+    ['/v1/usage?model=', 'model', 'invalid_parameter'],
+    ['/v1/usage/by-model?limit=5', 'limit', 'unknown_parameter'],
+    ['/v1/metrics/latency?period=1y', 'period', 'invalid_parameter'],
+    ["/v1/metrics/latency?model=x'%20OR%201=1", 'model', 'invalid_parameter'],
+  ] as const) {
+    const { status, body } = await port.get(query)
+    assert.equal(status, 400, query)
+    const error = body['error'] as Record<string, unknown>
+    assert.deepEqual([error['param'], error['code']], [param, code], query)
+  }
+})
+
+test('percentiles of every latency are within 2% of the exact ones', async () => {
+  await using port = await startTenantPort()
+  // Log-normal, as latencies are, by a generator with a seed.
+  let seed = 7
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  const normal = () => Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random())
+  const series = { latency: [] as number[], ttft: [] as number[], itl: [] as number[] }
+  const draw = (into: number[], median: number) => {
+    const value = Math.round(median * Math.exp(normal()))
+    into.push(value)
+    return value
+  }
+  const ended = (Date.now() - 60_000) * 1000
+  const rows: Row[] = Array.from({ length: 20_000 }, (_, i) => [
+    {},
+    {
+      endedAtMicros: ended - i * 1000,
+      e2eMicros: draw(series.latency, 2_000_000),
+      ttftMicros: i % 4 === 0 ? null : draw(series.ttft, 80_000),
+      itlMicros: i % 4 <= 1 ? null : draw(series.itl, 9_000),
+    },
+  ])
+  rows.push([{ model: 'silent' }, { endedAtMicros: ended, ttftMicros: null, itlMicros: null, e2eMicros: 0 }])
+  await record(port.store, rows)
+  for (const period of ['1h', '24h', '7d', '30d']) {
+    const { status, body } = await port.get(`/v1/metrics/latency?period=${period}`)
+    assert.equal(status, 200)
+    const { data } = getLatency.reply[200].parse(body)
+    const [model, silent] = data
+    assert.ok(model !== undefined && silent !== undefined && data.length === 2)
+    assert.equal(model.requests, 20_000)
+    for (const [name, values] of Object.entries(series)) {
+      const sorted = values.toSorted((a, b) => a - b)
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length
+      near(model, `avg_${name}_ms`, mean / 1000, 1e-9)
+      for (const percent of [50, 95, 99]) {
+        const exact = sorted[Math.ceil((percent / 100) * sorted.length) - 1] ?? 0
+        near(model, `p${percent}_${name}_ms`, exact / 1000, 0.02)
+      }
+    }
+    assert.equal(silent.model, 'silent')
+    assert.equal(silent.avg_latency_ms, 0)
+    assert.equal(silent.p50_ttft_ms, null)
+    assert.equal(silent.avg_itl_ms, null)
+  }
+  const one = await port.get('/v1/metrics/latency?model=silent')
+  assert.equal((one.body['data'] as unknown[]).length, 1)
+})
+
+function near(row: Record<string, unknown>, name: string, exact: number, tolerance: number): void {
+  const value = row[name]
+  assert.ok(
+    typeof value === 'number' && Math.abs(value - exact) <= exact * tolerance,
+    `${name} is ${String(value)}, exactly ${exact}`,
+  )
+}
