@@ -1,0 +1,40 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { createLogger } from '../io/logger.js'
+import { createPostgres } from '../io/postgres.js'
+import { createRedis } from '../io/redis.js'
+import { probeNodes } from './health-probe.js'
+import { LeaderThreadData } from './leader-settings.js'
+import { standForLeader } from './leadership.js'
+import { createNodeClient } from './node-client.js'
+
+/** The file of the leader's thread, see leader-thread.ts. Any message ends it. */
+if (parentPort === null) throw new Error('this file is run as a worker thread')
+const { databaseUrl, redisUrl, logLevel, processName } = LeaderThreadData.parse(workerData)
+const logger = createLogger({ level: logLevel, process: processName })
+const stopping = new AbortController()
+parentPort.once('message', () => {
+  stopping.abort()
+})
+
+const postgres = createPostgres({
+  url: databaseUrl,
+  max: 3,
+  statementTimeoutMs: 3_000,
+  connectTimeoutMs: 1_000,
+  applicationName: 'crosslogic-probe',
+  logger,
+})
+const redis =
+  redisUrl === null ? null : createRedis({ url: redisUrl, logger, connectionName: 'crosslogic-probe' })
+const client = createNodeClient()
+
+await standForLeader({
+  postgresUrl: databaseUrl,
+  logger,
+  signal: stopping.signal,
+  lead: (signal) =>
+    probeNodes({ postgres, redis, client, logger, now: Date.now, random: Math.random }, signal),
+})
+await client[Symbol.asyncDispose]()
+redis?.disconnect()
+await postgres.end()
