@@ -1,0 +1,41 @@
+/** The bench suite: `npm run bench -- [command] [options]`. */
+import { runCompareCommand } from './compare.js'
+import { runNodesCommand } from './nodes/command.js'
+
+interface Command {
+  readonly summary: string
+  /** Resolves with the exit code. */
+  run(args: readonly string[]): Promise<number>
+}
+
+const DEFAULT_COMMAND = 'compare'
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  [
+    'compare',
+    { summary: 'CPU of the gateway against nginx, in one run (the default)', run: runCompareCommand },
+  ],
+  ['nodes', { summary: 'simulated GPU nodes', run: runNodesCommand }],
+])
+
+function help(): string {
+  const rows = [...COMMANDS].map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}\n`)
+  return `usage: npm run bench -- [command] [options]\n\n${rows.join('')}\nEach command has --help.\n`
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [first] = args
+  if (first === '--help' || first === '-h' || first === 'help') {
+    process.stdout.write(help())
+    return 0
+  }
+  const isNamed = first !== undefined && !first.startsWith('-')
+  const name = isNamed ? first : DEFAULT_COMMAND
+  const command = COMMANDS.get(name)
+  if (command === undefined) {
+    process.stderr.write(`bench: there is no command "${name}" (see --help)\n`)
+    return 2
+  }
+  return command.run(isNamed ? args.slice(1) : args)
+}
+
+process.exitCode = await main(process.argv.slice(2))
