@@ -151,6 +151,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
 async function startProxyRole(context: ChildContext): Promise<RunningRole> {
   const { startProxy } = await import('./proxy/start.js')
   const { mountContract } = await import('./io/contract-mount.js')
+  const { mountDocs } = await import('./io/docs-mount.js')
   const { tenantPortEndpoints } = await import('./core/contract/contract.js')
   const { startWorkerPool } = await import('./workers/pool.js')
   const { startFlusherThread } = await import('./workers/usage-flush-thread.js')
@@ -159,6 +160,7 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
 
   return startProxy(context, {
     mountTenantApi(app, auth) {
+      mountDocs(app, 'tenant', settings.publicUrl ?? undefined)
       const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl }, maxThreads: 1 })
       mountContract(app, {
         endpoints: tenantPortEndpoints,

@@ -7,6 +7,8 @@ export interface DocumentOptions {
   readonly description: string
   readonly version: string
   readonly endpoints: readonly DocumentedEndpoint[]
+  /** Default: wherever the document came from. */
+  readonly serverUrl?: string | undefined
 }
 
 type Json = Record<string, unknown>
@@ -18,7 +20,8 @@ const SECURITY = {
 } as const
 
 /** The OpenAPI 3.1 document of some endpoints, derived from their declarations. */
-export function openApiDocument({ title, description, version, endpoints }: DocumentOptions): Json {
+export function openApiDocument(options: DocumentOptions): Json {
+  const { title, description, version, endpoints, serverUrl = '/' } = options
   const schemas: Json = { Error: errorSchema(Object.keys(ERRORS)) }
   const paths: Record<string, Json> = {}
   const securitySchemes: Json = {}
@@ -30,7 +33,7 @@ export function openApiDocument({ title, description, version, endpoints }: Docu
   return {
     openapi: '3.1.0',
     info: { title, version, description, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    servers: [{ url: '/' }],
+    servers: [{ url: serverUrl }],
     tags: [...new Set(endpoints.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: { schemas, securitySchemes },

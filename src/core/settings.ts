@@ -144,13 +144,12 @@ export const settingsSchema = z.object({
 export type Settings = z.infer<typeof settingsSchema>
 
 /**
- * Settings once the stores run, as children get them: every URL is known, ports are the real ones, and there is no
+ * Settings once the stores run, as children get them: every store's URL is known, ports are the real ones, and there is no
  * migration URL, since children never migrate.
  */
 export const resolvedSettingsSchema = settingsSchema.omit({ migrationDatabaseUrl: true }).extend({
   databaseUrl: z.string(),
   clickhouseUrl: z.string(),
-  publicUrl: z.string(),
 })
 export type ResolvedSettings = z.infer<typeof resolvedSettingsSchema>
 

@@ -63,12 +63,12 @@ const START = `SwaggerUIBundle({
 
 /**
  * Mounts a port's API reference: `/openapi.json`, `/api/v1/admin/openapi.yaml` and the page `/api-docs`, which loads
- * nothing from outside this port.
+ * nothing from outside this port. `serverUrl` is where clients reach the API, if not where they found the document.
  */
-export function mountDocs(app: HttpApp, port: keyof typeof PORTS): void {
+export function mountDocs(app: HttpApp, port: keyof typeof PORTS, serverUrl?: string): void {
   const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
   const { version } = z.object({ version: z.string() }).parse(manifest)
-  const document = openApiDocument({ ...PORTS[port], version })
+  const document = openApiDocument({ ...PORTS[port], version, serverUrl })
   const json = JSON.stringify(document)
   const yaml = stringify(document, { aliasDuplicateObjects: false })
 

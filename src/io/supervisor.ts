@@ -66,6 +66,7 @@ export async function supervise(options: SupervisorOptions): Promise<void> {
     role: settings.role,
     tenantPort: settings.role === 'control' ? null : resolved.port,
     adminPort: resolved.adminPort,
+    ...(settings.role !== 'control' && { publicUrl: publicUrl(resolved) }),
   })
   await aborted(signals.stop)
   logger.info({ event: 'stopping', signal: String(signals.stop.reason) })
@@ -116,7 +117,6 @@ async function resolveSettings(settings: Settings, urls: StoreUrls, ports: Ports
     clickhouseUrl: urls.clickhouseUrl,
     port,
     adminPort: ports.admin.port,
-    publicUrl: publicUrl({ ...settings, port }),
     adminToken:
       settings.role === 'proxy' ? null : (settings.adminToken ?? (await keptAdminToken(settings.dataDir))),
   }
