@@ -17,6 +17,7 @@ import { startClickHouseGate, type GateMode } from '../support/clickhouse-gate.j
 import {
   TestEntry,
   nowMicros,
+  numberedId,
   segmentFiles,
   temporaryDirectory,
   testIdentity,
@@ -25,6 +26,7 @@ import {
 import { freshUsageStore, type UsageStore } from '../support/usage-store.js'
 
 const flusherScript = fileURLToPath(new URL('../support/usage-flusher.js', import.meta.url))
+const processScript = fileURLToPath(new URL('../support/spool-and-flusher.js', import.meta.url))
 const silent = pino({ level: 'silent' })
 
 function open(directory: string, segmentBytes = 64 * 1024): Spool {
@@ -367,4 +369,31 @@ test('the flusher runs in a thread of its own', async () => {
   await spool.close()
   assert.equal(await thread.stop(30_000), true)
   await assertBilled(store, 60)
+})
+
+test('kill -9 of the whole process at any moment: one row for each request that was begun', async () => {
+  await using store = await freshUsageStore()
+  using directory = temporaryDirectory()
+  const told: string[] = []
+  for (let round = 0; round < 8; round++) {
+    const args = [processScript, directory.path, store.url, String(round * 1_000_000 + 1)]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    await once(child.stdout, 'data')
+    await sleep(100 + round * 90)
+    child.kill('SIGKILL')
+    await once(child, 'close')
+    told.push(...output.split('\n').slice(0, -1))
+  }
+  await drain(directory.path, store)
+  const rows = await store.rows('SELECT request_id, count() AS rows FROM usage_records GROUP BY request_id')
+  const billed = new Map(rows.map(({ request_id, rows }) => [request_id, rows]))
+  assert.ok(told.length > 100)
+  for (const number of told) assert.equal(billed.get(numberedId(Number(number))), 1, `request ${number}`)
+  assert.ok([...billed.values()].every((count) => count === 1))
+  // Killed between the begin and its telling: billed as well, at most one for each of the twenty clients a round.
+  assert.ok(billed.size >= told.length && billed.size <= told.length + 8 * 20)
+  const [rollup] = await store.rows('SELECT sum(requests) AS requests FROM usage_by_hour')
+  assert.equal(rollup?.['requests'], billed.size)
 })
