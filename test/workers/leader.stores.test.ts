@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startSimulatedNode } from '../../bench/nodes.js'
+import { createLogger } from '../../src/io/logger.js'
+import { readNodeLive, writeNodeLive } from '../../src/io/node-live.js'
+import { createRedis, redisReady } from '../../src/io/redis.js'
+import { loadSnapshot } from '../../src/io/snapshot-load.js'
+import { probeNodes } from '../../src/workers/health-probe.js'
+import { startLeaderThread } from '../../src/workers/leader-thread.js'
+import { createNodeClient } from '../../src/workers/node-client.js'
+import { modelBody, nodeBody, startContractPort, type ContractPort } from '../support/contract-port.js'
+import { freshRedis } from '../support/stores.js'
+
+const logger = createLogger({ level: 'silent', process: 'test' })
+const quick = { interval_seconds: 0.5, timeout_seconds: 1, unhealthy_threshold: 2, healthy_threshold: 1 }
+
+/** Waits for something that is to become true; the bound is for hangs alone. */
+async function eventually<T>(look: () => Promise<T | null | undefined | false>, what: string): Promise<T> {
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const found = await look()
+    if (found !== null && found !== undefined && found !== false) return found
+    if (performance.now() > deadline) throw new Error(`not within 20 s: ${what}`)
+    await sleep(50)
+  }
+}
+
+async function registerOn(port: ContractPort, endpoint_url: string, changes: object = {}): Promise<string> {
+  const model = await port.send('POST', '/admin/models', modelBody())
+  await port.send('PUT', `/admin/routes/${model.body['id']}`, { health_check: quick })
+  const body = nodeBody(model.body['name'], { endpoint_url, engine: 'vllm', ...changes })
+  const node = await port.send('POST', '/admin/nodes', body)
+  assert.equal(node.status, 201)
+  return node.body['cluster_name'] ?? ''
+}
+
+/** The leader's work in this thread, without an election. */
+function startProbe(port: ContractPort): AsyncDisposable {
+  const stopping = new AbortController()
+  const client = createNodeClient()
+  const { postgres } = port.database
+  const options = { postgres, redis: null, client, logger, now: Date.now, random: Math.random }
+  const running = probeNodes(options, stopping.signal)
+  return {
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      await running
+      await client[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function serverOn(
+  port: number,
+  answer: (path: string) => number,
+  body = '',
+): Promise<Server & AsyncDisposable> {
+  const server = createServer((request, response) => {
+    response.writeHead(answer(request.url ?? ''), { location: 'http://127.0.0.1:1/' }).end(body)
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return Object.assign(server, {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  })
+}
+
+function urlOf(server: Server): string {
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return `http://127.0.0.1:${address.port}`
+}
+
+test('a leader elected among two sees nodes come, fail, recover and run', async () => {
+  await using port = await startContractPort()
+  const data = {
+    databaseUrl: port.database.url,
+    redisUrl: null,
+    logLevel: 'silent',
+    processName: 'test',
+  } as const
+  await using _one = startLeaderThread({ ...data, logger })
+  await using _other = startLeaderThread({ ...data, logger })
+  await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
+  const name = await registerOn(port, node.url)
+  const shown = async () => (await port.send('GET', `/admin/nodes/${name}`)).body
+
+  await eventually(
+    async () => Number((await shown())['in_flight'] ?? NaN) === 0,
+    'the load of a node is known',
+  )
+  assert.equal((await shown())['healthy'], true)
+  const { rows } = await port.database.postgres.query(
+    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+  )
+  assert.equal(rows.length, 1)
+
+  await node.setFault({ kind: 'health_down' })
+  await eventually(async () => (await shown())['status'] === 'unhealthy', 'the node is unhealthy')
+  const listed = await port.send('GET', '/admin/nodes?status=unhealthy')
+  assert.equal(listed.body['data']?.[0]?.['cluster_name'], name)
+  await node.clearFault('health_down')
+  await eventually(async () => (await shown())['status'] === 'active', 'the node is healthy again')
+})
+
+test('when the leader ends, another takes over', async () => {
+  await using port = await startContractPort()
+  await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
+  await registerOn(port, node.url)
+  const { postgres } = port.database
+  const data = {
+    databaseUrl: port.database.url,
+    redisUrl: null,
+    logLevel: 'silent',
+    processName: 'test',
+  } as const
+  const seenAfter = (time: number) => async () => {
+    const [live] = (await readNodeLive({ postgres, redis: null })).values()
+    return live !== undefined && live.observedAt > time
+  }
+  const first = startLeaderThread({ ...data, logger })
+  await eventually(seenAfter(0), 'the first leader works')
+  await using _second = startLeaderThread({ ...data, logger })
+  await first[Symbol.asyncDispose]()
+  await eventually(seenAfter(Date.now()), 'the second leader works')
+})
+
+test('a leader whose connection is cut stops leading and stands again', async () => {
+  await using port = await startContractPort()
+  await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
+  await registerOn(port, node.url)
+  const { postgres } = port.database
+  await using _leader = startLeaderThread({
+    databaseUrl: port.database.url,
+    redisUrl: null,
+    logLevel: 'silent',
+    processName: 'test',
+    logger,
+  })
+  const seen = async () => [...(await readNodeLive({ postgres, redis: null })).values()][0]
+  await eventually(seen, 'the leader works')
+  for (const _ of [1, 2]) {
+    const cut = await postgres.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('crosslogic-leader', 'crosslogic-probe') AND datname = current_database()",
+    )
+    assert.ok(cut.rows.length > 0)
+    const since = Date.now()
+    await eventually(async () => ((await seen())?.observedAt ?? 0) > since + 1_500, 'the leader works again')
+  }
+})
+
+test('a node that refuses connections turns unhealthy, and a redirect is not followed', async () => {
+  await using port = await startContractPort()
+  await using gone = await startSimulatedNode({ models: ['m'], seed: 1 })
+  await using redirecting = await serverOn(0, () => 302)
+  const names = [await registerOn(port, gone.url), await registerOn(port, urlOf(redirecting))]
+  await gone.close()
+  await using _probe = startProbe(port)
+  for (const name of names) {
+    await eventually(
+      async () => (await port.send('GET', `/admin/nodes/${name}`)).body['status'] === 'unhealthy',
+      `${name} is unhealthy`,
+    )
+  }
+})
+
+test('a merely OpenAI-compatible server without /health counts as up, one with vLLM as its engine does not', async () => {
+  await using port = await startContractPort()
+  await using server = await serverOn(0, () => 404)
+  const openai = await registerOn(port, urlOf(server), { engine: 'openai' })
+  const vllm = await registerOn(port, urlOf(server))
+  await using _probe = startProbe(port)
+  const status = async (name: string) => (await port.send('GET', `/admin/nodes/${name}`)).body['status']
+  await eventually(async () => (await status(vllm)) === 'unhealthy', 'the vLLM node is unhealthy')
+  assert.equal(await status(openai), 'active')
+})
+
+test("the node's own credential is presented, and an endless metrics reply does no harm", async () => {
+  await using port = await startContractPort()
+  const seen = new Set<string>()
+  await using server = await serverOn(0, () => 200)
+  server.removeAllListeners('request')
+  server.on('request', (request, response) => {
+    seen.add(`${request.url} ${request.headers.authorization}`)
+    if (request.url === '/metrics') {
+      const line = `${'#'.repeat(1023)}\n`
+      const timer = setInterval(() => response.write(line.repeat(1024)), 1)
+      response.on('close', () => {
+        clearInterval(timer)
+      })
+    } else response.end()
+  })
+  await registerOn(port, urlOf(server), { api_key: 'node-secret' })
+  await using _probe = startProbe(port)
+  await eventually(() => Promise.resolve(seen.size === 2), 'both were asked')
+  assert.deepEqual([...seen].sort(), ['/health Bearer node-secret', '/metrics Bearer node-secret'])
+  const { postgres } = port.database
+  const live = await eventually(
+    async () => [...(await readNodeLive({ postgres, redis: null })).values()][0],
+    'the node is told',
+  )
+  assert.deepEqual([live.healthy, live.running], [true, null])
+})
+
+test('an idle node that is to be terminated is terminated, a busy one keeps draining', async () => {
+  await using port = await startContractPort()
+  await using idle = await serverOn(
+    0,
+    () => 200,
+    'vllm:num_requests_running 0\nvllm:num_requests_waiting 0\n',
+  )
+  await using busy = await serverOn(
+    0,
+    () => 200,
+    'vllm:num_requests_running 1\nvllm:num_requests_waiting 0\n',
+  )
+  const names = [await registerOn(port, urlOf(idle)), await registerOn(port, urlOf(busy))] as const
+  await using _probe = startProbe(port)
+  const status = async (name: string) => (await port.send('GET', `/admin/nodes/${name}`)).body['status']
+  for (const name of names) {
+    const reply = await port.send('POST', `/admin/nodes/${name}/terminate`)
+    assert.equal(reply.body['status'], 'terminating')
+  }
+  await eventually(async () => (await status(names[0])) === 'terminated', 'the idle node is terminated')
+  assert.equal(await status(names[1]), 'terminating')
+  const { nodes } = await loadSnapshot(port.database.postgres)
+  assert.deepEqual(
+    nodes.map((node) => node.clusterName),
+    [names[1]],
+  )
+})
+
+test('live state goes to Redis, and to Postgres while Redis does not answer', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  const server = await freshRedis()
+  const redis = createRedis({ url: server.url })
+  try {
+    await redisReady(redis, 5_000)
+    const node = {
+      nodeId: crypto.randomUUID(),
+      healthy: false,
+      running: 1,
+      waiting: 2,
+      kvCacheUsage: 0.5,
+      observedAt: 7,
+    }
+    await writeNodeLive({ postgres, redis }, [node])
+    assert.deepEqual([...(await readNodeLive({ postgres, redis })).values()], [node])
+    assert.equal((await readNodeLive({ postgres, redis: null })).size, 0)
+    const other = { ...node, nodeId: crypto.randomUUID(), running: null }
+    await writeNodeLive({ postgres, redis }, [other])
+    assert.deepEqual([...(await readNodeLive({ postgres, redis })).keys()], [other.nodeId])
+
+    await server[Symbol.asyncDispose]()
+    await writeNodeLive({ postgres, redis }, [node, other])
+    assert.deepEqual((await readNodeLive({ postgres, redis })).get(other.nodeId), other)
+    await writeNodeLive({ postgres, redis }, [node])
+    assert.deepEqual([...(await readNodeLive({ postgres, redis: null })).values()], [node])
+  } finally {
+    redis.disconnect()
+  }
+})
