@@ -368,7 +368,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       call.fail(new GatewayError('not_found'))
       return
     }
-    const handler = pattern.methods.get(call.method)
+    // HEAD is GET without the body, which `reply` leaves out.
+    const handler = pattern.methods.get(call.method === 'HEAD' ? 'GET' : call.method)
     if (handler === undefined) {
       const allow = [...pattern.methods.keys()].join(', ')
       call.fail(new GatewayError('method_not_allowed', { headers: { allow } }))

@@ -231,6 +231,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   }
 
   onFailure(failure: UpstreamFailure): void {
+    if (this.#phase === 'settled') return
     if (this.#phase === 'tail') this.#settle(200, '')
     else if (this.#phase === 'leaving') this.#settleAbort()
     else if (failure.untouched && !this.#reply.started) this.#nextTarget(failure)
@@ -379,7 +380,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   sweep(now: number): void {
     if (now >= this.#pingAt) {
       this.#pingAt = now + PING_MS
-      this.#reply.ping()
+      if (this.#tap?.partial !== true) this.#reply.ping()
     }
     if (now < this.#deadline) return
     if (this.#phase === 'tail') {
@@ -423,7 +424,8 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     if (this.#phase === 'settled') return
     this.#upstream?.destroy()
     this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
-    this.#reply.fail(error, this.#attempts > 0, body)
+    if (this.#tap?.partial === true) this.#reply.cut()
+    else this.#reply.fail(error, this.#attempts > 0, body)
     this.#settle(error.status, error.code, error.cause)
   }
 
@@ -455,7 +457,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       return { counts, reported: true }
     }
     if (this.#plain?.usage(counts) === true) return { counts, reported: true }
-    counts.completionTokens = tap?.generated ?? 0
+    counts.completionTokens = tap?.generated ?? (status === 200 ? (this.#plain?.estimate() ?? 0) : 0)
     // What a node refused, or failed at before it made anything, is not the tenant's to pay.
     const asked = status === ERRORS.client_closed.status && this.#attempts > 0
     const billed = status === 200 || asked || counts.completionTokens > 0

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { JsonScanError, scanObject } from '../core/json-scan.js'
 import { readUsage } from '../core/usage-scan.js'
 import type { TokenCounts } from '../core/usage-record.js'
@@ -7,6 +8,18 @@ export const HELD_BYTES = 4 * 1024 * 1024
 /** Of a longer one this much of the end is kept: its `usage` stands there. */
 const TAIL_BYTES = 64 * 1024
 const USAGE = Buffer.from('"usage"')
+
+/** Where the text of an answer stands; read only where an engine reports no usage. */
+const Answer = z.object({
+  choices: z
+    .array(
+      z.object({
+        text: z.string().optional(),
+        message: z.object({ content: z.string().nullish() }).optional(),
+      }),
+    )
+    .optional(),
+})
 
 /** Collects the body of a reply that is not streamed and reads its usage. */
 export class PlainReply {
@@ -48,6 +61,19 @@ export class PlainReply {
   /** Reads the top-level usage into `counts`; false when there is none. Embeddings have no completion tokens. */
   usage(counts: TokenCounts): boolean {
     return this.#passing ? tailUsage(this.#tail, counts) : bodyUsage(this.body(), counts)
+  }
+
+  /** Completion tokens of a whole answer whose engine reports none: bytes of its texts ÷ 4; 0 for one not held. */
+  estimate(): number {
+    if (this.#passing) return 0
+    try {
+      const { choices = [] } = Answer.parse(JSON.parse(this.body().toString()))
+      const texts = choices.map(({ text, message }) => text ?? message?.content ?? '')
+      return Math.ceil(Buffer.byteLength(texts.join('')) / 4)
+    } catch {
+      // Not an answer with text: an embedding, or something that only the client can make sense of.
+      return 0
+    }
   }
 
   #remember(bytes: Buffer): void {
