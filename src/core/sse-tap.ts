@@ -137,8 +137,8 @@ export class SseTap implements TokenCounts {
   }
 
   /**
-   * The body ended: a last frame without its blank line is read if it is whole, and returned if it is to be
-   * forwarded.
+   * The body ended: a last frame without its blank line is read if it is whole, and what is left to be forwarded
+   * of it is returned, closed by a blank line.
    */
   end(): Buffer {
     const held = this.#held
@@ -146,7 +146,10 @@ export class SseTap implements TokenCounts {
     this.#held = EMPTY
     const text = Buffer.concat([held, held[held.length - 1] === LF ? BLANK_LINE.subarray(1) : BLANK_LINE])
     const kept = this.#frame(text, 0, text.length)
-    return this.#mode === 'untouched' ? EMPTY : text.subarray(0, kept)
+    if (this.#mode !== 'untouched') return text.subarray(0, kept)
+    // The client holds all but the blank line. A false [DONE] stays open, or that line would make it a true one.
+    this.partial = this.broken
+    return this.broken ? EMPTY : text.subarray(held.length)
   }
 
   /** Reads the frame in `[start, end)`; returns how many of its bytes, compacted to `start`, are to be forwarded. */

@@ -92,6 +92,11 @@ export class ClientReply {
     else this.#cutWhenRead()
   }
 
+  /** Ends in the middle of a frame, to which an error frame would be glued: the connection is cut without a word. */
+  cut(): void {
+    this.#call.cut()
+  }
+
   #headers(kind: ReplyKind): Headers {
     return { ...KIND_HEADERS[kind], ...this.#options.headers() }
   }

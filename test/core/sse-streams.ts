@@ -7,6 +7,7 @@ export interface FrameText {
   /** What is left of it in each mode. */
   readonly cut: string
   readonly final: string
+  readonly untouched: string
   /** Whether the stream is over after it. */
   readonly ends: boolean
 }
@@ -86,37 +87,37 @@ export function chunk({
     const members = others.map(([key, value]) => `"${key}"${colon}${write(value, style.style)}`)
     if (usage === undefined) {
       const sent = framed(`{${members.join(comma)}}`, style)
-      return { sent, cut: sent, final: sent, ends: false }
+      return { sent, cut: sent, final: sent, untouched: sent, ends: false }
     }
     const place = { first: 0, middle: 1, last: members.length }[at]
     const member = `"usage"${colon}${write(usage, style.style)}`
     const sent = framed(`{${members.toSpliced(place, 0, member).join(comma)}}`, style)
-    if (empty === true && usage !== null) return { sent, cut: '', final: sent, ends: false }
+    if (empty === true && usage !== null) return { sent, cut: '', final: sent, untouched: sent, ends: false }
     // The comma goes with it: the one before, or at the start of the object the one behind.
     const gone = place === 0 ? `${member},` : comma + member
     const left = sent.replace(gone, '')
-    return { sent, cut: left, final: left, ends: false }
+    return { sent, cut: left, final: left, untouched: sent, ends: false }
   }
 }
 
 export function comment(text: string): Frame {
   return ({ newline }) => {
     const sent = `: ${text}${newline}${newline}`
-    return { sent, cut: sent, final: sent, ends: false }
+    return { sent, cut: sent, final: sent, untouched: sent, ends: false }
   }
 }
 
 export function errorFrame(error: unknown): Frame {
   return (style) => {
     const sent = framed(write(error, style.style), style)
-    return { sent, cut: sent, final: sent, ends: true }
+    return { sent, cut: sent, final: sent, untouched: sent, ends: true }
   }
 }
 
 export function done(): Frame {
   return (style) => {
     const sent = framed('[DONE]', { ...style, event: '', id: '' })
-    return { sent, cut: sent, final: sent, ends: true }
+    return { sent, cut: sent, final: sent, untouched: sent, ends: true }
   }
 }
 
@@ -129,7 +130,13 @@ export function joined(frames: readonly Frame[], options: StreamStyle = {}): Str
     const open = (text: string): string => text.replace(/[\r\n]+$/, '')
     // It is given a blank line, except where it has nothing to say.
     const left = (text: string): string => (/^data:/m.test(text) ? `${open(text)}\n\n` : '')
-    written.splice(-1, 1, { ...last, sent: open(last.sent), cut: left(last.cut), final: left(last.final) })
+    written.splice(-1, 1, {
+      ...last,
+      sent: open(last.sent),
+      cut: left(last.cut),
+      final: left(last.final),
+      untouched: left(last.sent) || open(last.sent),
+    })
   }
   return { text: written.map(({ sent }) => sent).join(''), frames: written, choices, closed }
 }

@@ -64,36 +64,43 @@ function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
 }
 
 /** What is forwarded of a stream: by the frames' own knowledge of what is cut, up to the one that ends it. */
-function expectedForward(
-  { frames, text }: StreamText,
-  mode: Mode,
-  { complete, broken, errorFrame: error }: SseCounts,
-) {
+function expectedForward({ frames }: StreamText, mode: Mode, counts: SseCounts): string {
+  const { complete, broken, errorFrame: error } = counts
   const over = complete || broken || error !== null
   const last = over ? frames.findIndex(({ ends }) => ends) : frames.length
-  const passed = frames.slice(0, complete ? last + 1 : last)
-  if (mode !== 'untouched') return passed.map((frame) => frame[mode]).join('')
-  return over ? passed.map(({ sent }) => sent).join('') : text
+  return frames
+    .slice(0, complete ? last + 1 : last)
+    .map((frame) => frame[mode])
+    .join('')
 }
 
 /** Holds one way of splitting a stream against the naive reader and the frames it was made of. */
-function check(stream: StreamText, mode: Mode, cuts: readonly number[]): void {
-  const label = () => `${mode}, n=${stream.choices}, cut at ${cuts.join()}: ${JSON.stringify(stream.text)}`
+function compare(stream: StreamText, mode: Mode, cuts: readonly number[]): void {
   const bytes = Buffer.from(stream.text)
   const { forwarded, counts, partial } = tapped(pieces(bytes, cuts), mode, stream.choices)
   const naive = readSse(stream.text, stream.choices)
-  assert.deepEqual(counts, naive, label())
+  assert.deepEqual(counts, naive)
   const expected = expectedForward(stream, mode, naive)
   if (mode === 'untouched' && (counts.broken || counts.errorFrame !== null)) {
     // What had gone out before the end of the frame was seen cannot be taken back.
-    assert.ok(forwarded.startsWith(expected) && stream.text.startsWith(forwarded), label())
+    assert.ok(forwarded.startsWith(expected) && `${stream.text}\n\n`.startsWith(forwarded))
     const rest = forwarded.slice(expected.length)
-    assert.equal(partial, rest !== '' && !/\n\r?\n$/.test(rest), label())
-    assert.ok(counts.errorFrame === null || !partial || !stream.closed, label())
+    assert.equal(partial, rest !== '' && !/\n\r?\n$/.test(rest))
+    assert.ok(counts.errorFrame === null || !partial)
     return
   }
-  assert.equal(forwarded, expected, label())
-  if (mode !== 'untouched') assert.ok(!partial, label())
+  assert.equal(forwarded, expected)
+  assert.equal(partial, mode === 'untouched' && forwarded !== '' && !/\n\r?\n$/.test(forwarded))
+}
+
+function check(stream: StreamText, mode: Mode, cuts: readonly number[]): void {
+  try {
+    compare(stream, mode, cuts)
+  } catch (cause) {
+    // Said only now: writing it for each of many thousand splits would take longer than the test.
+    const what = `${mode}, n=${stream.choices}, cut at ${cuts.join()}: ${JSON.stringify(stream.text)}`
+    throw new Error(what, { cause })
+  }
 }
 
 const content = (text: string, index = 0, usage?: unknown): Frame =>
