@@ -87,6 +87,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   const { createControlMetrics } = await import('./io/metrics.js')
   const { mountAdmin } = await import('./admin/admin-port.js')
   const { startWorkerPool } = await import('./workers/pool.js')
+  const { startLeaderThread } = await import('./workers/leader-thread.js')
   const { settings, logger, lifecycle, name } = context
   const { databaseUrl, redisUrl, clickhouseUrl, adminToken } = settings
   if (adminToken === null) throw new Error('the control process was given no admin token')
@@ -100,6 +101,17 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   lifecycle.add('bus', () => bus.close())
   const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl } })
   lifecycle.add('worker threads', () => pool[Symbol.asyncDispose]())
+  const leader = startLeaderThread({
+    databaseUrl,
+    redisUrl,
+    logLevel: settings.logLevel,
+    processName: name,
+    logger,
+  })
+  lifecycle.add('leader', () => leader[Symbol.asyncDispose]())
+  const { logLevel } = settings
+  const leader = startLeaderThread({ databaseUrl, redisUrl, logLevel, processName: name, logger })
+  lifecycle.add('leader', () => leader[Symbol.asyncDispose]())
 
   const readiness = async (): Promise<Readiness> => {
     const parts: Record<string, string> = {}
