@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { startGateway, type Gateway } from '../../bench/gateway.js'
+import type { SimulatedNode } from '../../bench/nodes.js'
+import { createClickHouse } from '../../src/io/clickhouse.js'
+import { startStores, type Stores } from './stores.js'
+
+const LIMIT_MS = 10_000
+
+const UsageRow = z.object({
+  model: z.string(),
+  node: z.string(),
+  endpoint: z.string(),
+  stream: z.boolean(),
+  status: z.number(),
+  error_code: z.string(),
+  client_abort: z.boolean(),
+  attempts: z.number(),
+  prompt_tokens: z.number(),
+  cached_tokens: z.number(),
+  completion_tokens: z.number(),
+  counted: z.string(),
+  cost_nanos: z.number(),
+})
+export type UsageRow = z.infer<typeof UsageRow>
+
+const WithId = z.object({ id: z.string() })
+const NewKey = z.object({ id: z.string(), key: z.string() })
+export type NewKey = z.infer<typeof NewKey>
+const NewTenant = z.object({ tenant: WithId, api_key: z.string() })
+
+/** The gateway as its tenants and admins have it: all processes, real stores. */
+export interface TestGateway extends AsyncDisposable, Pick<Gateway, 'process' | 'admin' | 'adminUrl'> {
+  /** Of the tenant port. */
+  readonly url: string
+  readonly port: number
+  /** A tenant of its own. @returns the tenant's id and its first key, which has the role `admin` */
+  createTenant(fields?: object): Promise<NewKey>
+  createKey(tenantId: string, fields?: object): Promise<NewKey>
+  /** @returns the model's id; its context holds a million tokens */
+  createModel(name: string, fields?: object): Promise<string>
+  /** Registers a node, by default as one that knows continuous usage. */
+  addNode(model: string, clusterName: string, node: SimulatedNode, fields?: object): Promise<void>
+  setRoute(modelId: string, fields: object): Promise<void>
+  /** A model with its nodes by cluster name, live. @returns the model's id */
+  serve(model: string, nodes: Readonly<Record<string, SimulatedNode>>, route?: object): Promise<string>
+  /** Waits until the data plane serves with all changes of the catalogue made so far. */
+  live(): Promise<void>
+  /** The usage record of a request, once it is in ClickHouse. */
+  usage(requestId: string): Promise<UsageRow>
+  usageRows(requestId: string): Promise<number>
+  /** The rows of any query to ClickHouse. */
+  query(sql: string): Promise<unknown[]>
+}
+
+/**
+ * Starts a gateway with one proxy process on empty stores. Takes seconds, so the tests of a file share one.
+ * @param given the stores to use; they stay the caller's
+ */
+export async function startTestGateway(
+  env: Readonly<Record<string, string>> = {},
+  given?: Stores,
+): Promise<TestGateway> {
+  const stores = given ?? (await startStores({ redis: false }))
+  const closeStores = async () => {
+    if (given === undefined) await stores[Symbol.asyncDispose]()
+  }
+  const { databaseUrl, clickhouseUrl, redisUrl } = stores
+  const gateway = await startGateway({
+    env: {
+      DATABASE_URL: databaseUrl,
+      CLICKHOUSE_URL: clickhouseUrl,
+      ...(redisUrl === null ? {} : { REDIS_URL: redisUrl }),
+      ...env,
+    },
+  }).catch(async (error: unknown) => {
+    await closeStores()
+    throw error
+  })
+  const clickhouse = createClickHouse({ url: clickhouseUrl })
+  let tenants = 0
+  let markers = 0
+
+  async function createTenant(fields: object = {}): Promise<NewKey> {
+    const email = `tenant-${++tenants}@example.com`
+    const body = { name: 'Test', email, ...fields }
+    const { tenant, api_key: key } = await gateway.admin('POST', '/admin/tenants', NewTenant, body)
+    return { id: tenant.id, key }
+  }
+
+  async function createModel(name: string, fields: object = {}): Promise<string> {
+    const { id } = await gateway.admin('POST', '/admin/models', WithId, {
+      name,
+      family: 'sim',
+      type: 'chat',
+      context_length: 1_000_000,
+      vram_required_gb: 1,
+      price_input_per_million: 1,
+      price_output_per_million: 2,
+      ...fields,
+    })
+    return id
+  }
+
+  async function addNode(model: string, clusterName: string, node: SimulatedNode, fields: object = {}) {
+    await gateway.admin('POST', '/admin/nodes', WithId, {
+      cluster_name: clusterName,
+      model_name: model,
+      endpoint_url: node.url,
+      upstream_model: node.options.models[0],
+      engine: 'simulated',
+      ...fields,
+    })
+  }
+
+  async function setRoute(modelId: string, fields: object): Promise<void> {
+    await gateway.admin('PUT', `/admin/routes/${modelId}`, z.unknown(), fields)
+  }
+
+  const { key: markerKey } = await createTenant()
+  async function live(): Promise<void> {
+    // A snapshot is one consistent read: where the last change is served, so are those before it.
+    const model = `marker-${++markers}`
+    await createModel(model)
+    const deadline = performance.now() + LIMIT_MS
+    for (;;) {
+      const reply = await fetch(`${gateway.tenantUrl}/v1/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${markerKey}` },
+        body: JSON.stringify({ model, prompt: '' }),
+      })
+      await reply.arrayBuffer()
+      // Known, with no node; before that it is a 404.
+      if (reply.status === 503) return
+      if (performance.now() > deadline) throw new Error(`a change is not served after ${LIMIT_MS} ms`)
+      await sleep(5)
+    }
+  }
+
+  async function rowsOf(requestId: string): Promise<unknown[]> {
+    const query = 'SELECT * FROM usage_records WHERE request_id = {requestId: UUID}'
+    const result = await clickhouse.query({ query, format: 'JSONEachRow', query_params: { requestId } })
+    return result.json()
+  }
+
+  return {
+    process: gateway.process,
+    admin: (method, path, schema, body) => gateway.admin(method, path, schema, body),
+    url: gateway.tenantUrl,
+    port: gateway.tenantPort,
+    createTenant,
+    createKey: (tenantId, fields = {}) =>
+      gateway.admin('POST', `/admin/tenants/${tenantId}/api-keys`, NewKey, { name: 'Test', ...fields }),
+    createModel,
+    addNode,
+    setRoute,
+    async serve(model, nodes, route) {
+      const id = await createModel(model)
+      for (const [clusterName, node] of Object.entries(nodes)) await addNode(model, clusterName, node)
+      if (route !== undefined) await setRoute(id, route)
+      await live()
+      return id
+    },
+    live,
+    async usage(requestId) {
+      const deadline = performance.now() + LIMIT_MS
+      for (;;) {
+        const [row] = await rowsOf(requestId)
+        if (row !== undefined) return UsageRow.parse(row)
+        if (performance.now() > deadline) throw new Error(`no usage record of ${requestId}`)
+        await sleep(50)
+      }
+    },
+    usageRows: async (requestId) => (await rowsOf(requestId)).length,
+    query: async (query) => (await clickhouse.query({ query, format: 'JSONEachRow' })).json(),
+    async [Symbol.asyncDispose]() {
+      await clickhouse.close()
+      await gateway[Symbol.asyncDispose]()
+      await closeStores()
+      const { code } = await gateway.process.exited
+      if (code !== 0) throw new Error(`the gateway ended with ${code}: ${gateway.process.stderr()}`)
+    },
+  }
+}
