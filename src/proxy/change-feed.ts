@@ -16,6 +16,8 @@ export interface ChangeFeedOptions {
 export interface ChangeFeed {
   /** When this process last knew that it had seen every change, in Unix milliseconds. */
   readonly currentAt: number
+  /** The bus spoke of changes that could not be read yet. */
+  readonly behind: boolean
   /** Looks for changes now: the bus said that there are some. */
   poke(): void
   /** Goes on from this version. */
@@ -38,6 +40,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
   let underWay: Promise<void> | null = null
   let again = false
   let failing = false
+  let behind = false
 
   async function poll(): Promise<void> {
     const at = now()
@@ -49,6 +52,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
         seen = changes.version
       }
       currentAt = at
+      if (!again) behind = false
       if (failing) logger.info({ event: 'change_feed_recovered', version: seen })
       failing = false
     } catch (error) {
@@ -75,7 +79,13 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
     get currentAt() {
       return currentAt
     },
-    poke: run,
+    get behind() {
+      return behind
+    },
+    poke() {
+      behind = true
+      run()
+    },
     start(version) {
       seen = version
       timer = setInterval(run, POLL_MS)

@@ -115,7 +115,8 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     findKey: (digest) => findKey(postgres, digest),
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
     now,
-    feedCurrentAt: () => feed.currentAt,
+    // While the bus is up and has told of nothing that we could not read, nothing has changed.
+    feedCurrentAt: () => (bus.connected && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
     onLookup: (source, result) => {
       const label = `${source} ${result}`
