@@ -109,9 +109,6 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
     logger,
   })
   lifecycle.add('leader', () => leader[Symbol.asyncDispose]())
-  const { logLevel } = settings
-  const leader = startLeaderThread({ databaseUrl, redisUrl, logLevel, processName: name, logger })
-  lifecycle.add('leader', () => leader[Symbol.asyncDispose]())
 
   const readiness = async (): Promise<Readiness> => {
     const parts: Record<string, string> = {}
