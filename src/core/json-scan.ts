@@ -195,3 +195,22 @@ export function scanObject(text: Buffer, visit: (member: Member, tally: SkipTall
   at = skipSpace(text, at)
   if (at !== text.length) fail('Something follows the JSON object', at)
 }
+
+/**
+ * How many elements the array that begins at `start` has, and the first byte of its first one (0 when it is empty). The
+ * array must have been skipped by {@link skipValue} before, which proves its brackets and strings.
+ */
+export function countElements(text: Buffer, start: number): { count: number; first: number } {
+  const tally: SkipTally = { stringBytes: 0 }
+  let at = skipSpace(text, start + 1)
+  const first = text[at] ?? 0
+  if (first === CLOSE_BRACKET) return { count: 0, first: 0 }
+  let count = 0
+  while (at < text.length) {
+    const byte = text[at]
+    if (byte === CLOSE_BRACKET) return { count: count + 1, first }
+    if (byte === COMMA) count++
+    at = byte === QUOTE || byte === OPEN_BRACE || byte === OPEN_BRACKET ? skipValue(text, at, tally) : at + 1
+  }
+  return { count: count + 1, first }
+}

@@ -1,6 +1,13 @@
 import { isUtf8 } from 'node:buffer'
 import { GatewayError } from './errors.js'
-import { decodeString, JsonScanError, scanObject, type Member, type SkipTally } from './json-scan.js'
+import {
+  countElements,
+  decodeString,
+  JsonScanError,
+  scanObject,
+  type Member,
+  type SkipTally,
+} from './json-scan.js'
 
 /**
  * What the gateway reads of an inference request: the fields that route, meter or bound it. Everything else
@@ -17,6 +24,8 @@ export interface RequestHead {
   /** `max_completion_tokens`, else `max_tokens`; null when neither is there. */
   readonly maxTokens: number | null
   readonly n: number
+  /** Prompts of a completion request: a list of them is answered with `n` choices each. */
+  readonly prompts: number
   readonly user: string | null
   /** Bytes inside the strings of `messages`, `prompt` or `input`. */
   readonly promptBytes: number
@@ -114,6 +123,7 @@ interface MutableHead {
   maxTokens: number | null
   maxCompletionTokens: number | null
   n: number
+  prompts: number
   user: string | null
   promptBytes: number
   streamOptionsStart: number
@@ -127,6 +137,14 @@ type FieldReader = (head: MutableHead, text: Buffer, member: Member, tally: Skip
 
 const prompt: FieldReader = (head, _text, _member, tally) => {
   head.promptBytes += tally.stringBytes
+}
+
+/** A list of texts or of lists of token ids is several prompts; a list of token ids is one. */
+const prompts: FieldReader = (head, text, member, tally) => {
+  prompt(head, text, member, tally)
+  if (text[member.valueStart] !== 0x5b) return
+  const { count, first } = countElements(text, member.valueStart)
+  if (first === 0x22 || first === 0x5b) head.prompts = count
 }
 
 const dropped: FieldReader = (head, _text, member) => {
@@ -172,7 +190,7 @@ const FIELDS = new Map<string, { readonly bit: number; readonly read: FieldReade
         },
       ],
       ['messages', prompt],
-      ['prompt', prompt],
+      ['prompt', prompts],
       ['input', prompt],
       ...DROPPED_FIELDS.map((name): [string, FieldReader] => [name, dropped]),
     ] as [string, FieldReader][]
@@ -197,6 +215,7 @@ export function readRequestHead(body: Buffer): RequestHead {
     maxTokens: null,
     maxCompletionTokens: null,
     n: 1,
+    prompts: 1,
     user: null,
     promptBytes: 0,
     streamOptionsStart: 0,
@@ -227,6 +246,7 @@ export function readRequestHead(body: Buffer): RequestHead {
     streamOptions: head.streamOptions,
     maxTokens: head.maxCompletionTokens ?? head.maxTokens,
     n: head.n,
+    prompts: head.prompts,
     user: head.user,
     promptBytes: head.promptBytes,
     streamOptionsStart: head.streamOptionsStart,

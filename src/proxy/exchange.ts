@@ -16,7 +16,7 @@ import type { Spool, SpoolEntry } from './spool.js'
 import type { Target } from './target.js'
 import { TokenClock } from './token-clock.js'
 import type { Upstream, UpstreamCall, UpstreamEvents, UpstreamFailure } from './upstream.js'
-import { buildUpstreamRequest } from './upstream-request.js'
+import { buildUpstreamRequest, usageMode } from './upstream-request.js'
 
 /**
  * One admitted request from the spool's `begin` to its settlement: asks a node, relays its answer, survives the
@@ -211,11 +211,10 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   onHead(head: ResponseHead): void {
     this.#head = head
     if (head.status !== 200) return
-    const { stream, streamOptions, n } = this.#admission.head
-    if (stream && head.contentType === 'text/event-stream') {
-      const wanted = streamOptions?.includeUsage === true
-      const continuous = wanted && streamOptions.continuousUsageStats
-      this.#tap = new SseTap({ mode: continuous ? 'untouched' : wanted ? 'final' : 'cut', choices: n })
+    const { head: request } = this.#admission
+    if (request.stream && head.contentType === 'text/event-stream') {
+      const mode = usageMode(request, this.#target.node.engine)
+      this.#tap = new SseTap({ mode, choices: request.n * request.prompts })
     } else if (head.contentType === 'application/json') this.#plain = new PlainReply()
   }
 

@@ -1,5 +1,6 @@
 import { editRequest } from '../core/request-edit.js'
 import type { RequestHead } from '../core/request-head.js'
+import type { TapOptions } from '../core/sse-tap.js'
 import type { Engine } from '../core/snapshot.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { HttpCall } from '../io/uws.js'
@@ -14,6 +15,16 @@ const PATHS: Readonly<Record<UsageEndpoint, string>> = {
 
 /** Engines that can report usage in every frame; others report it in the last one alone. */
 const CONTINUOUS: ReadonlySet<Engine> = new Set<Engine>(['vllm', 'sglang', 'simulated'])
+
+/**
+ * How the usage in the node's stream reaches the client: not at all (`cut`), in the last frame alone (`final`), or as
+ * the node sends it, which is what the client asked for (`untouched`).
+ */
+export function usageMode(head: RequestHead, engine: Engine): TapOptions['mode'] {
+  const options = head.streamOptions
+  if (options?.includeUsage !== true) return 'cut'
+  return options.continuousUsageStats || !CONTINUOUS.has(engine) ? 'untouched' : 'final'
+}
 
 /** What may travel to a node: anything else of the client's headers, its key above all, stays here. */
 const FORWARDED = ['accept', 'traceparent', 'tracestate'] as const

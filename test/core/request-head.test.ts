@@ -260,3 +260,19 @@ test('leaves nested routed names alone', () => {
   assert.equal(head.model, 'm')
   assert.deepEqual(head.droppedFields, [])
 })
+
+test('counts the prompts of a list, and takes a list of token ids for one', () => {
+  const prompt = fc.oneof(
+    fc.string(),
+    fc.array(fc.nat()),
+    fc.array(fc.string(), { minLength: 1 }),
+    fc.array(fc.array(fc.nat()), { minLength: 1 }),
+  )
+  fc.assert(
+    fc.property(prompt, fc.constantFrom(0, 1, 2), (value, indent) => {
+      const body = Buffer.from(JSON.stringify({ model: 'm', prompt: value }, null, indent))
+      const several = Array.isArray(value) && typeof value[0] !== 'number' && value.length > 0
+      assert.equal(readRequestHead(body).prompts, several ? value.length : 1)
+    }),
+  )
+})
