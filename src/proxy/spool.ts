@@ -106,6 +106,7 @@ class SpoolWriter implements Spool {
   #bytesWritten = 0
   #recordsWritten = 0
   #unsynced = false
+  #closed = false
   #tick: NodeJS.Immediate | null = null
   #beat: NodeJS.Timeout | null = null
   #retry: NodeJS.Timeout | null = null
@@ -155,6 +156,7 @@ class SpoolWriter implements Spool {
 
   async close(): Promise<void> {
     this.#flush(true)
+    this.#closed = true
     for (const timer of [this.#beat, this.#retry]) if (timer !== null) clearTimeout(timer)
     if (this.#tick !== null) clearImmediate(this.#tick)
     await new Promise<void>((resolve) => {
@@ -305,7 +307,7 @@ class SpoolWriter implements Spool {
   #failed(error: unknown): void {
     this.#writable = false
     this.#lastError = error
-    this.#retry ??= setTimeout(this.#onRetry, RETRY_MS)
+    if (!this.#closed) this.#retry ??= setTimeout(this.#onRetry, RETRY_MS)
     // Only a lack of space ends by itself in the same file; whatever else it was, a new file may be free of it.
     if (!isOutOfSpace(error) && this.#segment !== null) {
       this.#segment.retire()
