@@ -146,6 +146,7 @@ export async function startTestGateway(
   return {
     process: gateway.process,
     admin: (method, path, schema, body) => gateway.admin(method, path, schema, body),
+    adminUrl: gateway.adminUrl,
     url: gateway.tenantUrl,
     port: gateway.tenantPort,
     createTenant,
