@@ -2,18 +2,9 @@ import { readdirSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { lostRequestLine } from '../core/lost-request.js'
-import {
-  RECORD_BEGIN,
-  RECORD_END,
-  RECORD_PROGRESS,
-  SpoolEncoder,
-  decodeProgress,
-  lostFile,
-  parseSegmentFile,
-  type SpoolProgress,
-} from '../core/spool-format.js'
+import { RECORD_END, SpoolEncoder, lostFile, parseSegmentFile } from '../core/spool-format.js'
 import { parseIdentityLine } from '../core/usage-line.js'
-import { readBatch, scanSegment, type UsageBatch } from './usage-batch.js'
+import { readBatch, type UsageBatch } from './usage-batch.js'
 import {
   appendDurably,
   isMissing,
@@ -24,6 +15,7 @@ import {
   type FlushState,
 } from './usage-flush-state.js'
 import { RowsRefusedError } from './usage-insert.js'
+import { openRequests } from './usage-lost.js'
 
 const MAX_ROWS = 20_000
 const MAX_BYTES = 8 * 1024 * 1024
@@ -187,35 +179,18 @@ export class SpoolDirectory {
    */
   #writeLostFile(epoch: string, segments: readonly Segment[]): void {
     const from = this.#state.positions[epoch]?.segment ?? ''
-    const open = new Map<number, { line: string; progress: SpoolProgress | undefined }>()
-    const ended = new Set<number>()
-    for (const { file } of segments) {
-      if (file < from) continue
-      scanSegment(this.#path(file), { start: 0, final: true }, ({ type, spoolId, payload }) => {
-        if (type === RECORD_END) {
-          ended.add(spoolId)
-          open.delete(spoolId)
-        } else if (type === RECORD_BEGIN && !ended.has(spoolId)) {
-          const progress = open.get(spoolId)?.progress
-          open.set(spoolId, { line: payload.toString('utf8'), progress })
-        } else if (type === RECORD_PROGRESS) {
-          const known = open.get(spoolId)
-          if (known !== undefined) known.progress = decodeProgress(payload)
-        }
-        return true
-      })
-    }
+    const lost = openRequests(segments.filter(({ file }) => file >= from).map(({ file }) => this.#path(file)))
     const encoder = new SpoolEncoder()
-    for (const [spoolId, { line, progress }] of [...open].sort(([a], [b]) => a - b)) {
+    for (const { spoolId, line, progress } of lost) {
       try {
         encoder.text(RECORD_END, spoolId, lostRequestLine(parseIdentityLine(line), progress))
       } catch (error) {
         this.#quarantine(Buffer.from(`${line}\n`), error)
       }
     }
-    if (open.size > 0) {
+    if (lost.length > 0) {
       this.#options.logger.warn(
-        { event: 'requests_lost', epoch, requests: open.size },
+        { event: 'requests_lost', epoch, requests: lost.length },
         'billed by last progress',
       )
     }
