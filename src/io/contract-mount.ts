@@ -38,7 +38,7 @@ export function mountContract(app: HttpApp, options: ContractMountOptions): void
       const body = bodyOf(call)
       serve(endpoint, call, remoteAddress, authenticated, body, options).catch((thrown: unknown) => {
         const error = toGatewayError(thrown)
-        if (error.status !== 500 && error.cause !== undefined) options.onFailure(error, call)
+        if (error.status > 500 && error.cause !== undefined) options.onFailure(error, call)
         call.fail(error)
       })
     })

@@ -26,6 +26,7 @@ const INSERT = loadQuery('models-insert')
 const UPDATE = loadQuery('models-update')
 const DELETE = loadQuery('models-delete')
 const USED_BY = loadQuery('models-used-by')
+const BY_NAMES = loadQuery('models-by-names')
 const DELETE_NAMES = loadQuery('model-names-delete')
 const INSERT_NAMES = loadQuery('model-names-insert')
 
@@ -83,14 +84,16 @@ function columns(id: string, model: ModelFields): unknown[] {
   ]
 }
 
+/** Gives the model exactly these names. @throws GatewayError already_exists with the field whose name is taken */
 async function setNames(db: Queryable, id: string, { name, aliases }: ModelFields): Promise<void> {
-  if (aliases.includes(name)) {
-    throw new GatewayError('already_exists', {
-      param: 'aliases',
-      message: "An alias is the model's own name.",
-    })
-  }
   await db.query(DELETE_NAMES, [id])
+  const [taken] = await rowsOf(db, BY_NAMES, z.object({ name: z.string() }), [[name, ...aliases]])
+  const twice = aliases.includes(name) ? name : undefined
+  const clash = taken?.name ?? twice
+  if (clash !== undefined) {
+    const param = taken?.name === name ? 'name' : `aliases[${aliases.indexOf(clash)}]`
+    throw new GatewayError('already_exists', { param, message: `The name '${clash}' is taken by a model.` })
+  }
   await db.query(INSERT_NAMES, [id, name, aliases])
 }
 

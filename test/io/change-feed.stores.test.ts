@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { apiKeyDigest } from '../../src/core/api-key.js'
+import { changesSince, pruneChanges, readVersion, recentChanges } from '../../src/io/changes.js'
+import { findKey } from '../../src/io/key-lookup.js'
+import { transaction } from '../../src/io/postgres.js'
+import { loadSnapshot } from '../../src/io/snapshot-load.js'
+import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
+
+test('each change says what it makes stale', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  const after = async (work: () => Promise<unknown>) => {
+    const version = await readVersion(postgres)
+    await work()
+    const { catalogue, keyDigests, tenantIds, complete } = await changesSince(postgres, version)
+    assert.equal(complete, true)
+    return { catalogue, keyDigests, tenantIds }
+  }
+  const nothing = { catalogue: false, keyDigests: [], tenantIds: [] }
+
+  const tenant = await port.send('POST', '/admin/tenants', tenantBody())
+  const id = tenant.body['tenant']?.['id'] ?? ''
+  const digest = apiKeyDigest(tenant.body['api_key'] ?? '')
+  const path = `/admin/tenants/${id}`
+  const keyId = (await port.send('GET', `${path}/api-keys`)).body['data']?.[0]?.['id']
+
+  assert.deepEqual(await after(() => port.send('POST', `${path}/suspend`)), { ...nothing, tenantIds: [id] })
+  const revoke = () => port.send('DELETE', `${path}/api-keys/${keyId}`)
+  assert.deepEqual(await after(revoke), { ...nothing, keyDigests: [digest] })
+  assert.deepEqual(await after(revoke), nothing)
+  assert.deepEqual(await after(() => postgres.query('UPDATE api_keys SET last_used_at = now()')), nothing)
+  const model = await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
+  const modelPath = `/admin/models/${model.body['id']}`
+  for (const work of [
+    () => port.send('PATCH', modelPath, { aliases: ['x', 'y', 'z'] }),
+    () => port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: 'n-1' })),
+    () => port.send('POST', '/admin/nodes/n-1/drain'),
+    () => port.send('PUT', `/admin/routes/${model.body['id']}`, { strategy: 'weighted' }),
+  ]) {
+    const version = await readVersion(postgres)
+    assert.deepEqual(await after(work), { ...nothing, catalogue: true })
+    assert.equal(await readVersion(postgres), version + 1)
+  }
+  assert.deepEqual(await after(() => port.send('PATCH', path, { allowed_models: ['m'] })), {
+    ...nothing,
+    tenantIds: [id],
+  })
+  // Cached keys of the tenant hold the model's name.
+  const renamed = await after(() => port.send('PATCH', modelPath, { name: 'renamed' }))
+  assert.deepEqual(renamed, { catalogue: true, keyDigests: [], tenantIds: [id] })
+})
+
+test('a change that is rolled back leaves no trace', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  await port.send('POST', '/admin/models', modelBody())
+  const version = await readVersion(postgres)
+  await assert.rejects(
+    transaction(postgres, async (client) => {
+      await client.query("UPDATE models SET family = 'other'")
+      throw new Error('no')
+    }),
+  )
+  assert.equal(await readVersion(postgres), version)
+})
+
+test('versions have no gaps in the order of commits, however many change at once', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  const seen = { version: await readVersion(postgres), digests: new Set<string>() }
+  let writing = true
+  const follow = async () => {
+    // What a proxy does: if a commit could become visible behind a version that was read already, it would be missed.
+    for (let last = false; !last;) {
+      last = !writing
+      const changes = await changesSince(postgres, seen.version)
+      assert.equal(changes.complete, true)
+      for (const digest of changes.keyDigests) seen.digests.add(digest.toString('hex'))
+      seen.version = changes.version
+    }
+  }
+  const following = follow()
+  const created = await Promise.all(
+    Array.from({ length: 60 }, () => port.send('POST', '/admin/tenants', tenantBody())),
+  )
+  writing = false
+  await following
+  assert.ok(created.every(({ status }) => status === 201))
+  const digests = created.map(({ body }) => apiKeyDigest(body['api_key'] ?? '').toString('hex'))
+  assert.deepEqual([...seen.digests].sort(), digests.sort())
+})
+
+test('a key, a snapshot and the change that concerns them carry comparable versions', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  const { body } = await port.send('POST', '/admin/tenants', tenantBody())
+  const digest = apiKeyDigest(body['api_key'] ?? '')
+  const before = await findKey(postgres, digest)
+  await port.send('POST', `/admin/tenants/${body['tenant']?.['id']}/suspend`)
+  const { version } = await changesSince(postgres, before?.version ?? -1)
+  assert.ok(before && before.version < version)
+  assert.equal((await findKey(postgres, digest))?.version, version)
+  assert.equal((await loadSnapshot(postgres)).version, version)
+})
+
+test('a log that does not reach back far enough, and a database that was restored, are told', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  for (const _ of [1, 2, 3]) await port.send('POST', '/admin/models', modelBody())
+  assert.equal((await changesSince(postgres, 0)).complete, true)
+  assert.equal((await changesSince(postgres, 3)).complete, true)
+  assert.equal((await changesSince(postgres, 7)).complete, false)
+  await postgres.query("UPDATE change_log SET at = now() - interval '2 hours' WHERE version = 1")
+  await pruneChanges(postgres, 3600)
+  assert.equal((await changesSince(postgres, 0)).complete, false)
+  assert.equal((await changesSince(postgres, 1)).complete, true)
+  await postgres.query("UPDATE change_log SET at = now() - interval '11 minutes'")
+  assert.equal((await recentChanges(postgres, 600)).catalogue, false)
+  await port.send('POST', '/admin/models', modelBody())
+  const recent = await recentChanges(postgres, 600)
+  assert.deepEqual([recent.catalogue, recent.version], [true, 4])
+})
+
+test('a restart of the follower from nothing is never complete', async () => {
+  await using port = await startContractPort()
+  assert.equal((await changesSince(port.database.postgres, -1)).complete, false)
+})

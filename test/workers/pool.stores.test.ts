@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ContractTask } from '../../src/core/contract/task.js'
+import { GatewayError } from '../../src/core/errors.js'
+import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
+import { startContractPort, tenantBody } from '../support/contract-port.js'
+import { migratedDatabase } from '../support/migrated-database.js'
+
+const list: ContractTask = {
+  endpointId: 'tenants.list',
+  params: {},
+  query: '',
+  body: new Uint8Array(),
+  actor: { kind: 'admin', name: 'root' },
+  requestId: crypto.randomUUID(),
+  remoteAddress: '127.0.0.1',
+  idempotency: null,
+}
+const settingsOf = (databaseUrl: string) => ({
+  databaseUrl,
+  clickhouseUrl: 'http://127.0.0.1:9',
+  redisUrl: null,
+})
+
+test('calls over a port are answered by worker threads', async () => {
+  const pools: WorkerPool[] = []
+  const port = await startContractPort({
+    runTask: (database) => {
+      const pool = startWorkerPool({ settings: settingsOf(database.url) })
+      pools.push(pool)
+      return (task) => pool.run(task)
+    },
+  })
+  try {
+    const created = await Promise.all(
+      Array.from({ length: 20 }, () => port.send('POST', '/admin/tenants', tenantBody())),
+    )
+    assert.ok(created.every(({ status }) => status === 201))
+    assert.equal((await port.send('GET', '/admin/tenants')).body['pagination']?.['total'], 20)
+    assert.equal((await port.send('POST', '/admin/tenants', { name: 'x' })).status, 400)
+    assert.deepEqual(port.failures, [])
+  } finally {
+    for (const pool of pools) await pool[Symbol.asyncDispose]()
+    await port[Symbol.asyncDispose]()
+  }
+})
+
+test('more calls than may wait are refused as overloaded, the others are answered', async () => {
+  await using database = await migratedDatabase()
+  await using pool = startWorkerPool({ settings: settingsOf(database.url), maxThreads: 1, maxQueue: 5 })
+  const results = await Promise.allSettled(Array.from({ length: 50 }, () => pool.run(list)))
+  const refused = results.filter((result) => result.status === 'rejected')
+  assert.ok(refused.length > 0 && refused.length < 50)
+  for (const { reason } of refused) assert.ok(reason instanceof GatewayError && reason.code === 'overloaded')
+  for (const result of results) {
+    if (result.status === 'fulfilled') assert.ok('body' in result.value && result.value.status === 200)
+  }
+})
+
+test('closing lets calls under way finish', async () => {
+  await using database = await migratedDatabase()
+  const pool = startWorkerPool({ settings: settingsOf(database.url), maxThreads: 1 })
+  const calls = [pool.run(list), pool.run(list)]
+  await pool[Symbol.asyncDispose]()
+  for (const reply of await Promise.all(calls)) assert.ok('body' in reply)
+})
