@@ -7,10 +7,7 @@ import tseslint from 'typescript-eslint'
 const forbid = (files, patterns, message) => ({
   files,
   rules: {
-    '@typescript-eslint/no-restricted-imports': [
-      'error',
-      { patterns: [{ regex: patterns, message }] },
-    ],
+    '@typescript-eslint/no-restricted-imports': ['error', { patterns: [{ regex: patterns, message }] }],
   },
 })
 
@@ -31,7 +28,10 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/no-empty-function': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       'no-console': 'error',
       eqeqeq: 'error',
     },
@@ -42,9 +42,21 @@ export default tseslint.config(
     'core is pure: it imports nothing from outside src/core and does no I/O.',
   ),
   forbid(['src/io/**/*.ts'], upward('proxy|admin|workers|main\\.js|bench|test'), 'io may import core alone.'),
-  forbid(['src/proxy/**/*.ts'], upward('admin|workers|main\\.js|bench|test'), 'proxy may import core and io alone.'),
-  forbid(['src/admin/**/*.ts'], upward('proxy|workers|main\\.js|bench|test'), 'admin may import core and io alone.'),
-  forbid(['src/workers/**/*.ts'], upward('proxy|admin|main\\.js|bench|test'), 'workers may import core and io alone.'),
+  forbid(
+    ['src/proxy/**/*.ts'],
+    upward('admin|workers|main\\.js|bench|test'),
+    'proxy may import core and io alone.',
+  ),
+  forbid(
+    ['src/admin/**/*.ts'],
+    upward('proxy|workers|main\\.js|bench|test'),
+    'admin may import core and io alone.',
+  ),
+  forbid(
+    ['src/workers/**/*.ts'],
+    upward('proxy|admin|main\\.js|bench|test'),
+    'workers may import core and io alone.',
+  ),
   forbid(['src/main.ts'], upward('bench|test'), 'the product never imports its bench or tests.'),
   {
     files: ['test/**/*.ts'],
@@ -52,7 +64,11 @@ export default tseslint.config(
       // node:test's test() and describe() return promises that the runner itself awaits.
       '@typescript-eslint/no-floating-promises': [
         'error',
-        { allowForKnownSafeCalls: [{ from: 'package', name: ['test', 'describe', 'it', 'suite'], package: 'node:test' }] },
+        {
+          allowForKnownSafeCalls: [
+            { from: 'package', name: ['test', 'describe', 'it', 'suite'], package: 'node:test' },
+          ],
+        },
       ],
     },
   },
