@@ -1,5 +1,3 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Readiness } from '../io/ipc.js'
 import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
@@ -24,43 +22,21 @@ import { createRouter } from './routing.js'
 import { createSettle } from './settle.js'
 import { createSharedKeyCache } from './shared-key-cache.js'
 import { createSnapshotFile } from './snapshot-file.js'
-import { openSpool } from './spool.js'
 import { createUpstream } from './upstream.js'
+import { startUsagePipeline, type StartFlusher } from './usage-pipeline.js'
 
 /** What the data plane is given beside its stores: it imports none of its siblings. */
 export interface ProxyParts {
   /** Mounts the tenant API and the docs, which worker threads answer. Returns what closes them. */
   readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, context: ChildContext) => { close(): Promise<void> }
   /** Starts carrying spool directories into ClickHouse, off this thread. */
-  readonly startFlusher: (options: FlusherOptions) => UsageFlusher
-}
-
-export interface FlusherOptions {
-  readonly directory: string
-  readonly liveEpoch: string
-  readonly adoptedDirectories: readonly string[]
-  readonly context: ChildContext
-  readonly onBacklog: (backlog: UsageBacklog) => void
-}
-
-export interface UsageBacklog {
-  readonly bytes: number
-  readonly rowsInFlight: number
-  readonly oldestAgeMs: number
-  readonly rowsSent: number
-  readonly failedInserts: number
-}
-
-export interface UsageFlusher {
-  /** Sends what is left, for at most the deadline; whether all was acknowledged. */
-  stop(deadlineMs: number): Promise<boolean>
+  readonly startFlusher: StartFlusher
 }
 
 /** Deadlines of open requests are looked at this often. */
 const SWEEP_MS = 100
 /** Longer than the shared key cache keeps an entry: every change that could void one is learnt at the start. */
 const RECENT_SECONDS = 900
-const FLUSH_DEADLINE_MS = 10_000
 
 /**
  * Starts the data plane: tenant port, key cache, routing table, spool. Starts alone from the last good snapshot
@@ -157,41 +133,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   })
   lifecycle.add('live view', () => live.stop())
 
-  const directory = join(settings.dataDir, 'spool', String(slot))
-  const spool = openSpool({
-    directory,
-    now: () => Date.now() * 1000,
-    onError: (error) => {
-      logger.error({ event: 'spool_write_failed', error })
-    },
-  })
-  let sent = 0
-  let failed = 0
-  const flusher = parts.startFlusher({
-    directory,
-    liveEpoch: spool.epoch,
-    // The first slot cares for directories of slots that exist no more.
-    adoptedDirectories: slot === 0 ? orphanedSpools(settings.dataDir, settings.proxyProcesses) : [],
-    context,
-    onBacklog: (backlog) => {
-      metrics.spoolBacklogBytes.set(backlog.bytes)
-      metrics.spoolBacklogRecords.set(backlog.rowsInFlight)
-      metrics.spoolOldest.set(backlog.oldestAgeMs / 1000)
-      metrics.usageRowsFlushed.inc(backlog.rowsSent - sent)
-      metrics.usageFlushFailures.inc(backlog.failedInserts - failed)
-      sent = backlog.rowsSent
-      failed = backlog.failedInserts
-    },
-  })
-  lifecycle.add(
-    'usage',
-    async () => {
-      await spool.close()
-      if (!(await flusher.stop(FLUSH_DEADLINE_MS))) logger.warn({ event: 'usage_left_in_spool', directory })
-    },
-    { timeoutMs: FLUSH_DEADLINE_MS + 5_000 },
-  )
-
+  const spool = startUsagePipeline(context, metrics, parts.startFlusher)
   const upstream = createUpstream()
   lifecycle.add('upstream', () => {
     upstream[Symbol.dispose]()
@@ -290,12 +232,4 @@ function forget(auth: KeyAuth, changes: Changes): void {
 function forgetNamed(auth: KeyAuth, changes: Changes): void {
   for (const digest of changes.keyDigests) auth.keyChanged(digest, changes.version)
   for (const tenantId of changes.tenantIds) auth.tenantChanged(tenantId, changes.version)
-}
-
-/** Spool directories of slots beyond those that this start has. */
-function orphanedSpools(dataDir: string, slots: number): string[] {
-  const root = join(dataDir, 'spool')
-  return readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && /^\d+$/.test(entry.name) && Number(entry.name) >= slots)
-    .map((entry) => join(root, entry.name))
 }
