@@ -316,6 +316,10 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       this.#reply.pass('plain', forward)
     }
     if (!ended) return
+    if (!plain.passing && !plain.whole) {
+      this.#fail(new GatewayError('upstream_invalid_response', { cause: new Error('The reply is cut off.') }))
+      return
+    }
     // The time of a whole embedding says how fast the node is; that of a whole answer says how long it was.
     if (this.#admission.endpoint === 'embeddings') {
       this.#target.observeTtft(this.#lastByteAt - this.#sentAt, Date.now())

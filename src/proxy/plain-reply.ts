@@ -28,6 +28,7 @@ export class PlainReply {
   /** The reply is too long to be held: what comes is passed on at once. */
   #passing = false
   #tail: Buffer = Buffer.alloc(0)
+  #scan: BodyScan | null = null
 
   get passing(): boolean {
     return this.#passing
@@ -58,9 +59,20 @@ export class PlainReply {
     return this.#parts.length === 1 && only !== undefined ? only : Buffer.concat(this.#parts, this.#length)
   }
 
+  /**
+   * Whether a held reply that has ended is one JSON object. A node whose `content-length` is too short makes a reply
+   * that ends well and is not.
+   */
+  get whole(): boolean {
+    return this.#scanned().whole
+  }
+
   /** Reads the top-level usage into `counts`; false when there is none. Embeddings have no completion tokens. */
   usage(counts: TokenCounts): boolean {
-    return this.#passing ? tailUsage(this.#tail, counts) : bodyUsage(this.body(), counts)
+    if (this.#passing) return tailUsage(this.#tail, counts)
+    const { usage } = this.#scanned()
+    if (usage !== null) Object.assign(counts, usage)
+    return usage !== null
   }
 
   /** Completion tokens of a whole answer whose engine reports none: bytes of its texts ÷ 4; 0 for one not held. */
@@ -76,24 +88,37 @@ export class PlainReply {
     }
   }
 
+  #scanned(): BodyScan {
+    if (this.#scan?.length !== this.#length) this.#scan = scanBody(this.body())
+    return this.#scan
+  }
+
   #remember(bytes: Buffer): void {
     const joined = Buffer.concat([this.#tail, bytes])
     this.#tail = Buffer.from(joined.subarray(Math.max(0, joined.length - TAIL_BYTES)))
   }
 }
 
-function bodyUsage(body: Buffer, counts: TokenCounts): boolean {
+interface BodyScan {
+  /** Bytes that were scanned. */
+  readonly length: number
+  readonly whole: boolean
+  readonly usage: TokenCounts | null
+}
+
+function scanBody(body: Buffer): BodyScan {
+  const counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
   let found = false
-  if (!body.includes(USAGE)) return false
+  let whole = true
   try {
     scanObject(body, (member) => {
       if (member.key === 'usage') found = readUsage(body, member.valueStart, member.end, counts)
     })
   } catch (error) {
     if (!(error instanceof JsonScanError)) throw error
-    return false
+    whole = false
   }
-  return found
+  return { length: body.length, whole, usage: found ? counts : null }
 }
 
 /** The end alone is known, so the last `"usage":{` in it is taken; it cannot stand inside a string. */

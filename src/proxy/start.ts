@@ -43,7 +43,7 @@ const RECENT_SECONDS = 900
  * when the stores do not answer.
  */
 export async function startProxy(context: ChildContext, parts: ProxyParts): Promise<RunningRole> {
-  const { settings, slot, name, logger, lifecycle } = context
+  const { settings, name, logger, lifecycle } = context
   const now = () => Date.now()
   const metrics = createProxyMetrics(name)
 
