@@ -93,8 +93,8 @@ const ask = (asking: OpenAI, fields: object = {}) =>
 
 describe('the official openai client', () => {
   before(async () => {
-    node = await startSimulatedNode()
     gateway = await startTestGateway()
+    node = await startSimulatedNode()
     tenant = await gateway.createTenant()
     client = clientOf(tenant.key)
     await gateway.serve(MODEL, { 'node-1': node })
