@@ -12,7 +12,11 @@ export interface ErrorSpec {
 }
 
 export const ERRORS = {
-  invalid_json: { status: 400, type: 'invalid_request_error', message: 'The request body is not valid JSON.' },
+  invalid_json: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The request body is not valid JSON.',
+  },
   invalid_parameter: { status: 400, type: 'invalid_request_error', message: 'A parameter is not valid.' },
   unknown_parameter: { status: 400, type: 'invalid_request_error', message: 'A parameter is not known.' },
   not_supported: {
