@@ -38,7 +38,8 @@ export function createContractServer(
       const context: HandlerContext = {
         db,
         clickhouse,
-        readNodeLive: () => readNodeLive({ postgres, redis }),
+        // On the call's own connection: waiting for a second one while holding the first could starve the pool.
+        readNodeLive: () => readNodeLive({ postgres: db, redis }),
         actor: task.actor,
         requestId: task.requestId,
         remoteAddress: task.remoteAddress,

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { GatewayError } from '../../src/core/errors.js'
 import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
-import { startContractPort, tenantBody } from '../support/contract-port.js'
+import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
 import { migratedDatabase } from '../support/migrated-database.js'
 
 const list: ContractTask = {
@@ -63,4 +63,27 @@ test('closing lets calls under way finish', async () => {
   const calls = [pool.run(list), pool.run(list)]
   await pool[Symbol.asyncDispose]()
   for (const reply of await Promise.all(calls)) assert.ok('body' in reply)
+})
+
+test('as many changes at once as a thread has connections do not starve each other', async () => {
+  const pools: WorkerPool[] = []
+  const port = await startContractPort({
+    runTask: (database) => {
+      const pool = startWorkerPool({ settings: settingsOf(database.url), maxThreads: 1 })
+      pools.push(pool)
+      return (task) => pool.run(task)
+    },
+  })
+  try {
+    await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
+    const names = Array.from({ length: 12 }, (_, index) => `n-${index}`)
+    await Promise.all(
+      names.map((cluster_name) => port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name }))),
+    )
+    const replies = await Promise.all(names.map((name) => port.send('POST', `/admin/nodes/${name}/drain`)))
+    assert.deepEqual(new Set(replies.map(({ status }) => status)), new Set([200]))
+  } finally {
+    for (const pool of pools) await pool[Symbol.asyncDispose]()
+    await port[Symbol.asyncDispose]()
+  }
 })
