@@ -2,7 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { ErrorCode } from '../core/errors.js'
 import { ResponseError, ResponseParser, type ResponseEvents } from '../core/http-response.js'
-import { isForbiddenNodeHost } from '../core/node-url.js'
+import { lookupNode } from '../io/node-lookup.js'
 
 /**
  * The HTTP/1.1 client towards the nodes, on bare sockets: what a streamed token costs is decided here (design:
@@ -243,6 +243,7 @@ class Connection {
     const options = {
       host: origin.host,
       port: origin.port,
+      lookup: lookupNode,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 15_000,
@@ -250,10 +251,7 @@ class Connection {
     }
     this.#socket = origin.tls ? connectTls({ ...options, servername: origin.host }) : connectTcp(options)
     this.#socket.on(origin.tls ? 'secureConnect' : 'connect', () => {
-      // A name may resolve to what no URL may name; checked on the address that was really reached.
-      if (isForbiddenNodeHost(this.#socket.remoteAddress ?? '')) {
-        this.#socket.destroy(new Error('The node resolves to an address that is not permitted.'))
-      } else this.connected = true
+      this.connected = true
     })
     this.#socket.on('error', (error) => (this.#error = error))
     this.#socket.on('end', () => {

@@ -47,7 +47,11 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
     snapshot?.routes.find((route) => route.modelId === modelId)?.healthCheck ?? DEFAULT_ROUTE.healthCheck
 
   async function look(): Promise<Snapshot> {
-    if (snapshot !== null && (await readVersion(postgres)) === snapshot.version) return snapshot
+    if (snapshot !== null) {
+      // While Postgres is away nothing changes there, and what is seen of the nodes still goes to Redis.
+      const version = await readVersion(postgres).catch(() => null)
+      if (version === null || version === snapshot.version) return snapshot
+    }
     if (snapshot === null) inherited = await recentlySeen(options)
     snapshot = await loadSnapshot(postgres)
     await follow(snapshot)

@@ -100,7 +100,10 @@ export const registerNode = endpoint({
       .nullable()
       .default(null)
       .meta({ description: 'Sent to the node as a bearer token; never shown again.', format: 'password' }),
-    engine: NodeEngine.default('openai'),
+    engine: NodeEngine.default('vllm').meta({
+      description:
+        'What the node runs. vllm, sglang and simulated are asked for usage in every frame, so that streams which end early are billed to the token; openai is any other server of that API.',
+    }),
     price_per_hour: Dollars.nullable().default(null),
   }),
   reply: { 201: Node },
