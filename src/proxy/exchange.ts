@@ -157,8 +157,13 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   // --- spool ---------------------------------------------------------------------------------------------
 
   begun(): void {
-    if (this.#phase === 'beginning') this.#send()
-    else this.#settleAbort()
+    try {
+      if (this.#phase === 'beginning') this.#send()
+      else this.#settleAbort()
+    } catch (error) {
+      // The spool would log it and leave the request open for ever.
+      this.#fail(new GatewayError('internal_error', { cause: error }))
+    }
   }
 
   /** Nothing was recorded and no node was asked: a refusal, not a usage record. */
