@@ -96,7 +96,8 @@ export function startGatewayProcess(options: GatewayProcessOptions): GatewayProc
     exited,
     line,
     ready: async () => readySchema.parse(await line('ready')),
-    kill: (signal) => process.kill(pid, signal),
+    // Unlike process.kill it does nothing once the process has ended.
+    kill: (signal) => void child.kill(signal),
     killGroup: (signal) => process.kill(-pid, signal),
     family,
     async [Symbol.asyncDispose]() {

@@ -220,7 +220,10 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     if (request.stream && head.contentType === 'text/event-stream') {
       const mode = usageMode(request, this.#target.node.engine)
       this.#tap = new SseTap({ mode, choices: request.n * request.prompts })
-    } else if (head.contentType === 'application/json') this.#plain = new PlainReply()
+    } else if (head.contentType === 'application/json' && !this.#reply.started) {
+      // After a ping the client reads a stream: a document would be an end without an answer.
+      this.#plain = new PlainReply()
+    }
   }
 
   onBody(bytes: Buffer, ended: boolean): void {
@@ -433,7 +436,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     this.#upstream?.destroy()
     this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
     if (this.#tap?.partial === true) this.#reply.cut()
-    else this.#reply.fail(error, this.#attempts > 0, body)
+    else this.#reply.fail(error, this.#upstream?.connected === true, body)
     this.#settle(error.status, error.code, error.cause)
   }
 

@@ -9,11 +9,22 @@ export interface RawReply {
   readonly body: string
 }
 
+/** A chunked reply, its chunks joined. */
+export interface RawStream {
+  readonly status: number
+  readonly headers: ReadonlyMap<string, string>
+  readonly body: Buffer
+  /** The terminating chunk came: the reply has ended well. */
+  readonly complete: boolean
+}
+
 /** A client that can send what no HTTP library would. */
 export interface RawClient extends Disposable {
   send(bytes: string | Buffer): void
   /** The next whole reply. @throws when the connection closes first, or after five seconds */
   reply(): Promise<RawReply>
+  /** A chunked reply, read until it ends or is cut off. @throws after twenty seconds */
+  stream(): Promise<RawStream>
   /** Resolves when the server has closed the connection. @throws after five seconds */
   closed(): Promise<void>
   /** All bytes received so far that no reply has taken. */
@@ -24,8 +35,16 @@ export interface RawClient extends Disposable {
 }
 
 const LIMIT_MS = 5_000
+const STREAM_LIMIT_MS = 20_000
+const TERMINATOR = '0\r\n\r\n'
 
-function parseReply(bytes: Buffer): { reply: RawReply; length: number } | null {
+interface RawHead {
+  readonly status: number
+  readonly headers: ReadonlyMap<string, string>
+  readonly bodyAt: number
+}
+
+function parseHead(bytes: Buffer): RawHead | null {
   const headEnd = bytes.indexOf('\r\n\r\n')
   if (headEnd < 0) return null
   const [first = '', ...lines] = bytes.toString('latin1', 0, headEnd).split('\r\n')
@@ -37,10 +56,32 @@ function parseReply(bytes: Buffer): { reply: RawReply; length: number } | null {
     const known = headers.get(name)
     headers.set(name, known === undefined ? value : `${known}, ${value}`)
   }
-  const length = headEnd + 4 + Number(headers.get('content-length') ?? 0)
+  return { status: Number(first.split(' ')[1]), headers, bodyAt: headEnd + 4 }
+}
+
+function parseReply(bytes: Buffer): { reply: RawReply; length: number } | null {
+  const head = parseHead(bytes)
+  if (head === null) return null
+  const { status, headers, bodyAt } = head
+  const length = bodyAt + Number(headers.get('content-length') ?? 0)
   if (bytes.length < length) return null
-  const body = bytes.toString('utf8', headEnd + 4, length)
-  return { reply: { status: Number(first.split(' ')[1]), headers, body }, length }
+  return { reply: { status, headers, body: bytes.toString('utf8', bodyAt, length) }, length }
+}
+
+function parseStream(bytes: Buffer): RawStream {
+  const head = parseHead(bytes)
+  if (head === null) throw new Error(`no reply in ${bytes.toString('latin1')}`)
+  const { status, headers, bodyAt } = head
+  const chunks: Buffer[] = []
+  for (let at = bodyAt; ;) {
+    const lineEnd = bytes.indexOf('\r\n', at)
+    const size = lineEnd < 0 ? NaN : parseInt(bytes.toString('latin1', at, lineEnd), 16)
+    if (Number.isNaN(size)) return { status, headers, body: Buffer.concat(chunks), complete: false }
+    if (size === 0) return { status, headers, body: Buffer.concat(chunks), complete: true }
+    const start = lineEnd + 2
+    chunks.push(bytes.subarray(start, start + size))
+    at = start + size + 2
+  }
 }
 
 /** Connects to a port on loopback; the socket is destroyed on disposal. */
@@ -48,7 +89,12 @@ export async function openRawClient(port: number): Promise<RawClient> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   let parts: Buffer[] = []
   let hasClosed = false
-  socket.on('data', (bytes) => parts.push(bytes))
+  /** The last bytes received. */
+  let tail = ''
+  socket.on('data', (bytes) => {
+    parts.push(bytes)
+    tail = (tail + bytes.subarray(-TERMINATOR.length).toString('latin1')).slice(-TERMINATOR.length)
+  })
   // A reset is a way of closing.
   socket.on('error', () => {})
   socket.on('close', () => (hasClosed = true))
@@ -63,10 +109,10 @@ export async function openRawClient(port: number): Promise<RawClient> {
     parts = [all]
     return all
   }
-  const until = async (what: string, condition: () => boolean) => {
-    const deadline = performance.now() + LIMIT_MS
+  const until = async (what: string, condition: () => boolean, limitMs = LIMIT_MS) => {
+    const deadline = performance.now() + limitMs
     while (!condition()) {
-      if (performance.now() > deadline) throw new Error(`${what}: not within ${LIMIT_MS} ms`)
+      if (performance.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`)
       await sleep(2)
     }
   }
@@ -84,6 +130,12 @@ export async function openRawClient(port: number): Promise<RawClient> {
       if (reply === null) throw new Error('no reply')
       parts = [received().subarray(length)]
       return reply
+    },
+    async stream() {
+      await until('the end of a stream', () => hasClosed || tail === TERMINATOR, STREAM_LIMIT_MS)
+      const stream = parseStream(received())
+      parts = []
+      return stream
     },
     closed: () => until('the connection closes', () => hasClosed),
     pause: () => void socket.pause(),
