@@ -178,7 +178,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   // --- towards the node ----------------------------------------------------------------------------------
 
   #send(): void {
-    const { call, endpoint, head, route } = this.#admission
+    const { call, endpoint, head } = this.#admission
     const body = this.#body
     if (body === null) throw new Error('The body of a request that is to be sent is gone.')
     this.#phase = 'waiting'
@@ -187,14 +187,17 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     if (this.#firstSentAt === 0) this.#firstSentAt = this.#sentAt
     const request = buildUpstreamRequest(call, endpoint, body, head, this.#target)
     this.#upstream = this.#deps.upstream.send(this.#target.node.endpointUrl, request, this)
-    const waitMs = this.#upstream.connected ? this.#firstByteMs() : route.route.connectionTimeoutMs
-    this.#deadline = this.#sentAt + waitMs
+    this.#deadline = Math.min(this.#connectBy(), this.#firstByteBy())
   }
 
-  #firstByteMs(): number {
+  #connectBy(): number {
+    return this.#sentAt + this.#admission.route.route.connectionTimeoutMs
+  }
+
+  #firstByteBy(): number {
     const { route, head } = this.#admission
     const streamMs = route.route.firstTokenTimeoutMs
-    return head.stream ? streamMs : Math.max(streamMs, PLAIN_TIMEOUT_MS)
+    return this.#sentAt + (head.stream ? streamMs : Math.max(streamMs, PLAIN_TIMEOUT_MS))
   }
 
   /** The node did not take the connection: another one may be asked without harm. */
@@ -402,16 +405,13 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   }
 
   #waitedTooLong(now: number): void {
-    if (this.#upstream?.connected !== true) {
+    const connected = this.#upstream?.connected === true
+    if (!connected && now >= this.#connectBy()) {
       this.#upstream?.destroy()
       const cause = new Error('The node did not accept the connection in time.')
       this.onFailure({ code: 'upstream_connection_failed', untouched: true, cause })
-      return
-    }
-    const firstByteBy = this.#sentAt + this.#firstByteMs()
-    // It was the connection's deadline that passed, and the connection stands.
-    if (now < firstByteBy) this.#deadline = firstByteBy
-    else this.#fail(new GatewayError('first_token_timeout'))
+    } else if (now >= this.#firstByteBy()) this.#fail(new GatewayError('first_token_timeout'))
+    else this.#deadline = connected ? this.#firstByteBy() : Math.min(this.#connectBy(), this.#firstByteBy())
   }
 
   /** Ends what is still open, because the process has to. */
