@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DEFAULT_ROUTE, type NodeLive, type Snapshot, type SnapshotNode } from '../../src/core/snapshot.js'
+import { createRouter, type ModelRoute, type Router } from '../../src/proxy/routing.js'
+import type { Target } from '../../src/proxy/target.js'
+
+function node(name: string, changes: Partial<SnapshotNode> = {}): SnapshotNode {
+  return {
+    id: name,
+    clusterName: name,
+    modelId: 'model',
+    endpointUrl: 'http://127.0.0.1:8000',
+    upstreamModel: 'upstream',
+    weight: 1,
+    maxConcurrency: null,
+    apiKey: null,
+    engine: 'vllm',
+    status: 'active',
+    ...changes,
+  }
+}
+
+function snapshot(
+  nodes: SnapshotNode[],
+  route: Partial<Snapshot['routes'][number]> = {},
+  version = 1,
+): Snapshot {
+  const model = {
+    id: 'model',
+    name: 'big',
+    aliases: ['large', 'org/big'],
+    family: 'f',
+    type: 'chat' as const,
+    contextLength: 8_192,
+    prices: { inputMicros: 1, cachedInputMicros: null, outputMicros: 2 },
+    createdAt: 1,
+  }
+  return { version, models: [model], nodes, routes: [{ ...DEFAULT_ROUTE, modelId: 'model', ...route }] }
+}
+
+function routerWith(first: Snapshot): { router: Router; clock: { now: number } } {
+  const clock = { now: 1_000_000 }
+  const router = createRouter({ now: () => clock.now, random: Math.random })
+  router.apply(first)
+  return { router, clock }
+}
+
+function found(router: Router, name = 'big'): ModelRoute {
+  const route = router.find(name)
+  assert.ok(route !== undefined)
+  return route
+}
+
+function picked(router: Router, tried: Target[] = []): string {
+  const target = router.pick(found(router), tried)
+  return typeof target === 'string' ? target : target.id
+}
+
+const live = (nodeId: string, changes: Partial<NodeLive>): [string, NodeLive] => [
+  nodeId,
+  { nodeId, healthy: true, running: 0, waiting: 0, kvCacheUsage: null, observedAt: 1_000_000, ...changes },
+]
+
+test('finds a model by name and by each alias, and nothing else', () => {
+  const { router } = routerWith(snapshot([node('a')]))
+  for (const name of ['big', 'large', 'org/big']) assert.equal(found(router, name).model.name, 'big')
+  assert.equal(router.find('small'), undefined)
+})
+
+test('asks only active nodes', () => {
+  const idle = (['launching', 'draining', 'unhealthy', 'terminating', 'failed'] as const).map((status) =>
+    node(status, { status }),
+  )
+  const { router } = routerWith(snapshot([...idle, node('a')]))
+  for (let i = 0; i < 50; i++) assert.equal(picked(router), 'a')
+  router.apply(snapshot(idle))
+  assert.equal(picked(router), 'no_healthy_node')
+})
+
+test('leaves a node alone that the leader saw failing, until that is old', () => {
+  const { router, clock } = routerWith(snapshot([node('a')]))
+  router.applyLive(new Map([live('a', { healthy: false })]))
+  assert.equal(picked(router), 'no_healthy_node')
+  clock.now += 5_001
+  assert.equal(picked(router), 'a')
+})
+
+test('leaves a node alone for a second after it refused a connection', () => {
+  const { router, clock } = routerWith(snapshot([node('a'), node('b')]))
+  router.targets.get('a')?.refused(clock.now)
+  for (let i = 0; i < 50; i++) assert.equal(picked(router), 'b')
+  clock.now += 1_000
+  const seen = new Set(Array.from({ length: 50 }, () => picked(router)))
+  assert.deepEqual([...seen].sort(), ['a', 'b'])
+})
+
+test('counts own requests and what the leader saw beyond them against max_concurrency', () => {
+  const { router } = routerWith(snapshot([node('a', { maxConcurrency: 4 })]))
+  const target = router.targets.get('a')
+  assert.ok(target !== undefined)
+  target.inFlight = 2
+  router.applyLive(new Map([live('a', { running: 3, waiting: 0 })]))
+  assert.equal(target.load, 3)
+  assert.equal(picked(router), 'a')
+  target.inFlight = 3
+  assert.equal(target.load, 4)
+  assert.equal(picked(router), 'overloaded')
+})
+
+test('keeps the live state of nodes over a new snapshot, and takes over what changed', () => {
+  const { router } = routerWith(snapshot([node('a'), node('b')]))
+  const before = router.targets.get('a')
+  assert.ok(before !== undefined)
+  before.inFlight = 7
+  router.apply(snapshot([node('a', { endpointUrl: 'http://127.0.0.1:9000', weight: 3 })], {}, 2))
+  const after = router.targets.get('a')
+  assert.equal(after, before)
+  assert.equal(after?.inFlight, 7)
+  assert.equal(after?.host, '127.0.0.1:9000')
+  assert.equal(after?.weight, 3)
+  assert.equal(router.targets.has('b'), false)
+  assert.equal(router.version, 2)
+})
+
+test("a route's weights override the nodes' own; weight 0 takes nothing", () => {
+  const { router } = routerWith(
+    snapshot([node('a'), node('b'), node('c')], { strategy: 'weighted', nodeWeights: { a: 3, c: 0 } }),
+  )
+  const counts = new Map<string, number>()
+  for (let i = 0; i < 400; i++) {
+    const id = picked(router)
+    counts.set(id, (counts.get(id) ?? 0) + 1)
+  }
+  assert.deepEqual([...counts].sort(), [
+    ['a', 300],
+    ['b', 100],
+  ])
+})
+
+test('does not offer a target twice to one request', () => {
+  const { router } = routerWith(snapshot([node('a'), node('b')]))
+  const a = router.targets.get('a')
+  const b = router.targets.get('b')
+  assert.ok(a !== undefined && b !== undefined)
+  assert.equal(picked(router, [a]), 'b')
+  assert.equal(picked(router, [a, b]), 'no_healthy_node')
+})
+
+test('lists models with a node that is not terminated', () => {
+  const { router } = routerWith(snapshot([]))
+  assert.deepEqual(router.models(), [])
+  router.apply(snapshot([node('a', { status: 'draining' })]))
+  assert.deepEqual(
+    router.models().map(({ model }) => model.name),
+    ['big'],
+  )
+})
