@@ -294,7 +294,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     this.promptTokens = tap.reported ? tap.promptTokens : this.#identity.promptEstimate
     this.cachedTokens = tap.cachedTokens
     this.completionTokens = tap.generated
-    if (!this.spoolMoved) this.#deps.spool.progress(this)
+    this.#deps.spool.progress(this, this.#lastByteAt)
   }
 
   #pass(bytes: Buffer): void {
@@ -468,10 +468,11 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       return { counts, reported: true }
     }
     if (this.#plain?.usage(counts) === true) return { counts, reported: true }
-    counts.completionTokens = tap?.generated ?? (status === 200 ? (this.#plain?.estimate() ?? 0) : 0)
     // What a node refused, or failed at before it made anything, is not the tenant's to pay.
-    const asked = status === ERRORS.client_closed.status && this.#attempts > 0
-    const billed = status === 200 || asked || counts.completionTokens > 0
+    const left = status === ERRORS.client_closed.status && this.#attempts > 0
+    const estimated = status === 200 || left ? this.#plain?.estimate() : undefined
+    counts.completionTokens = tap?.generated ?? estimated ?? 0
+    const billed = status === 200 || left || counts.completionTokens > 0
     if (billed) counts.promptTokens = this.#identity.promptEstimate
     return { counts, reported: !billed }
   }

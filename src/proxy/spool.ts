@@ -39,8 +39,12 @@ export interface Spool {
   readonly epoch: string
   /** Queues the begin; one write takes all begins and ends of a tick, then each entry hears of it. */
   begin(entry: SpoolEntry): void
-  /** Marks the entry for the next progress write, at most 50 ms away. */
-  progress(entry: SpoolEntry): void
+  /**
+   * Marks the entry for the next progress write, at most 50 ms away. Called for each read of a stream, so that a turn
+   * of the event loop which takes longer does not put the write off.
+   * @param atMs `performance.now()`
+   */
+  progress(entry: SpoolEntry, atMs?: number): void
   /** Queues the finished row; it is kept and tried again for as long as the disk refuses it. */
   end(entry: SpoolEntry, line: string): void
   /** False while the disk refuses writes; tried again every second. */
@@ -64,6 +68,8 @@ export interface SpoolOptions {
 
 /** Half of the promised 100 ms, so that a late timer still keeps the promise. */
 const BEAT_MS = 50
+/** The timer is that late: its turn of the event loop is still to come. */
+const OVERDUE_MS = 70
 const RETRY_MS = 1_000
 const SEGMENT_BYTES = 64 * 1024 * 1024
 /** More than a file system's block, so that the write which ends an outage needs real space. */
@@ -98,6 +104,8 @@ class SpoolWriter implements Spool {
   #begins: SpoolEntry[] = []
   #ends: PendingEnd[] = []
   #moved: SpoolEntry[] = []
+  /** When the first of those moved, in `performance.now()`. */
+  #movedSince = 0
   #segment: SegmentFile | null = null
   #segments = 0
   #lastId = 0
@@ -131,11 +139,14 @@ class SpoolWriter implements Spool {
     this.#schedule()
   }
 
-  progress(entry: SpoolEntry): void {
-    if (entry.spoolMoved || entry.spoolId === 0) return
-    entry.spoolMoved = true
-    this.#moved.push(entry)
-    this.#beat ??= setTimeout(this.#onBeat, BEAT_MS)
+  progress(entry: SpoolEntry, atMs = performance.now()): void {
+    if (entry.spoolId === 0) return
+    if (!entry.spoolMoved) {
+      entry.spoolMoved = true
+      if (this.#moved.push(entry) === 1) this.#movedSince = atMs
+      this.#beat ??= setTimeout(this.#onBeat, BEAT_MS)
+    }
+    if (atMs - this.#movedSince >= OVERDUE_MS && this.#writable) this.#flush(true)
   }
 
   end(entry: SpoolEntry, line: string): void {
