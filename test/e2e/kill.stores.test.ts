@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startSimulatedNode } from '../../bench/nodes.js'
+import { seededRandom } from '../../bench/nodes/random.js'
+import { startTestGateway } from '../support/gateway.js'
+import { lives } from '../support/gateway-process.js'
+import { recordLedgers } from '../support/ledger-history.js'
+import { LoadClient, planRequests, receivedMoreAt, type ClientView } from '../support/load.js'
+import { lostRequests } from '../support/lost-requests.js'
+import { eventually } from '../support/processes.js'
+import { startStores } from '../support/stores.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+import { allRows, costOf, faultOf, ledgersOf, metricOf, noticedLate } from '../support/usage-audit.js'
+
+const KILLS = 20
+const PROXIES = 4
+/** Progress is written every 50 ms; the rest of the promise is for a timer that comes late. */
+const PROMISED_MS = 100
+/** A processor that a busy machine takes away between a token and the timer. */
+const SCHEDULING_MS = 50
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
+
+/** When the client had a token that is not billed; of a plain reply, all of them. */
+function unbilledSince(view: ClientView, billed: number): number | null {
+  if (view.plan.body['stream'] === true) return receivedMoreAt(view, billed)
+  return view.ended === 'complete' ? (view.arrivals.at(-1)?.atMs ?? null) : null
+}
+
+test('twenty kill -9s of a proxy under load: one row for each request a node saw, at most 100 ms of tokens short', async (t) => {
+  await using folder = await temporaryFolder()
+  await using stores = await startStores()
+  await using one = await startSimulatedNode({ seed: 1, eosProbability: 0.005 })
+  await using two = await startSimulatedNode({ seed: 2, eosProbability: 0.005 })
+  const nodes = { one, two }
+  using history = recordLedgers([one, two])
+  await using gateway = await startTestGateway(
+    { PROXY_PROCESSES: String(PROXIES), DATA_DIR: folder.path },
+    stores,
+  )
+  const tenant = await gateway.createTenant()
+  await gateway.serve('sim', nodes, { strategy: 'least-connections', idle_timeout_ms: 5_000 })
+  const running = () =>
+    gateway.process.family().filter((kin) => kin.title === 'crosslogic-proxy' && lives(kin))
+  await eventually(
+    'all proxies are up',
+    async () => (await metricOf(gateway, 'crosslogic_up', 'proxy')) === PROXIES,
+  )
+
+  using client = new LoadClient(gateway.port, tenant.key)
+  const stop = new AbortController()
+  const mix = { faults: 0.1, leaves: 0.15, paces: [2, 5, 10, 20], mostTokens: 120 }
+  const load = client.run(planRequests('sim', 7, mix), () => 24, stop.signal)
+
+  const random = seededRandom(7)
+  const killedAt = new Map<number, number>()
+  while (killedAt.size < KILLS) {
+    await sleep(200 + random() * 800)
+    // One of them at least goes on serving.
+    const victims = running()
+    if (victims.length < 2) continue
+    const victim = victims[Math.floor(random() * victims.length)]
+    if (victim === undefined || killedAt.has(victim.pid)) continue
+    process.kill(victim.pid, 'SIGKILL')
+    killedAt.set(victim.pid, performance.now())
+  }
+  await eventually(
+    'every proxy is back',
+    async () => (await metricOf(gateway, 'crosslogic_up', 'proxy')) === PROXIES,
+    60_000,
+  )
+  stop.abort()
+  const views = await load
+
+  const ledgers = ledgersOf(nodes)
+  let rows = await allRows(gateway)
+  await eventually('every request that a node saw has a row', async () => {
+    rows = await allRows(gateway)
+    const billed = new Set(rows.map((row) => row.request_id))
+    return [...ledgers.keys()].every((requestId) => billed.has(requestId))
+  })
+  const byId = new Map(rows.map((row) => [row.request_id, row]))
+  const lost = rows.filter((row) => row.error_code === 'gateway_lost')
+  const killOf = new Map(
+    [...lostRequests(folder.path)].flatMap(([pid, ids]) => ids.map((id) => [id, killedAt.get(pid)])),
+  )
+
+  const problems: string[] = []
+  let mostMissing = 0
+  // What a client has had the gateway has had for certain. What a node wrote may still have waited in a socket.
+  const behindClients: number[] = []
+  const behindNodes: number[] = []
+  const viewOf = new Map(views.map((view) => [view.requestId, view]))
+  for (const [requestId, attempt] of ledgers) {
+    const row = byId.get(requestId)
+    const report = (what: string) => problems.push(JSON.stringify({ what, row, attempt }))
+    if (row === undefined) report('no row')
+    else if (row.error_code !== 'gateway_lost') {
+      const fault = faultOf(row, attempt)
+      if (fault !== null && !noticedLate(row, attempt)) report(fault)
+    } else {
+      const { entry } = attempt
+      const killed = killOf.get(requestId)
+      if (row.counted !== 'estimated' || row.cost_nanos !== costOf(row)) report('a lost request is estimated')
+      if (row.prompt_tokens > entry.promptTokens || row.completion_tokens > entry.writtenTokens) {
+        report('more than the ledger')
+      }
+      mostMissing = Math.max(mostMissing, entry.writtenTokens - row.completion_tokens)
+      if (killed === undefined) report('lost without a kill')
+      else {
+        const before = (atMs: number | null | undefined) => Math.max(0, killed - (atMs ?? killed))
+        behindNodes.push(before(history.exceededAt(requestId, row.completion_tokens)))
+        const view = viewOf.get(requestId)
+        const ms = before(view === undefined ? null : unbilledSince(view, row.completion_tokens))
+        behindClients.push(ms)
+        if (ms > PROMISED_MS + SCHEDULING_MS) report(`${ms.toFixed(0)} ms of tokens are missing`)
+      }
+    }
+  }
+  const cut = views.filter((view) => view.ended === 'cut')
+  t.diagnostic(
+    `${killedAt.size} kills; ${views.length} requests, ${cut.length} cut; ${ledgers.size} seen by nodes, ` +
+      `${rows.length} rows, ${lost.length} of them lost`,
+  )
+  t.diagnostic(
+    `lost requests lack at most ${mostMissing} tokens: what clients had in the last ` +
+      `${Math.max(...behindClients).toFixed(0)} ms (median ${median(behindClients).toFixed(0)}) before the kill, what ` +
+      `nodes wrote in the last ${Math.max(...behindNodes).toFixed(0)} ms (median ${median(behindNodes).toFixed(0)})`,
+  )
+
+  assert.equal(byId.size, rows.length, 'a request has two rows')
+  assert.equal(problems.length, 0, problems.slice(0, 20).join('\n'))
+  assert.ok(lost.length > KILLS, 'the kills hit nothing')
+  for (const view of cut) {
+    if (view.requestId === null || view.plan.body['sim_fault'] !== undefined) continue
+    assert.equal(byId.get(view.requestId)?.error_code, 'gateway_lost', view.requestId)
+  }
+  for (const rollup of ['usage_by_minute', 'usage_by_hour']) {
+    const [sums] = await gateway.query(
+      `SELECT sum(requests) AS requests, sum(cost_nanos) AS cost FROM ${rollup}`,
+    )
+    const cost = rows.reduce((sum, row) => sum + row.cost_nanos, 0)
+    assert.deepEqual(sums, { requests: rows.length, cost }, rollup)
+  }
+})
