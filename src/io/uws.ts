@@ -29,6 +29,11 @@ export interface HttpApp {
    * @returns the port
    */
   listen(host: string, port: number): Promise<number>
+  /**
+   * `performance.now()` when a reply last ended while its client was slow; -Infinity before. uWebSockets.js goes on
+   * sending the rest of such a reply, and does not say when it has.
+   */
+  readonly lastSlowEnd: number
   /** Accepts no more connections; open ones live on. */
   stopListening(): void
   /** Closes every connection at once. */
@@ -77,6 +82,9 @@ function writeHeader(response: HttpResponse, name: string, value: string): void 
   response.writeHeader(name, value)
 }
 
+/** Below any socket's send buffer. */
+const SURELY_TAKEN_BYTES = 64 * 1024
+
 const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 
 /** One request and its reply. After an abort or the end every method does nothing. */
@@ -101,6 +109,7 @@ export class HttpCall {
   #response: HttpResponse | null
   readonly #headers: ReadonlyMap<string, string>
   readonly #reportError: HttpAppOptions['onError']
+  readonly #onSlowEnd: () => void
   #bodyRead = false
   #onAbort: (() => void) | null = null
   #aborted = false
@@ -114,9 +123,11 @@ export class HttpCall {
     path: string,
     params: Readonly<Record<string, string>>,
     onError: HttpAppOptions['onError'],
+    onSlowEnd: () => void,
   ) {
     this.#response = response
     this.#reportError = onError
+    this.#onSlowEnd = onSlowEnd
     this.method = request.getCaseSensitiveMethod()
     this.path = path
     this.query = request.getQuery()
@@ -224,6 +235,8 @@ export class HttpCall {
       this.#writeHead(response, status, headers)
       response.end(this.method === 'HEAD' ? '' : body, closing)
     })
+    // How much of it the kernel took is not said.
+    if (body.length > SURELY_TAKEN_BYTES) this.#onSlowEnd()
   }
 
   /** Replies with the error's wire shape; an unexpected one is reported and becomes a 500. */
@@ -249,12 +262,11 @@ export class HttpCall {
   start(status: number, headers: Headers, first: Buffer | string): boolean {
     const response = this.#response
     if (response === null) return true
-    let written = true
     response.cork(() => {
       this.#writeHead(response, status, headers)
-      if (first.length > 0) written = response.write(first)
+      if (first.length > 0) this.#written = response.write(first)
     })
-    return written
+    return this.#written
   }
 
   /**
@@ -277,9 +289,10 @@ export class HttpCall {
     if (response === null) return
     this.#response = null
     response.cork(() => {
-      if (last.length > 0) response.write(last)
+      if (last.length > 0) this.#written = response.write(last)
       response.end()
     })
+    if (!this.#written) this.#onSlowEnd()
   }
 
   /**
@@ -349,6 +362,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const exact = new Map<string, Pattern>()
   const patterns: Pattern[] = []
   let listener: us_listen_socket | null = null
+  let lastSlowEnd = -Infinity
+  const onSlowEnd = () => {
+    lastSlowEnd = performance.now()
+  }
 
   app.any('/*', (response, request) => {
     const path = request.getUrl()
@@ -363,7 +380,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         break
       }
     }
-    const call = new HttpCall(response, request, path, params ?? NO_PARAMS, options.onError)
+    const call = new HttpCall(response, request, path, params ?? NO_PARAMS, options.onError, onSlowEnd)
     if (pattern === undefined) {
       call.fail(new GatewayError('not_found'))
       return
@@ -387,6 +404,9 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   })
 
   return {
+    get lastSlowEnd() {
+      return lastSlowEnd
+    },
     route(method, path, handler) {
       const { regex, names } = compile(path)
       let pattern = exact.get(path) ?? patterns.find((other) => other.regex.source === regex.source)

@@ -14,6 +14,8 @@ export interface DrainOptions {
 }
 
 const LOOK_MS = 20
+/** How long a slow client gets to read the end of a reply that lies in our buffers. */
+const SLOW_CLIENT_MS = 5_000
 
 /** Stops listening and waits for the open requests; what is open after that is ended with an error and settled. */
 export async function drainRequests({ app, open, delayMs, streamsMs, hurry }: DrainOptions): Promise<void> {
@@ -23,4 +25,5 @@ export async function drainRequests({ app, open, delayMs, streamsMs, hurry }: Dr
   const until = performance.now() + streamsMs
   while (open.size > 0 && performance.now() < until && !hurry.aborted) await wait(LOOK_MS)
   for (const exchange of [...open]) exchange.shutDown()
+  while (performance.now() < app.lastSlowEnd + SLOW_CLIENT_MS && !hurry.aborted) await wait(LOOK_MS)
 }
