@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { reportLatency, reportScenario, type Pair } from './compare-report.js'
 import { bearer, call, setUpModel, startGateway, type Gateway } from './gateway.js'
 import { startLoadGenerator, type LoadGenerator } from './load/generator.js'
+import type { LoadResult } from './load/messages.js'
 import { startNginx, type Nginx } from './nginx.js'
 import { startNodeFleet, type NodeFleet } from './node-fleet.js'
 import { MODEL } from './scenarios/chat.js'
@@ -36,8 +37,16 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const
 
+const SCENARIOS: readonly Scenario[] = [
+  smallRequests,
+  streams({ count: 1000, tokensPerSecond: 25, goal: 1.3 }),
+  streams({ count: 200, tokensPerSecond: 100, goal: null }),
+]
 const LATENCY = 'latency'
 const NODES = 2
+/** Long enough for the compiler to be done with the code that a scenario uses. */
+const FIRST_WARM_UP_SECONDS = 5
+const WARM_UP_SECONDS = 1.5
 
 interface Plan {
   readonly pairs: number
@@ -58,19 +67,14 @@ export function planOf(args: readonly string[]): Plan | null {
   const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false })
   if (values.help) return null
   const seconds = wholeNumber('seconds', values.seconds, 1, 600)
-  const all = [
-    smallRequests(seconds),
-    streams({ streams: 1000, tokensPerSecond: 25, seconds, goal: 1.3 }),
-    streams({ streams: 200, tokensPerSecond: 100, seconds, goal: null }),
-  ]
-  const names = [...all.map(({ name }) => name), LATENCY]
+  const names = [...SCENARIOS.map(({ name }) => name), LATENCY]
   const chosen = values.only ?? names
   const unknown = chosen.find((name) => !names.includes(name))
   if (unknown !== undefined) throw new Error(`--only takes ${names.join(', ')}, not "${unknown}"`)
   return {
     pairs: wholeNumber('pairs', values.pairs, 1, 100),
     seconds,
-    scenarios: all.filter(({ name }) => chosen.includes(name)),
+    scenarios: SCENARIOS.filter(({ name }) => chosen.includes(name)),
     withLatency: chosen.includes(LATENCY),
     strict: values.strict,
   }
@@ -148,13 +152,16 @@ async function compareAll(
   for (const scenario of plan.scenarios) {
     const pairs: Pair[] = []
     for (let pair = 0; pair < plan.pairs; pair += 1) {
+      const warmUpSeconds = pair === 0 ? FIRST_WARM_UP_SECONDS : WARM_UP_SECONDS
+      const options = { seconds: plan.seconds, warmUpSeconds }
+      const onResult = ({ completed, tokens }: LoadResult): void => {
+        sent.requests += completed
+        // A small request is for one token.
+        sent.tokens += scenario.unit === 'token' ? tokens : completed
+      }
       pairs.push({
-        nginx: await measure(scenario, a, generator),
-        gateway: await measure(scenario, b, generator, ({ completed, tokens }) => {
-          sent.requests += completed
-          // A small request is for one token.
-          sent.tokens += scenario.unit === 'token' ? tokens : completed
-        }),
+        nginx: await measure(scenario, a, generator, options),
+        gateway: await measure(scenario, b, generator, { ...options, onResult }),
       })
     }
     const { lines, met } = reportScenario(scenario, pairs)

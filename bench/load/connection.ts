@@ -28,7 +28,8 @@ export async function openConnection(host: string, port: number): Promise<Connec
     const failed = handler
     handler = nobody
     socket.destroy()
-    if (!closing) failed.onFailure(reason)
+    // Who has its whole reply has not failed: a server may close a connection that idles.
+    if (!closing && !parser.ended) failed.onFailure(reason)
   }
   const socket: Socket = connect({
     host,

@@ -16,9 +16,8 @@ export interface Scenario {
   /** Greatest ratio of the gateway's CPU to nginx's; null: shown as information. */
   readonly goal: number | null
   readonly connections: number
-  /** Sent before each measurement and not counted. */
-  warmUp(headers: Readonly<Record<string, string>>): LoadOrder
-  load(headers: Readonly<Record<string, string>>): LoadOrder
+  /** The load of so many seconds, with a contender's headers. */
+  order(headers: Readonly<Record<string, string>>, seconds: number): LoadOrder
 }
 
 /** One run of a scenario through one contender. */
@@ -34,24 +33,31 @@ export interface Measurement {
   readonly besides: ReadonlyMap<string, number>
 }
 
+export interface MeasureOptions {
+  readonly seconds: number
+  /** Length of the same load that goes before and is not counted. */
+  readonly warmUpSeconds: number
+  /** Gets every result, that of the warm-up included. */
+  readonly onResult?: (result: LoadResult) => void
+}
+
 /** What is deferred (records to the analytics store) gets this long to happen before the CPU is read. */
 const SETTLE_MS = 1_000
 
 /**
  * Runs a scenario through a contender: warm-up, then the load with the CPU of the contender's processes read before
  * and after.
- * @param onResult gets every result, warm-up included
  * @throws when a request or stream was not as it should be
  */
 export async function measure(
   scenario: Scenario,
   contender: Contender,
   generator: LoadGenerator,
-  onResult: (result: LoadResult) => void = () => {},
+  { seconds, warmUpSeconds, onResult }: MeasureOptions,
 ): Promise<Measurement> {
-  const run = async (order: LoadOrder): Promise<LoadResult> => {
-    const result = await generator.run(order)
-    onResult(result)
+  const run = async (forSeconds: number): Promise<LoadResult> => {
+    const result = await generator.run(scenario.order(contender.headers, forSeconds))
+    onResult?.(result)
     if (result.failed === 0) return result
     throw new Error(
       `${scenario.name} through ${contender.name}: ${result.failed} of ${result.failed + result.completed} failed: ` +
@@ -59,11 +65,11 @@ export async function measure(
     )
   }
   await generator.open(contender.host, contender.port, scenario.connections)
-  await run(scenario.warmUp(contender.headers))
+  await run(warmUpSeconds)
   await sleep(SETTLE_MS)
   const machineBefore = readMachineTimes()
   const before = contender.cpuTimes()
-  const result = await run(scenario.load(contender.headers))
+  const result = await run(seconds)
   const machineBusy = busyShare(machineBefore, readMachineTimes())
   await sleep(SETTLE_MS)
   const used = cpuSince(contender, before)
