@@ -161,17 +161,25 @@ async function untilServed(baseUrl: string, key: string): Promise<void> {
   }
 }
 
+/** A setting from the environment; empty counts as unset. */
+function given(name: string): string | undefined {
+  const value = process.env[name]
+  return value === '' ? undefined : value
+}
+
 /** Settings that the caller gave, and the defaults of the demo. */
 async function demoSettings(adminToken: string): Promise<Record<string, string>> {
-  const given = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => SETTING_NAMES.includes(entry[0]) && entry[1] !== undefined,
-  )
+  const settings: Record<string, string> = {}
+  for (const name of SETTING_NAMES) {
+    const value = given(name)
+    if (value !== undefined) settings[name] = value
+  }
   return {
     HOST: '0.0.0.0',
     PORT: await freePort(8080),
     ADMIN_PORT: await freePort(9090),
     ADMIN_TOKEN: adminToken,
-    ...Object.fromEntries(given),
+    ...settings,
   }
 }
 
@@ -179,8 +187,8 @@ let serving = false
 
 async function demo(stop: AbortSignal): Promise<void> {
   print('Starting the gateway on embedded Postgres, ClickHouse and Redis, and three simulated GPU nodes …')
-  const adminToken = process.env['ADMIN_TOKEN'] ?? randomBytes(24).toString('base64url')
-  const dataDir = process.env['DATA_DIR']
+  const adminToken = given('ADMIN_TOKEN') ?? randomBytes(24).toString('base64url')
+  const dataDir = given('DATA_DIR')
   await using fleet = await startNodeFleet(
     `--count 3 --model ${MODEL} --ttft-ms 120 --itl-ms 25 --jitter 0.3`.split(' '),
   )

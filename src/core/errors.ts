@@ -24,11 +24,6 @@ export const ERRORS = {
     type: 'invalid_request_error',
     message: 'This capability is not available in this version.',
   },
-  bad_request: {
-    status: 400,
-    type: 'invalid_request_error',
-    message: 'The request could not be understood.',
-  },
   invalid_api_key: {
     status: 401,
     type: 'invalid_request_error',

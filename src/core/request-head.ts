@@ -23,6 +23,8 @@ export interface RequestHead {
   readonly streamOptions: StreamOptions | null
   /** `max_completion_tokens`, else `max_tokens`; null when neither is there. */
   readonly maxTokens: number | null
+  /** The field that it came from. */
+  readonly maxTokensField: 'max_tokens' | 'max_completion_tokens'
   readonly n: number
   /** Prompts of a completion request: a list of them is answered with `n` choices each. */
   readonly prompts: number
@@ -245,6 +247,7 @@ export function readRequestHead(body: Buffer): RequestHead {
     stream: head.stream,
     streamOptions: head.streamOptions,
     maxTokens: head.maxCompletionTokens ?? head.maxTokens,
+    maxTokensField: head.maxCompletionTokens === null ? 'max_tokens' : 'max_completion_tokens',
     n: head.n,
     prompts: head.prompts,
     user: head.user,

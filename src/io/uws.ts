@@ -138,15 +138,20 @@ export class HttpCall {
       if (name === 'transfer-encoding') framing ??= new GatewayError('length_required')
       else if (headers.has(name)) {
         if (name === 'content-length' || name === 'host') {
-          framing ??= new GatewayError('bad_request', { message: `The ${name} header stands twice.` })
+          framing ??= new GatewayError('invalid_parameter', {
+            param: name,
+            message: `The ${name} header stands twice.`,
+          })
         }
       } else headers.set(name, value)
     })
     const length = headers.get('content-length')
     this.contentLength = length === undefined ? -1 : /^\d{1,15}$/.test(length) ? Number(length) : NaN
     if (headers.get('host') === '' || Number.isNaN(this.contentLength)) {
-      framing ??= new GatewayError('bad_request', {
-        message: 'The host or content-length header is not valid.',
+      const param = headers.get('host') === '' ? 'host' : 'content-length'
+      framing ??= new GatewayError('invalid_parameter', {
+        param,
+        message: `The ${param} header is not valid.`,
       })
     }
     this.framingError = framing
@@ -184,6 +189,16 @@ export class HttpCall {
   /** The peer's address as text; '' once closed. */
   remoteAddress(): string {
     return this.#response === null ? '' : Buffer.from(this.#response.getRemoteAddressAsText()).toString()
+  }
+
+  /** @throws GatewayError `unknown_parameter` when there is a query: for routes that know no parameter */
+  refuseQuery(): void {
+    if (this.query === '') return
+    const param = this.query.split(/[=&]/, 1)[0] ?? ''
+    throw new GatewayError('unknown_parameter', {
+      param,
+      message: `Unknown query parameter: ${JSON.stringify(param.slice(0, 100))}.`,
+    })
   }
 
   /** Calls back when the client leaves before the reply has ended; at most once. */
@@ -233,7 +248,8 @@ export class HttpCall {
     const closing = !this.#bodyRead && (this.contentLength > 0 || this.framingError !== null)
     response.cork(() => {
       this.#writeHead(response, status, headers)
-      response.end(this.method === 'HEAD' ? '' : body, closing)
+      if (this.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), closing)
+      else response.end(body, closing)
     })
     // How much of it the kernel took is not said.
     if (body.length > SURELY_TAKEN_BYTES) this.#onSlowEnd()
@@ -388,7 +404,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     // HEAD is GET without the body, which `reply` leaves out.
     const handler = pattern.methods.get(call.method === 'HEAD' ? 'GET' : call.method)
     if (handler === undefined) {
-      const allow = [...pattern.methods.keys()].join(', ')
+      const declared = [...pattern.methods.keys()]
+      const allow = (declared.includes('GET') ? [...declared, 'HEAD'] : declared).join(', ')
       call.fail(new GatewayError('method_not_allowed', { headers: { allow } }))
       return
     }

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.js'
-import { readRequestHead } from '../core/request-head.js'
+import { readRequestHead, type RequestHead } from '../core/request-head.js'
 import { dropFields, fieldsToDrop } from '../core/request-edit.js'
 import type { KeyRole, ResolvedKey } from '../core/resolved-key.js'
 import type { SnapshotModel } from '../core/snapshot.js'
@@ -135,12 +135,13 @@ function admit(
   releaseBody: () => void,
 ): void {
   try {
+    call.refuseQuery()
     const bodyWaitMs = call.bodyWaitMs
     let bytes = body
     let head = readRequestHead(bytes)
     const route = deps.router.find(head.model)
     if (route === undefined) throw modelNotFound(head.model)
-    checkModel(key, route.model, head.maxTokens)
+    checkModel(key, route.model, head)
     const drop = fieldsToDrop(head, route.route.allowedBodyFields)
     if (drop.length > 0) {
       bytes = dropFields(bytes, drop)
@@ -180,12 +181,13 @@ export function mayUse(key: ResolvedKey, model: SnapshotModel): boolean {
   )
 }
 
-function checkModel(key: ResolvedKey, model: SnapshotModel, maxTokens: number | null): void {
+function checkModel(key: ResolvedKey, model: SnapshotModel, head: RequestHead): void {
   if (!mayUse(key, model)) throw new GatewayError('model_not_allowed', { param: 'model' })
+  const { maxTokens, maxTokensField: param } = head
   if (maxTokens !== null && maxTokens > model.contextLength) {
     throw new GatewayError('invalid_parameter', {
-      param: 'max_tokens',
-      message: `"max_tokens" is ${maxTokens}, more than the model's context length of ${model.contextLength} tokens.`,
+      param,
+      message: `"${param}" is ${maxTokens}, more than the model's context length of ${model.contextLength} tokens.`,
     })
   }
 }

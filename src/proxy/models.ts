@@ -6,6 +6,8 @@ import { mayUse, modelNotFound } from './inference.js'
 import type { KeyAuth } from './key-auth.js'
 import type { Router } from './routing.js'
 
+/** A GET needs no body; one that is announced all the same is bounded as everywhere. */
+const MAX_BODY_BYTES = 1024 * 1024
 const JSON_HEADERS = { 'content-type': 'application/json' }
 
 /** `/v1/models` and `/v1/models/{model}` in OpenAI's shape: what the key may use and has a node. */
@@ -39,7 +41,9 @@ function withKey(auth: KeyAuth, call: HttpCall, answer: (key: ResolvedKey) => un
   const authorization = call.header('authorization')
   const reply = (key: ResolvedKey) => {
     try {
+      if (call.contentLength > MAX_BODY_BYTES) throw new GatewayError('body_too_large')
       if (key.tenantStatus === 'suspended') throw new GatewayError('tenant_suspended')
+      call.refuseQuery()
       call.reply(200, JSON_HEADERS, JSON.stringify(answer(key)))
     } catch (error) {
       call.fail(error)

@@ -164,11 +164,11 @@ describe('bad input', () => {
       ['host: gateway', 'content-length: 5', 'host: other'],
       ['host:', 'content-length: 5'],
     ]) {
-      await refused({ framing, body: 'xxxxx' }, { code: 'bad_request', closes: true })
-      await refused({ framing, body: 'xxxxx', key: null }, { code: 'bad_request', closes: true })
+      await refused({ framing, body: 'xxxxx' }, { code: 'invalid_parameter', closes: true })
+      await refused({ framing, body: 'xxxxx', key: null }, { code: 'invalid_parameter', closes: true })
       await refused(
         { framing, body: 'xxxxx', path: '/v1/models', method: 'GET' },
-        { code: 'bad_request', closes: true },
+        { code: 'invalid_parameter', closes: true },
       )
     }
   })

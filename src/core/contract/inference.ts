@@ -32,7 +32,6 @@ const inference = {
   tag: 'Inference',
   roles: ['admin', 'developer'],
   errors: [
-    'bad_request',
     'model_not_allowed',
     'model_not_found',
     'length_required',

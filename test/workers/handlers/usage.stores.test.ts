@@ -84,7 +84,7 @@ test('usage is summed in a range, by model and in all, for the caller alone', as
       { ...ONE, ...at('2026-05-02T12:00:01Z'), status: 499, errorCode: 'client_closed', clientAbort: true },
     ],
     [small, { ...ONE, ...at('2026-05-02T12:00:02Z'), status: 200, errorCode: 'idle_timeout' }],
-    [small, { ...ONE, ...at('2026-05-02T12:00:03Z'), status: 400, errorCode: 'bad_request' }],
+    [small, { ...ONE, ...at('2026-05-02T12:00:03Z'), status: 400, errorCode: 'invalid_parameter' }],
     [{}, { ...ONE, ...at('2026-04-30T23:59:59.999Z') }],
     [{}, { ...ONE, ...at('2026-05-03T00:00:00Z') }],
     [{ tenantId: numberedId(99) }, { ...ONE, ...at('2026-05-02T00:00:00Z') }],
