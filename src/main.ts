@@ -113,7 +113,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   const readiness = async (): Promise<Readiness> => {
     const parts: Record<string, string> = {}
     await postgres.query('SELECT 1').catch(() => (parts['database'] = 'does not answer'))
-    if (redis !== null && redis.status !== 'ready') parts['cache'] = 'does not answer'
+    await redis?.ping().catch(() => (parts['cache'] = 'does not answer'))
     if (draining) return { status: 'draining', parts }
     return { status: Object.keys(parts).length > 0 ? 'degraded' : 'ready', parts }
   }

@@ -48,6 +48,8 @@ const UNKNOWN_FOR_MS = 5_000
 /** Look-ups in Postgres at once; a flood of made-up keys queues behind these and is then refused. */
 const MOST_LOOKUPS = 16
 const MOST_WAITING = 1_000
+/** A Postgres that hangs must not hold a request longer; its connection is given up later. */
+const LOOKUP_MS = 1_500
 /** After a failed look-up the next ones fail at once for this long, instead of each waiting for a time-out. */
 const FAILED_FOR_MS = 500
 
@@ -111,7 +113,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
   async function fromPostgres(id: string): Promise<ResolvedKey | null> {
     if (now() < failedUntil) throw new GatewayError('auth_unavailable')
     try {
-      const key = await findKey(Buffer.from(id, 'hex'))
+      const key = await within(LOOKUP_MS, findKey(Buffer.from(id, 'hex')))
       onLookup('postgres', key === null ? 'miss' : 'hit')
       if (key !== null) shared?.set(id, key)
       return key
@@ -174,5 +176,20 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       for (const map of [keys, unknown, keyFloors, tenantFloors]) map.clear()
       floorOfAll = version
     },
+  }
+}
+
+/** @throws when the promise is not settled in time */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer within ${ms} ms`))
+    }, ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -183,15 +183,16 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   })
   mountModels(app, auth, router)
 
-  const readiness = (): Readiness => {
+  const readiness = async (): Promise<Readiness> => {
     const wrong: Record<string, string> = {}
     if (router.version < 0) wrong['snapshot'] = 'none has been loaded'
     if (!spool.writable) wrong['spool'] = 'the disk refuses writes'
     if (draining) return { status: 'draining', parts: wrong }
     if (Object.keys(wrong).length > 0) return { status: 'unready', parts: wrong }
     if (now() - feed.currentAt > 5_000) wrong['database'] = 'does not answer'
-    if (redis !== null && redis.status !== 'ready') wrong['cache'] = 'does not answer'
-    if (metrics.spoolOldest.value > 30) wrong['analytics'] = 'usage is waiting in the spool'
+    // Asked, since a Redis that hangs keeps its connection.
+    await redis?.ping().catch(() => (wrong['cache'] = 'does not answer'))
+    if (metrics.spoolOldest.value > 10) wrong['analytics'] = 'usage is waiting in the spool'
     return { status: Object.keys(wrong).length > 0 ? 'degraded' : 'ready', parts: wrong }
   }
   mountPlatformRoutes(app, { readiness })

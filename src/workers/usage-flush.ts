@@ -30,7 +30,7 @@ export interface UsageFlusherOptions {
   readonly now: () => number
   /** Time between looks at the spool. */
   readonly intervalMs?: number
-  /** Heard after each look and each failed insert. */
+  /** Heard after each look and each failed insert, and every second while an insert takes its time. */
   readonly onBacklog?: (backlog: UsageBacklog) => void
 }
 
@@ -44,6 +44,7 @@ export interface UsageFlusher extends AsyncDisposable {
 
 const INTERVAL_MS = 400
 const DRAIN_MS = 10_000
+const REPORT_MS = 1_000
 const FIRST_BACKOFF_MS = 200
 const LONGEST_BACKOFF_MS = 15_000
 const LONGEST_DRAIN_BACKOFF_MS = 500
@@ -142,6 +143,10 @@ class Flusher {
   /** Sends one batch until it is acknowledged, refused, or the deadline has passed. */
   async #send(batch: UsageBatch): Promise<void> {
     this.#rowsInFlight = batch.rows
+    // An insert that hangs is told of as well.
+    const reporting = setInterval(() => {
+      this.#report()
+    }, REPORT_MS)
     try {
       for (let attempt = 0; ; attempt++) {
         // The client does not look at a signal that was aborted before.
@@ -159,6 +164,7 @@ class Flusher {
         }
       }
     } finally {
+      clearInterval(reporting)
       this.#rowsInFlight = 0
     }
   }
