@@ -130,7 +130,8 @@ export class HttpCall {
     this.#onSlowEnd = onSlowEnd
     this.method = request.getCaseSensitiveMethod()
     this.path = path
-    this.query = request.getQuery()
+    // Its types do not say so, but without a query it is undefined.
+    this.query = (request.getQuery() as string | undefined) ?? ''
     this.params = params
     const headers = new Map<string, string>()
     let framing: GatewayError | null = null
