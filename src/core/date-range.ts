@@ -70,8 +70,9 @@ function defaultStart(end: string): string {
     : new Date(Date.parse(end) - DEFAULT_DAYS * DAY_MS).toISOString()
 }
 
+/** The day after the year 9999 has more digits, `+010000-01-01`, which Date reads as well. */
 function addDays(date: string, days: number): string {
-  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
+  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().replace(/T.*/, '')
 }
 
 /** The calendar date in a time zone. */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { createModel } from '../../src/core/contract/models.js'
+import { createModel, listModels, patchModel } from '../../src/core/contract/models.js'
 import { registerNode } from '../../src/core/contract/nodes.js'
 import { putRoute } from '../../src/core/contract/routes.js'
-import { createTenant, patchTenant } from '../../src/core/contract/tenants.js'
+import { createTenant, listTenants, patchTenant } from '../../src/core/contract/tenants.js'
+import { getUsage } from '../../src/core/contract/usage.js'
 import { parseBy, parseJsonBody, parseQuery } from '../../src/core/contract/validate.js'
 import type { z } from 'zod'
 import { GatewayError } from '../../src/core/errors.js'
@@ -48,7 +49,7 @@ test('a body is one JSON object in UTF-8, nested at most 32 deep', () => {
   })
 })
 
-test('whatever bytes come, a body is an object or invalid_json', () => {
+test('whatever bytes come, a body is an object or refused', () => {
   const bytes = fc.oneof(
     fc.uint8Array(),
     fc.json().map((text) => Buffer.from(text)),
@@ -58,7 +59,7 @@ test('whatever bytes come, a body is an object or invalid_json', () => {
       try {
         assert.equal(typeof parseJsonBody(body), 'object')
       } catch (error) {
-        assert.ok(error instanceof GatewayError && error.code === 'invalid_json')
+        assert.ok(error instanceof GatewayError && ['invalid_json', 'unknown_parameter'].includes(error.code))
       }
     }),
   )
@@ -95,6 +96,89 @@ test('a wrong or missing field is named with its place', () => {
   )
   assert.equal(parsed(registerNode.body, { ...node, api_key: 'a\r\nb: c' }).param, 'api_key')
   assert.equal(parsed(createModel.body, { ...model, aliases: ['a', 'a'] }).param, 'aliases')
+})
+
+test('a field __proto__ is unknown at any depth, however it is written', () => {
+  const bodies: [string, string][] = [
+    ['{"__proto__":{"x":1}}', '__proto__'],
+    ['{"node_weights":{"__proto__":1}}', 'node_weights.__proto__'],
+    ['{"metadata":{"a":[0,{"\\u005f_proto__":null}]}}', 'metadata.a[1].__proto__'],
+  ]
+  for (const [body, param] of bodies) {
+    assert.deepEqual(
+      refusal(() => json(body)),
+      { code: 'unknown_parameter', param },
+    )
+  }
+  assert.deepEqual(json('{"a":"__proto__"}'), { a: '__proto__' })
+})
+
+test('metadata holds what comes back as it was sent, and nothing else', () => {
+  const invalid = { code: 'invalid_parameter', param: 'metadata' }
+  for (const text of [
+    '{"a":"\\ud800"}',
+    '{"\\udc00":1}',
+    '{"a":{"\\ud800":1}}',
+    '{"a":["x\\u0000"]}',
+    '{"\\u0000":1}',
+    '{"a":1e400}',
+    '{"a":[-1e400]}',
+    '{"a":12345678901234567890}',
+    '{"a":9007199254740993}',
+  ]) {
+    assert.deepEqual(parsed(createModel.body, { ...model, metadata: json(text) }), invalid, text)
+    assert.deepEqual(parsed(patchModel.body, { metadata: json(text) }), invalid, text)
+  }
+  const kept = json('{"a":"\\ud83d\\ude00","b":[9007199254740991,-0.1,1e-7,null,true],"":{"é":""}}')
+  assert.deepEqual(parseBy(patchModel.body, { metadata: kept }), { metadata: kept })
+})
+
+test('a name is not blank', () => {
+  for (const name of ['', ' ', '\u00a0\u2003', '\u200b', '\u3000 \ufeff']) {
+    assert.deepEqual(parsed(createTenant.body, { ...tenant, name }), {
+      code: 'invalid_parameter',
+      param: 'name',
+    })
+  }
+  parseBy(createTenant.body, { ...tenant, name: ' 名 ' })
+})
+
+test('a node has no name that is a path of its own', () => {
+  for (const cluster_name of ['launch', 'launch-status']) {
+    assert.deepEqual(parsed(registerNode.body, { ...node, cluster_name }), {
+      code: 'invalid_parameter',
+      param: 'cluster_name',
+    })
+  }
+  parseBy(registerNode.body, { ...node, cluster_name: 'launch-1' })
+})
+
+test('a number in a query is of digits alone', () => {
+  const bad = ['', ' 1', '0x10', '1e1', '+1', '-1', '1.', '.5', 'Infinity', '٣', '9'.repeat(400)]
+  for (const value of bad) {
+    for (const name of ['limit', 'offset']) {
+      const refused = parsed(listTenants.query, { [name]: value })
+      assert.deepEqual(refused, { code: 'invalid_parameter', param: name }, value)
+    }
+    for (const name of ['min_vram', 'max_vram']) {
+      const refused = parsed(listModels.query, { [name]: value })
+      assert.deepEqual(refused, { code: 'invalid_parameter', param: name }, value)
+    }
+  }
+  assert.equal(parsed(listTenants.query, { limit: '1.5' }).param, 'limit')
+  assert.deepEqual(parseBy(listTenants.query, { limit: '7' }), { limit: 7, offset: 0 })
+  const vram = parseBy(listModels.query, { min_vram: '0', max_vram: '12.5' })
+  assert.deepEqual([vram.min_vram, vram.max_vram], [0, 12.5])
+})
+
+test('a date of usage is of 1970 or later', () => {
+  for (const date of ['0000-01-01', '1969-12-31', '1969-12-31T23:59:59Z']) {
+    for (const name of ['start_date', 'end_date']) {
+      const refused = parsed(getUsage.query, { [name]: date })
+      assert.deepEqual(refused, { code: 'invalid_parameter', param: name }, date)
+    }
+  }
+  parseBy(getUsage.query, { start_date: '1970-01-01', end_date: '9999-12-31' })
 })
 
 test('a field of a capability that is not there yet is not_supported, its neutral value is accepted', () => {
@@ -146,6 +230,30 @@ test('a query parameter stands once', () => {
     refusal(() => parseQuery('a=1&a=2')),
     { code: 'invalid_parameter', param: 'a' },
   )
+  for (const [query, param] of [
+    ['search=a%zz', 'search'],
+    ['search=%ff', 'search'],
+    ['search=%ED%A0%80', 'search'],
+    ['a=1&search=%', 'search'],
+    ['%zz=1', null],
+  ] as const) {
+    assert.deepEqual(
+      refusal(() => parseQuery(query)),
+      { code: 'invalid_parameter', param },
+      query,
+    )
+  }
   const proto = parseQuery('__proto__=1')
   assert.equal(parsed(patchTenant.body, proto).code, 'unknown_parameter')
+})
+
+test('a query that is well formed is read as a browser would', () => {
+  const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('=', '&', '+', ' ', '%', '?', ''))
+  fc.assert(
+    fc.property(fc.dictionary(text, text), (values) => {
+      const query = new URLSearchParams(values).toString()
+      assert.deepEqual(Object.entries(parseQuery(query)), Object.entries(values))
+    }),
+  )
+  assert.deepEqual(parseQuery('&a&b=1=2&'), { a: '', b: '1=2' })
 })

@@ -71,6 +71,11 @@ test('a start after the end and a range of more than 366 days are refused by nam
   assert.doesNotThrow(() => dateRange(year, NOW))
 })
 
+test('the last day that four digits can name has an end', () => {
+  const day = { start_date: '9999-12-31', end_date: '9999-12-31' }
+  assert.deepEqual(iso(day), ['9999-12-31T00:00:00.000Z', '+010000-01-01T00:00:00.000Z'])
+})
+
 test('every day of every zone begins where its calendar says', () => {
   const zones = [
     'UTC',

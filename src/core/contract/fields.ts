@@ -12,13 +12,28 @@ export const Timestamp = z.iso.datetime()
 /** As bodies may give it. */
 export const TimestampInput = z.iso.datetime({ offset: true })
 
-/** Text of 1 to `max` characters without control characters (a NUL can not be stored, the others not be shown). */
+/**
+ * Text of 1 to `max` characters, one of them visible, without control characters (a NUL can not be stored, the others
+ * not be shown).
+ */
 export function text(max: number) {
   return z
     .string()
     .min(1)
     .max(max)
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'control characters are not allowed')
+    .regex(/[^\s\p{Cf}]/u, 'it must not be blank')
+}
+
+/**
+ * A number in a query, of digits alone: neither the empty text nor hexadecimal or exponents, which JavaScript takes
+ * for numbers too.
+ */
+export function inQuery(schema: z.ZodNumber) {
+  return z.preprocess(
+    (text) => (typeof text === 'string' && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text),
+    schema,
+  )
 }
 
 /** A lower-case name that can stand in a path. */
@@ -77,8 +92,8 @@ export function changesOf<S extends z.ZodRawShape>(shape: S) {
 
 /** Query parameters of every paginated list. */
 export const page = {
-  limit: z.coerce.number().int().min(1).max(200).default(50),
-  offset: z.coerce.number().int().min(0).max(1_000_000_000).default(0),
+  limit: inQuery(z.number().int().min(1).max(200)).default(50),
+  offset: inQuery(z.number().int().min(0).max(1_000_000_000)).default(0),
 }
 
 /** `{"data": [...], "pagination": {...}}` */

@@ -1,10 +1,43 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
-import { changesOf, Deleted, Dollars, listOf, ModelName, page, text, Timestamp, Uuid } from './fields.js'
+import {
+  changesOf,
+  Deleted,
+  Dollars,
+  inQuery,
+  listOf,
+  ModelName,
+  page,
+  text,
+  Timestamp,
+  Uuid,
+} from './fields.js'
 
 export const ModelKind = z.enum(['chat', 'completion', 'embedding'])
 export const ModelStatus = z.enum(['active', 'deprecated', 'beta'])
-const Metadata = z.record(z.string().max(200), z.unknown())
+const Metadata = z.record(z.string().max(200), z.unknown()).superRefine((metadata, context) => {
+  const message = unstorable(metadata)
+  if (message !== null) context.addIssue({ code: 'custom', message })
+})
+
+/** What of some JSON would not come back from the database as it was sent; null: nothing. Bodies nest 32 deep at most. */
+function unstorable(value: unknown): string | null {
+  if (typeof value === 'string') {
+    return value.isWellFormed() && !value.includes('\0')
+      ? null
+      : 'a text holds a character that cannot be stored'
+  }
+  if (typeof value === 'number') {
+    const exact = Number.isInteger(value) ? Number.isSafeInteger(value) : Number.isFinite(value)
+    return exact ? null : 'a number is too large to be kept exactly'
+  }
+  if (typeof value !== 'object' || value === null) return null
+  for (const [key, inner] of Object.entries(value)) {
+    const problem = unstorable(key) ?? unstorable(inner)
+    if (problem !== null) return problem
+  }
+  return null
+}
 
 export const Model = z
   .object({
@@ -64,8 +97,8 @@ export const listModels = endpoint({
     family: text(200).optional(),
     type: ModelKind.optional(),
     status: ModelStatus.optional(),
-    min_vram: z.coerce.number().min(0).optional(),
-    max_vram: z.coerce.number().min(0).optional(),
+    min_vram: inQuery(z.number().min(0)).optional(),
+    max_vram: inQuery(z.number().min(0)).optional(),
     search: text(200).optional().meta({ description: 'Part of a name, alias or family, in any case.' }),
   }),
   reply: { 200: listOf(Model) },

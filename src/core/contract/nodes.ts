@@ -55,6 +55,9 @@ const EndpointUrl = z
     examples: ['http://10.0.0.7:8000'],
   })
 
+/** Names that could not be reached: under /admin/nodes they are, or will be, paths of their own. */
+const RESERVED = new Set(['launch', 'launch-status'])
+
 const tag = 'Nodes'
 const params = z.strictObject({ cluster_name: Slug })
 
@@ -84,7 +87,7 @@ export const registerNode = endpoint({
   tag,
   summary: 'Registers an inference server that already runs; it takes traffic within a second',
   body: z.strictObject({
-    cluster_name: Slug,
+    cluster_name: Slug.refine((name) => !RESERVED.has(name), 'this name is reserved'),
     model_name: ModelName.meta({ description: 'Name or alias of a model.' }),
     endpoint_url: EndpointUrl,
     upstream_model: text(200)

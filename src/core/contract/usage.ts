@@ -12,6 +12,7 @@ const DateInput = z
     (text) => Day.safeParse(text).success || Moment.safeParse(text).success,
     'expected YYYY-MM-DD, or an RFC 3339 time with its offset',
   )
+  .refine((text) => Number(text.slice(0, 4)) >= 1970, 'expected a year from 1970 on')
 
 const usageQuery = z.strictObject({
   start_date: DateInput.optional().meta({

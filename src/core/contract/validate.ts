@@ -6,7 +6,8 @@ const MAX_DEPTH = 32
 
 /**
  * A JSON object out of a body's bytes; an empty body is the empty object.
- * @throws GatewayError invalid_json for anything but one JSON object in UTF-8, nested at most 32 deep
+ * @throws GatewayError invalid_json for anything but one JSON object in UTF-8, nested at most 32 deep;
+ *   unknown_parameter for a field `__proto__` at any depth, which schemas of free names would pass over in silence
  */
 export function parseJsonBody(bytes: Uint8Array): object {
   if (bytes.length === 0) return {}
@@ -24,7 +25,20 @@ export function parseJsonBody(bytes: Uint8Array): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new GatewayError('invalid_json', { message: 'The request body must be a JSON object.' })
   }
+  const proto = pathOfProto(value, [])
+  if (proto !== null) throw unknownParameter(proto)
   return value
+}
+
+function pathOfProto(value: unknown, path: readonly PropertyKey[]): readonly PropertyKey[] | null {
+  if (typeof value !== 'object' || value === null) return null
+  for (const [key, inner] of Object.entries(value)) {
+    const place = [...path, Array.isArray(value) ? Number(key) : key]
+    if (key === '__proto__') return place
+    const found = pathOfProto(inner, place)
+    if (found !== null) return found
+  }
+  return null
 }
 
 /** The deepest nesting of brackets outside strings; judged before the parse, so that no recursion meets it. */
@@ -45,12 +59,16 @@ function depthOf(bytes: Uint8Array): number {
 }
 
 /**
- * A query string as a record.
- * @throws GatewayError invalid_parameter for a parameter that stands twice
+ * A query string as a record; as URLSearchParams reads it, but strictly.
+ * @throws GatewayError invalid_parameter for a parameter that stands twice, and for escapes that are no UTF-8
  */
 export function parseQuery(query: string): Record<string, string> {
   const values = new Map<string, string>()
-  for (const [name, value] of new URLSearchParams(query)) {
+  for (const pair of query.split('&')) {
+    if (pair === '') continue
+    const [encodedName = '', ...rest] = pair.split('=')
+    const name = unescaped(encodedName, null)
+    const value = unescaped(rest.join('='), name)
     if (values.has(name)) {
       throw new GatewayError('invalid_parameter', {
         param: name,
@@ -60,6 +78,17 @@ export function parseQuery(query: string): Record<string, string> {
     values.set(name, value)
   }
   return Object.fromEntries(values)
+}
+
+function unescaped(text: string, param: string | null): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new GatewayError('invalid_parameter', {
+      ...(param !== null && { param }),
+      message: 'The query holds a percent escape that is not valid UTF-8.',
+    })
+  }
 }
 
 /**
@@ -78,8 +107,7 @@ export function parseBy<S extends z.ZodType>(schema: S, input: unknown): z.outpu
 function errorOf(issue: z.core.$ZodIssue, input: unknown): GatewayError {
   const path = pathText(issue.path)
   if (issue.code === 'unrecognized_keys') {
-    const param = pathText([...issue.path, issue.keys[0] ?? ''])
-    return new GatewayError('unknown_parameter', { param, message: `Unknown parameter: '${param}'.` })
+    return unknownParameter([...issue.path, issue.keys[0] ?? ''])
   }
   const named = path === '' ? {} : { param: path }
   if (issue.code === 'custom' && issue.params?.['code'] === 'not_supported') {
@@ -96,6 +124,11 @@ function errorOf(issue: z.core.$ZodIssue, input: unknown): GatewayError {
   }
   const message = path === '' ? `Invalid body: ${issue.message}.` : `Invalid '${path}': ${issue.message}.`
   return new GatewayError('invalid_parameter', { ...named, message })
+}
+
+function unknownParameter(path: readonly PropertyKey[]): GatewayError {
+  const param = pathText(path)
+  return new GatewayError('unknown_parameter', { param, message: `Unknown parameter: '${param}'.` })
 }
 
 /** `health_check.interval_seconds`, `aliases[2]` */

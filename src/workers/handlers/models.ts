@@ -84,15 +84,29 @@ function columns(id: string, model: ModelFields): unknown[] {
   ]
 }
 
-/** Gives the model exactly these names. @throws GatewayError already_exists with the field whose name is taken */
-async function setNames(db: Queryable, id: string, { name, aliases }: ModelFields): Promise<void> {
+/**
+ * Gives the model exactly these names.
+ * @throws GatewayError already_exists with the field whose name is taken by another model, invalid_parameter with
+ *   the field that gives the model the same name twice
+ */
+async function setNames(
+  db: Queryable,
+  id: string,
+  { name, aliases }: ModelFields,
+  sent: ModelChange['body'],
+): Promise<void> {
+  if (aliases.includes(name)) {
+    throw new GatewayError('invalid_parameter', {
+      param: sent.aliases === undefined ? 'name' : `aliases[${aliases.indexOf(name)}]`,
+      message: `'${name}' is given as the model's name and as its alias.`,
+    })
+  }
   await db.query(DELETE_NAMES, [id])
   const [taken] = await rowsOf(db, BY_NAMES, z.object({ name: z.string() }), [[name, ...aliases]])
-  const twice = aliases.includes(name) ? name : undefined
-  const clash = taken?.name ?? twice
-  if (clash !== undefined) {
-    const param = taken?.name === name ? 'name' : `aliases[${aliases.indexOf(clash)}]`
-    throw new GatewayError('already_exists', { param, message: `The name '${clash}' is taken by a model.` })
+  if (taken !== undefined) {
+    const param = taken.name === name ? 'name' : `aliases[${aliases.indexOf(taken.name)}]`
+    const message = `The name '${taken.name}' is taken by a model.`
+    throw new GatewayError('already_exists', { param, message })
   }
   await db.query(INSERT_NAMES, [id, name, aliases])
 }
@@ -137,7 +151,7 @@ async function change({ params: { id }, body }: ModelChange, context: HandlerCon
   const before = shown(await lock(db, id))
   const wanted = merged(before, body)
   await db.query(UPDATE, columns(id, wanted))
-  if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted)
+  if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted, body)
   const after = shown(await theRowOf(db, GET, ModelRow, [id]))
   await audit(context, { action: 'model.update', targetType: 'model', targetId: id, before, after })
   return after
@@ -162,7 +176,7 @@ export const modelsHandlers: readonly Handler[] = [
     const { db } = context
     const id = uuidv7()
     await db.query(INSERT, columns(id, body))
-    await setNames(db, id, body)
+    await setNames(db, id, body, body)
     const after = shown(await theRowOf(db, GET, ModelRow, [id]))
     await audit(context, { action: 'model.create', targetType: 'model', targetId: id, before: null, after })
     return after

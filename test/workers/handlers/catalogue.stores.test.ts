@@ -46,17 +46,32 @@ test('names and aliases share one uniqueness', async () => {
     const reply = await port.send('POST', '/admin/models', modelBody(body))
     assert.deepEqual([reply.status, reply.body['error']?.['code']], [409, 'already_exists'])
   }
-  assert.equal(
-    (await port.send('POST', '/admin/models', modelBody({ name: 'y', aliases: ['y'] }))).status,
-    409,
-  )
+  const own = await port.send('POST', '/admin/models', modelBody({ name: 'y', aliases: ['y'] }))
+  assert.deepEqual(refusal(own), [400, 'invalid_parameter', 'aliases[0]'])
   // A model may swap its name with its own alias, and a deleted one's names are free again.
   const path = `/admin/models/${first.body['id']}`
+  const renamed = await port.send('PATCH', path, { name: 'uno' })
+  assert.deepEqual(refusal(renamed), [400, 'invalid_parameter', 'name'])
   assert.equal((await port.send('PUT', path, { name: 'uno', aliases: ['one'] })).status, 200)
   assert.equal((await port.send('DELETE', path)).status, 200)
   assert.equal((await port.send('DELETE', path)).status, 404)
   assert.equal((await port.send('GET', path)).status, 404)
   assert.equal((await port.send('POST', '/admin/models', modelBody({ name: 'one' }))).status, 201)
+})
+
+test('metadata that could not be stored as it is, is refused by name and leaves what was there', async () => {
+  await using port = await startContractPort()
+  const created = await port.send('POST', '/admin/models', modelBody({ metadata: { a: 1 } }))
+  const path = `/admin/models/${created.body['id']}`
+  for (const metadata of ['{"a":"\\ud800"}', '{"\\ud800":1}', '{"a":"\\u0000"}', '{"a":1e400}']) {
+    const changed = await port.send('PATCH', path, `{"metadata":${metadata}}`)
+    assert.deepEqual(refusal(changed), [400, 'invalid_parameter', 'metadata'], metadata)
+    const body = JSON.stringify(modelBody()).replace(/}$/, `,"metadata":${metadata}}`)
+    const model = await port.send('POST', '/admin/models', body)
+    assert.deepEqual(refusal(model), [400, 'invalid_parameter', 'metadata'], metadata)
+  }
+  assert.deepEqual((await port.send('GET', path)).body['metadata'], { a: 1 })
+  assert.deepEqual(port.failures, [])
 })
 
 test('models are found by every filter', async () => {
