@@ -29,6 +29,8 @@ export interface HttpApp {
    * @returns the port
    */
   listen(host: string, port: number): Promise<number>
+  /** Requests that have come and whose reply has not ended. */
+  readonly openCalls: number
   /**
    * `performance.now()` when a reply last ended while its client was slow; -Infinity before. uWebSockets.js goes on
    * sending the rest of such a reply, and does not say when it has.
@@ -110,6 +112,7 @@ export class HttpCall {
   readonly #headers: ReadonlyMap<string, string>
   readonly #reportError: HttpAppOptions['onError']
   readonly #onSlowEnd: () => void
+  readonly #onClose: () => void
   #bodyRead = false
   #onAbort: (() => void) | null = null
   #aborted = false
@@ -124,14 +127,16 @@ export class HttpCall {
     params: Readonly<Record<string, string>>,
     onError: HttpAppOptions['onError'],
     onSlowEnd: () => void,
+    onClose: () => void,
   ) {
     this.#response = response
     this.#reportError = onError
     this.#onSlowEnd = onSlowEnd
+    this.#onClose = onClose
     this.method = request.getCaseSensitiveMethod()
     this.path = path
     // Its types do not say so, but without a query it is undefined.
-    this.query = (request.getQuery() as string | undefined) ?? ''
+    this.query = request.getQuery() ?? ''
     this.params = params
     const headers = new Map<string, string>()
     let framing: GatewayError | null = null
@@ -158,7 +163,7 @@ export class HttpCall {
     this.framingError = framing
     this.#headers = headers
     response.onAborted(() => {
-      this.#response = null
+      this.#closed()
       this.#aborted = true
       this.#onAbort?.()
     })
@@ -209,33 +214,37 @@ export class HttpCall {
 
   /**
    * Reads the whole body, which must be begun in the handler's own turn. `deliver` gets a copy that may be kept.
-   * A body longer than `mostBytes` is not kept, and `deliver` gets null at once.
+   * A body longer than `mostBytes` is not kept, and `deliver` gets null at once. `take` is asked for each part as it
+   * comes; when it says no, what was kept is dropped, and `deliver` gets null.
    */
-  readBody(mostBytes: number, deliver: (body: Buffer | null) => void): void {
-    const declared = Math.max(0, this.contentLength)
-    const tooLarge = declared > mostBytes
+  readBody(
+    mostBytes: number,
+    deliver: (body: Buffer | null) => void,
+    take: (bytes: number) => boolean = () => true,
+  ): void {
+    let wanted = Math.max(0, this.contentLength) <= mostBytes
     const from = performance.now()
     let parts: Buffer[] = []
-    let length = 0
     this.#response?.onData((bytes, last) => {
-      if (tooLarge) return
-      if (last) {
-        this.#bodyRead = true
-        this.bodyWaitMs = performance.now() - from
-      }
-      const part = Buffer.from(new Uint8Array(bytes))
-      if (last && parts.length === 0) {
-        deliver(part)
+      if (!wanted) return
+      if (!take(bytes.byteLength)) {
+        wanted = false
+        parts = []
+        deliver(null)
         return
       }
-      parts.push(part)
-      length += part.length
-      if (last) {
-        deliver(Buffer.concat(parts, length))
-        parts = []
+      const part = Buffer.from(new Uint8Array(bytes))
+      if (!last) {
+        parts.push(part)
+        return
       }
+      this.#bodyRead = true
+      this.bodyWaitMs = performance.now() - from
+      const body = parts.length === 0 ? part : Buffer.concat([...parts, part])
+      parts = []
+      deliver(body)
     })
-    if (tooLarge) deliver(null)
+    if (!wanted) deliver(null)
   }
 
   /**
@@ -245,7 +254,7 @@ export class HttpCall {
   reply(status: number, headers: Headers, body: string | Buffer): void {
     const response = this.#response
     if (response === null) return
-    this.#response = null
+    this.#closed()
     const closing = !this.#bodyRead && (this.contentLength > 0 || this.framingError !== null)
     response.cork(() => {
       this.#writeHead(response, status, headers)
@@ -304,7 +313,7 @@ export class HttpCall {
   end(last: Buffer | string): void {
     const response = this.#response
     if (response === null) return
-    this.#response = null
+    this.#closed()
     response.cork(() => {
       if (last.length > 0) this.#written = response.write(last)
       response.end()
@@ -319,7 +328,7 @@ export class HttpCall {
   cut(): void {
     const response = this.#response
     if (response === null) return
-    this.#response = null
+    this.#closed()
     this.#onAbort = null
     response.close()
   }
@@ -333,6 +342,11 @@ export class HttpCall {
       callback()
       return true
     })
+  }
+
+  #closed(): void {
+    this.#response = null
+    this.#onClose()
   }
 
   #writeHead(response: HttpResponse, status: number, headers: Headers): void {
@@ -380,6 +394,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const patterns: Pattern[] = []
   let listener: us_listen_socket | null = null
   let lastSlowEnd = -Infinity
+  let openCalls = 0
+  const onClose = () => {
+    openCalls--
+  }
   const onSlowEnd = () => {
     lastSlowEnd = performance.now()
   }
@@ -397,7 +415,16 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         break
       }
     }
-    const call = new HttpCall(response, request, path, params ?? NO_PARAMS, options.onError, onSlowEnd)
+    openCalls++
+    const call = new HttpCall(
+      response,
+      request,
+      path,
+      params ?? NO_PARAMS,
+      options.onError,
+      onSlowEnd,
+      onClose,
+    )
     if (pattern === undefined) {
       call.fail(new GatewayError('not_found'))
       return
@@ -422,6 +449,9 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   })
 
   return {
+    get openCalls() {
+      return openCalls
+    },
     get lastSlowEnd() {
       return lastSlowEnd
     },
