@@ -64,7 +64,8 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
   for (const [status, schema] of Object.entries(endpoint.reply)) {
     const content: Json = { [contentType]: { schema: schemaOf(schema, 'output', schemas) } }
     if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
-    responses[status] = { description: 'Success', headers: REPLY_HEADERS, content }
+    const title = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
+    responses[status] = { description: title, headers: REPLY_HEADERS, content }
   }
   const errors = errorsOf(endpoint)
   for (const status of new Set(errors.map((code) => ERRORS[code].status))) {
@@ -89,7 +90,8 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
     ],
     ...(body !== undefined && {
       requestBody: {
-        required: true,
+        // No body is the empty object.
+        required: !body.safeParse({}).success,
         content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } },
       },
     }),
@@ -146,7 +148,12 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output', schemas: Json): Jso
   for (const [name, definition] of Object.entries(
     z.record(z.string(), z.looseObject({})).parse($defs ?? {}),
   )) {
-    schemas[name] = bare(definition)
+    const component = bare(definition)
+    const other = schemas[name]
+    if (other !== undefined && JSON.stringify(other) !== JSON.stringify(component)) {
+      throw new Error(`two schemas have the id ${name}`)
+    }
+    schemas[name] = component
   }
   // A schema with an id has been moved to the definitions, and the root only refers to it.
   return bare(root)

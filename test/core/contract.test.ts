@@ -11,14 +11,18 @@ import {
 } from '../../src/core/contract/contract.js'
 import type { DocumentedEndpoint } from '../../src/core/contract/endpoint.js'
 import { ERRORS } from '../../src/core/errors.js'
+import { getUsage } from '../../src/core/contract/usage.js'
 import { errorsOf, openApiDocument } from '../../src/core/openapi.js'
 import { packageRoot } from '../../src/io/package-root.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
 
 const Operation = z.looseObject({
   operationId: z.string(),
-  parameters: z.array(z.looseObject({ name: z.string(), in: z.string(), required: z.boolean() })),
-  responses: z.record(z.string(), z.looseObject({ description: z.string() })),
+  parameters: z.array(
+    z.looseObject({ name: z.string(), in: z.string(), required: z.boolean(), schema: z.unknown() }),
+  ),
+  requestBody: z.looseObject({ required: z.boolean() }).optional(),
+  responses: z.record(z.string(), z.looseObject({ description: z.string(), content: z.unknown() })),
   security: z.array(z.record(z.string(), z.array(z.string()))),
 })
 const Document = z.looseObject({
@@ -99,6 +103,43 @@ test('the tenant port documents no admin endpoint', () => {
   const document = documentOf(tenantPortDocumented)
   assert.ok(Object.keys(document.paths).every((path) => !path.startsWith('/admin')))
   assert.deepEqual(Object.keys(document.components.securitySchemes), ['ApiKey'])
+})
+
+test('each of two schemas has a name of its own, and two of one name are refused', () => {
+  const { paths, components } = documentOf(tenantPortDocumented)
+  assert.match(JSON.stringify(components.schemas['Usage']), /"total_cost_usd"/)
+  assert.match(JSON.stringify(components.schemas['TokenUsage']), /"prompt_tokens_details"/)
+  assert.match(JSON.stringify(paths['/v1/usage']), /schemas\/Usage"/)
+  assert.match(JSON.stringify(paths['/v1/chat/completions']), /schemas\/TokenUsage"/)
+  const twin = z.object({ other: z.string() }).meta({ id: 'Usage' })
+  const second = { ...getUsage, path: '/v2/usage', reply: { 200: z.object({ twin }) } }
+  assert.throws(() => documentOf([getUsage, second]), /two schemas have the id Usage/)
+})
+
+test('a body that may be left out is not required, any other is', () => {
+  const { paths } = documentOf(adminPortDocumented)
+  const required = (path: string, method: string) => paths[path]?.[method]?.requestBody?.required
+  assert.equal(required('/admin/nodes/{cluster_name}/terminate', 'post'), false)
+  assert.equal(required('/admin/nodes', 'post'), true)
+  assert.equal(required('/admin/models/{id}', 'patch'), true)
+  const inference = documentOf(tenantPortDocumented).paths['/v1/completions']?.['post']
+  assert.equal(inference?.requestBody?.required, true)
+})
+
+test('/ready is documented with what it answers when it cannot serve', () => {
+  for (const endpoints of [adminPortDocumented, tenantPortDocumented]) {
+    const { responses } = documentOf(endpoints).paths['/ready']?.['get'] ?? {}
+    assert.deepEqual(Object.keys(responses ?? {}), ['200', '500', '503'])
+    assert.match(JSON.stringify(responses?.['503']?.content), /"unready","draining"/)
+    assert.match(JSON.stringify(responses?.['503']?.content), /"parts"/)
+    assert.doesNotMatch(responses?.['503']?.description ?? '', /Success/)
+  }
+})
+
+test('numbers in queries are documented with their bounds and defaults', () => {
+  const [limit] = documentOf(adminPortDocumented).paths['/admin/models']?.['get']?.parameters ?? []
+  const schema = { type: 'integer', minimum: 1, maximum: 200, default: 50 }
+  assert.deepEqual(limit, { name: 'limit', in: 'query', required: false, schema })
 })
 
 test('docs/errors.md has every error with its status, type and message, in the order of the table', () => {

@@ -19,7 +19,7 @@ interface EndpointBase {
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject
-  /** Success status → schema of the JSON reply. */
+  /** Status → schema of the JSON reply. A success; of what is mounted by hand also refusals that are no errors. */
   readonly reply: Readonly<Record<number, z.ZodType>>
   /** What it can answer beside the errors that every endpoint has (400s, 401, 500). */
   readonly errors: readonly ErrorCode[]

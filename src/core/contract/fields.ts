@@ -27,9 +27,9 @@ export function text(max: number) {
 
 /**
  * A number in a query, of digits alone: neither the empty text nor hexadecimal or exponents, which JavaScript takes
- * for numbers too.
+ * for numbers too. A default stands in the schema given: outside, the documentation would lose it.
  */
-export function inQuery(schema: z.ZodNumber) {
+export function inQuery<S extends z.ZodType>(schema: S) {
   return z.preprocess(
     (text) => (typeof text === 'string' && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text),
     schema,
@@ -92,8 +92,8 @@ export function changesOf<S extends z.ZodRawShape>(shape: S) {
 
 /** Query parameters of every paginated list. */
 export const page = {
-  limit: inQuery(z.number().int().min(1).max(200)).default(50),
-  offset: inQuery(z.number().int().min(0).max(1_000_000_000)).default(0),
+  limit: inQuery(z.number().int().min(1).max(200).default(50)),
+  offset: inQuery(z.number().int().min(0).max(1_000_000_000).default(0)),
 }
 
 /** `{"data": [...], "pagination": {...}}` */

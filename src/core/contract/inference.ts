@@ -20,7 +20,7 @@ const Usage = z
     total_tokens: z.number().int(),
     prompt_tokens_details: z.looseObject({ cached_tokens: z.number().int() }).nullish(),
   })
-  .meta({ id: 'Usage' })
+  .meta({ id: 'TokenUsage' })
 
 const ModelCard = z
   .object({ id: z.string(), object: z.literal('model'), created: z.number().int(), owned_by: z.string() })

@@ -4,6 +4,10 @@ import type { PublicEndpoint } from './endpoint.js'
 /** What both ports answer without a credential. Mounted by hand; declared here for the documentation. */
 const base = { method: 'GET', auth: 'none', tag: 'Service', errors: [] } as const
 
+const Parts = z
+  .record(z.string(), z.string())
+  .meta({ description: 'What is wrong with each part that does not work as it should.' })
+
 export const bothPortsEndpoints: readonly PublicEndpoint[] = [
   {
     ...base,
@@ -19,10 +23,8 @@ export const bothPortsEndpoints: readonly PublicEndpoint[] = [
     summary:
       'Whether it can serve; degraded when a store does not answer, 503 with the failing parts when not',
     reply: {
-      200: z.object({
-        status: z.enum(['ready', 'degraded']),
-        parts: z.record(z.string(), z.string()).optional(),
-      }),
+      200: z.object({ status: z.enum(['ready', 'degraded']), parts: Parts.optional() }),
+      503: z.object({ status: z.enum(['unready', 'draining']), parts: Parts.optional() }),
     },
   },
   {
