@@ -105,6 +105,9 @@ export function* planRequests(model: string, seed: number, mix: RequestMix): Gen
   }
 }
 
+/** How long a client whose connection was refused or broke waits before the next. */
+const RECONNECT_MS = 50
+
 /** A client of the tenant port. Connections are kept and used again. */
 export class LoadClient implements Disposable {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity })
@@ -155,8 +158,9 @@ export class LoadClient implements Disposable {
       if (next.done === true) break
       open++
       sent++
-      void this.send(next.value).then((view) => {
+      void this.send(next.value).then(async (view) => {
         views.push(view)
+        if (view.ended === 'cut' && view.requestId === null) await sleep(RECONNECT_MS)
         open--
         wake()
       })
