@@ -1,12 +1,13 @@
+-- Weights that are null stay as they are: a node that is terminated meanwhile drops its own.
 INSERT INTO routing_configs (
   model_id, strategy, health_interval_seconds, health_timeout_seconds, unhealthy_threshold, healthy_threshold,
   connection_timeout_ms, first_token_timeout_ms, idle_timeout_ms, node_weights, allowed_body_fields
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11::text[])
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10::jsonb, '{}'), $11::text[])
 ON CONFLICT (model_id) DO UPDATE SET
   strategy = excluded.strategy, health_interval_seconds = excluded.health_interval_seconds,
   health_timeout_seconds = excluded.health_timeout_seconds, unhealthy_threshold = excluded.unhealthy_threshold,
   healthy_threshold = excluded.healthy_threshold, connection_timeout_ms = excluded.connection_timeout_ms,
   first_token_timeout_ms = excluded.first_token_timeout_ms, idle_timeout_ms = excluded.idle_timeout_ms,
-  node_weights = excluded.node_weights, allowed_body_fields = excluded.allowed_body_fields,
+  node_weights = coalesce($10::jsonb, routing_configs.node_weights), allowed_body_fields = excluded.allowed_body_fields,
   version = routing_configs.version + 1, updated_at = now()

@@ -86,7 +86,7 @@ export const routesHandlers: readonly Handler[] = [
       body.connection_timeout_ms ?? before.connection_timeout_ms,
       body.first_token_timeout_ms ?? before.first_token_timeout_ms,
       body.idle_timeout_ms ?? before.idle_timeout_ms,
-      JSON.stringify(body.node_weights ?? before.node_weights),
+      body.node_weights === undefined ? null : JSON.stringify(body.node_weights),
       [...new Set(body.allowed_body_fields ?? before.allowed_body_fields)],
     ])
     const after = shown(await theRowOf(db, GET, RouteRow, [id]))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_ROUTE } from '../../../src/core/snapshot.js'
+import { loadQuery } from '../../../src/io/postgres.js'
 import { loadSnapshot } from '../../../src/io/snapshot-load.js'
 import { type JsonReply, modelBody, nodeBody, startContractPort } from '../../support/contract-port.js'
 
@@ -292,4 +293,51 @@ test('every model has a route with defaults, and keeps what is not sent', async 
   const none = `/admin/routes/${crypto.randomUUID()}`
   assert.equal((await port.send('GET', none)).status, 404)
   assert.equal((await port.send('PUT', none, { strategy: 'weighted' })).status, 404)
+})
+
+test('a terminated node leaves no weight behind, so that a route can be sent back as it is shown', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  const model = await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
+  const path = `/admin/routes/${model.body['id']}`
+  const names = ['forced', 'drained', 'kept']
+  for (const name of names) await port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: name }))
+  await port.send('PUT', path, { node_weights: { forced: 2, drained: 3, kept: 4 } })
+  const weights = async () => (await port.send('GET', path)).body['node_weights']
+
+  await port.send('POST', '/admin/nodes/forced/terminate', { force: true })
+  assert.deepEqual(await weights(), { drained: 3, kept: 4 })
+  await port.send('POST', '/admin/nodes/drained/terminate')
+  assert.deepEqual(await weights(), { drained: 3, kept: 4 })
+  await postgres.query("UPDATE nodes SET status_changed_at = now() - interval '1 hour'")
+  await postgres.query(loadQuery('nodes-finish-terminating'), [[]])
+  assert.deepEqual(await weights(), { kept: 4 })
+
+  const back = await port.send('PUT', path, { node_weights: await weights() })
+  assert.deepEqual([back.status, back.body['node_weights']], [200, { kept: 4 }])
+  const gone = await port.send('PUT', path, { node_weights: { forced: 1 } })
+  assert.deepEqual(refusal(gone), [404, 'not_found', 'node_weights.forced'])
+  // The name may be taken again; the weight of before is not taken with it.
+  await port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: 'forced' }))
+  assert.deepEqual(await weights(), { kept: 4 })
+})
+
+test('a route that is changed while its nodes are terminated keeps none of their weights', async () => {
+  await using port = await startContractPort()
+  const model = await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
+  const path = `/admin/routes/${model.body['id']}`
+  for (let round = 0; round < 15; round++) {
+    const name = `n-${round}`
+    await port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: name }))
+    const replies = await Promise.all([
+      port.send('PUT', path, { node_weights: { [name]: 2 } }),
+      port.send('PUT', path, { idle_timeout_ms: 1000 + round }),
+      port.send('POST', `/admin/nodes/${name}/terminate`, { force: true }),
+      port.send('PUT', path, { node_weights: { [name]: 3 } }),
+      port.send('PUT', path, { first_token_timeout_ms: 1000 + round }),
+    ])
+    for (const { status } of replies) assert.ok(status === 200 || status === 404, String(status))
+    assert.deepEqual((await port.send('GET', path)).body['node_weights'], {})
+  }
+  assert.deepEqual(port.failures, [])
 })
