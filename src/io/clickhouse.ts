@@ -7,6 +7,8 @@ export interface ClickHouseOptions {
   readonly url: string
   /** How long a request may take in all. Default 30 s. */
   readonly requestTimeoutMs?: number
+  /** How long the server may work on a statement. Default: as it is configured. */
+  readonly maxExecutionSeconds?: number
   /** Most connections of this process. Default 10. */
   readonly maxConnections?: number
 }
@@ -25,6 +27,7 @@ export function createClickHouse(options: ClickHouseOptions): ClickHouseClient {
     clickhouse_settings: {
       // The servers' defaults differ by version: 64-bit integers come as JSON numbers.
       output_format_json_quote_64bit_integers: 0,
+      ...(options.maxExecutionSeconds !== undefined && { max_execution_time: options.maxExecutionSeconds }),
     },
     // Failures are thrown; whoever catches them logs them.
     log: { level: ClickHouseLogLevel.OFF },

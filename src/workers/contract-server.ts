@@ -6,9 +6,10 @@ import { readNodeLive } from '../io/node-live.js'
 import { transaction } from '../io/postgres.js'
 import type { Queryable } from '../io/query.js'
 import type { RedisClient } from '../io/redis.js'
+import { createFailFast } from './fail-fast.js'
 import type { Handler, HandlerContext } from './handlers/handler.js'
 import { once } from './idempotency.js'
-import { fromStoreError, isTransient } from './store-errors.js'
+import { fromStoreError, isTransient, isUnanswered } from './store-errors.js'
 
 export interface ContractServerOptions {
   readonly handlers: readonly Handler[]
@@ -29,6 +30,7 @@ export function createContractServer(
 ): (task: ContractTask) => Promise<ContractReply> {
   const byId = new Map(options.handlers.map((handler) => [handler.endpoint.id, handler]))
   const { postgres, clickhouse, redis } = options
+  const guarded = createFailFast({ isUnanswered, now: () => performance.now() })
 
   async function answer(task: ContractTask): Promise<ContractReply> {
     const handler = byId.get(task.endpointId)
@@ -37,7 +39,7 @@ export function createContractServer(
     const runOn = async (db: Queryable) => {
       const context: HandlerContext = {
         db,
-        clickhouse,
+        askClickHouse: (ask) => guarded(() => ask(clickhouse)),
         // On the call's own connection: waiting for a second one while holding the first could starve the pool.
         readNodeLive: () => readNodeLive({ postgres: db, redis }),
         actor: task.actor,

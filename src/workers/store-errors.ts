@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.js'
 
 interface StoreError {
-  /** SQLSTATE, or Node's code of a failed connection. */
+  /** SQLSTATE, ClickHouse's number, or Node's code of a failed connection. */
   readonly code: string
   readonly constraint: string
   readonly message: string
@@ -15,17 +15,31 @@ const TAKEN: Readonly<Record<string, { param: string; message: string }>> = {
   nodes_cluster_name: { param: 'cluster_name', message: 'A node with this cluster_name exists.' },
 }
 
+/** PostgreSQL: characters that it cannot hold, and text that it cannot read as JSON for want of a character. */
+const UNSTORABLE = /^(22021|22P05|22P02)$/
 /** No connection, the server is going down or coming up, too many connections, or no answer in time. */
 const UNREACHABLE =
   /^(ECONN\w+|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|08...|53...|57P0.|57014|25P0[23])$/
-/** How `pg` words the same where it gives no code. */
+/** How `pg` and Node word the same where they give no code. */
 const UNREACHABLE_MESSAGE =
   /Connection terminated|timeout exceeded when trying to connect|Query read timeout|socket hang up/i
+/**
+ * ClickHouse's codes (its src/Common/ErrorCodes.cpp) for: too slow, too many queries, its own network and socket
+ * timeouts, out of memory.
+ */
+const CLICKHOUSE_OVERLOADED = /^(159|202|209|210|241)$/
+/** How its client words that there was no answer in time; it gives no code. */
+const CLICKHOUSE_UNANSWERED = 'Timeout error.'
 
 /** Whether the transaction lost against another and may just be run again. */
 export function isTransient(thrown: unknown): boolean {
   const { code } = storeError(thrown)
   return code === '40001' || code === '40P01'
+}
+
+/** Whether ClickHouse left a request without an answer. */
+export function isUnanswered(thrown: unknown): boolean {
+  return storeError(thrown).message === CLICKHOUSE_UNANSWERED
 }
 
 /** An error of a store as the client may see it; everything else stays as it is. */
@@ -34,11 +48,12 @@ export function fromStoreError(thrown: unknown): unknown {
   const { code, constraint, message } = storeError(thrown)
   const taken = code === '23505' ? TAKEN[constraint] : undefined
   if (taken !== undefined) return new GatewayError('already_exists', { ...taken, cause: thrown })
-  if (code === '22021' || code === '22P05') {
+  if (UNSTORABLE.test(code)) {
     const text = 'A text holds a character that cannot be stored.'
     return new GatewayError('invalid_parameter', { message: text, cause: thrown })
   }
-  if (UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(message)) {
+  const unreachable = UNREACHABLE.test(code) || UNREACHABLE_MESSAGE.test(message)
+  if (unreachable || CLICKHOUSE_OVERLOADED.test(code) || isUnanswered(thrown)) {
     return new GatewayError('overloaded', { cause: thrown })
   }
   return thrown

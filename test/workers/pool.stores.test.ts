@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { GatewayError } from '../../src/core/errors.js'
 import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
 import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
+import { holdStore } from '../support/held-store.js'
 import { migratedDatabase } from '../support/migrated-database.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const list: ContractTask = {
   endpointId: 'tenants.list',
@@ -85,5 +88,32 @@ test('as many changes at once as a thread has connections do not starve each oth
   } finally {
     for (const pool of pools) await pool[Symbol.asyncDispose]()
     await port[Symbol.asyncDispose]()
+  }
+})
+
+test('while ClickHouse hangs reports are refused within seconds, and calls that do not need it are answered', async () => {
+  await using folder = await temporaryFolder()
+  await using database = await migratedDatabase()
+  const clickhouse = await holdStore('clickhouse', join(folder.path, 'clickhouse'))
+  // Who holds it would otherwise start it anew.
+  for (const pid of [clickhouse.holderPid, clickhouse.pid]) process.kill(pid, 'SIGSTOP')
+  try {
+    const settings = { ...settingsOf(database.url), clickhouseUrl: clickhouse.url }
+    await using pool = startWorkerPool({ settings, maxThreads: 1 })
+    const id = crypto.randomUUID()
+    const actor = { kind: 'key', keyId: id, environmentId: id, tenantId: id, role: 'read-only' } as const
+    const reports = ['usage.get', 'usage.by-model', 'metrics.latency'].flatMap((endpointId) =>
+      Array.from({ length: 20 }, () => pool.run({ ...list, endpointId, actor })),
+    )
+    const others = Array.from({ length: 20 }, () => pool.run(list))
+    for (const reply of await Promise.all(reports)) {
+      assert.ok('error' in reply)
+      assert.equal(reply.error, 'overloaded')
+    }
+    for (const reply of await Promise.all(others)) assert.ok('body' in reply)
+    const again = await pool.run({ ...list, endpointId: 'usage.get', actor })
+    assert.ok('error' in again && again.error === 'overloaded')
+  } finally {
+    for (const pid of [clickhouse.holderPid, clickhouse.pid]) process.kill(pid, 'SIGKILL')
   }
 })

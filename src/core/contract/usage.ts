@@ -14,6 +14,10 @@ const DateInput = z
   )
   .refine((text) => Number(text.slice(0, 4)) >= 1970, 'expected a year from 1970 on')
 
+const ModelOrAlias = ModelName.meta({
+  description: 'Name or alias of a model; a name that no model has any more finds what was used under it.',
+})
+
 const usageQuery = z.strictObject({
   start_date: DateInput.optional().meta({
     description: 'A whole day in tz, or an RFC 3339 time. Default: 29 days before the end.',
@@ -27,7 +31,7 @@ const usageQuery = z.strictObject({
     .refine(isTimeZone, 'expected the IANA name of a time zone')
     .default('UTC')
     .meta({ description: 'Time zone of whole days.' }),
-  model: ModelName.optional().meta({ description: "The model's own name." }),
+  model: ModelOrAlias.optional(),
   api_key_id: Uuid.optional(),
 })
 
@@ -129,7 +133,7 @@ export const getLatency = endpoint({
   tag: 'Metrics',
   summary: 'Averages and percentiles of latency by model; models without a request are left out',
   query: z.strictObject({
-    model: ModelName.optional().meta({ description: "The model's own name." }),
+    model: ModelOrAlias.optional(),
     period: z.enum(['1h', '24h', '7d', '30d']).default('24h'),
   }),
   reply: { 200: z.object({ data: z.array(ModelLatency) }) },

@@ -11,7 +11,8 @@ import type { Queryable } from '../../io/query.js'
 export interface HandlerContext {
   /** In a GET the pool, else one connection in a transaction that commits when the handler returns. */
   readonly db: Queryable
-  readonly clickhouse: ClickHouseClient
+  /** Runs a call to ClickHouse, unless that has just left another one without an answer. */
+  readonly askClickHouse: <T>(ask: (clickhouse: ClickHouseClient) => Promise<T>) => Promise<T>
   /** What the leader saw of each node lately. */
   readonly readNodeLive: () => Promise<ReadonlyMap<string, NodeLive>>
   readonly actor: Actor

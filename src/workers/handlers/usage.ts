@@ -4,7 +4,11 @@ import { dateRange, type DateRange } from '../../core/date-range.js'
 import { LATENCY_BUCKET_GROWTH } from '../../core/latency-buckets.js'
 import { dollarsOfNanos } from '../../core/money.js'
 import { loadClickHouseQuery } from '../../io/clickhouse.js'
+import { loadQuery } from '../../io/postgres.js'
+import { rowOf } from '../../io/query.js'
 import { handle, tenantOf, type Handler, type HandlerContext } from './handler.js'
+
+const OWN_NAME = loadQuery('models-own-name')
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -46,7 +50,7 @@ async function usageRows(
     end: micros(end),
     hours_start: micros(hoursStart),
     hours_end: micros(Math.max(hoursStart, Math.floor(end / HOUR_MS) * HOUR_MS)),
-    model: filter.model ?? null,
+    model: await ownName(context, filter.model),
     api_key_id: filter.api_key_id ?? null,
   })
 }
@@ -122,7 +126,7 @@ const latency = handle(getLatency, async ({ query }, context) => {
     rollup,
     start: startMs / 1000,
     growth: LATENCY_BUCKET_GROWTH,
-    model: query.model ?? null,
+    model: await ownName(context, query.model),
   })
   return {
     data: rows.map((row) => ({
@@ -144,19 +148,29 @@ const latency = handle(getLatency, async ({ query }, context) => {
   }
 })
 
+/** The name that records hold of a model; null: no model is asked for. */
+async function ownName({ db }: HandlerContext, name: string | undefined): Promise<string | null> {
+  if (name === undefined) return null
+  const model = await rowOf(db, OWN_NAME, z.object({ name: z.string() }), [name])
+  return model?.name ?? name
+}
+
 /** Runs a query file for the caller's tenant, never for another. */
 async function rowsOf<S extends z.ZodType>(
-  { clickhouse, actor }: HandlerContext,
+  { askClickHouse, actor }: HandlerContext,
   name: string,
   schema: S,
   parameters: Record<string, string | number | null>,
 ): Promise<z.output<S>[]> {
-  const result = await clickhouse.query({
-    query: loadClickHouseQuery(name),
-    format: 'JSONEachRow',
-    query_params: { ...parameters, tenant_id: tenantOf(actor) },
+  const rows = await askClickHouse(async (clickhouse) => {
+    const result = await clickhouse.query({
+      query: loadClickHouseQuery(name),
+      format: 'JSONEachRow',
+      query_params: { ...parameters, tenant_id: tenantOf(actor) },
+    })
+    return result.json()
   })
-  return z.array(schema).parse(await result.json())
+  return z.array(schema).parse(rows)
 }
 
 function clamp(atMs: number): number {

@@ -7,23 +7,23 @@ import { tenantPortEndpoints } from '../../../src/core/contract/contract.js'
 import { getLatency, getUsage, getUsageByModel } from '../../../src/core/contract/usage.js'
 import type { GatewayError } from '../../../src/core/errors.js'
 import { mountContract } from '../../../src/io/contract-mount.js'
-import { createPostgres } from '../../../src/io/postgres.js'
 import { createHttpApp } from '../../../src/io/uws.js'
 import { createContractServer } from '../../../src/workers/contract-server.js'
 import { allHandlers } from '../../../src/workers/handlers/all.js'
 import { TENANT_ID, numberedId, testIdentity, testOutcome } from '../../support/spool.js'
+import { migratedDatabase, type MigratedDatabase } from '../../support/migrated-database.js'
 import { freshUsageStore, type UsageStore } from '../../support/usage-store.js'
 
 interface TenantPort extends AsyncDisposable {
   readonly store: UsageStore
+  readonly database: MigratedDatabase
   get(path: string): Promise<{ status: number; body: Record<string, unknown> }>
 }
 
-/** The tenant API on a real port over a real ClickHouse; whoever calls is the test's tenant. */
+/** The tenant API on a real port over real stores; whoever calls is the test's tenant. */
 async function startTenantPort(role: KeyRole = 'read-only'): Promise<TenantPort> {
   const store = await freshUsageStore()
-  // Nothing here asks Postgres.
-  const postgres = createPostgres({ url: 'postgres://127.0.0.1:9/none', max: 1 })
+  const database = await migratedDatabase()
   const failures: GatewayError[] = []
   const app = createHttpApp({ onError: (error) => failures.push(error) })
   mountContract(app, {
@@ -34,7 +34,7 @@ async function startTenantPort(role: KeyRole = 'read-only'): Promise<TenantPort>
     }),
     runTask: createContractServer({
       handlers: allHandlers,
-      postgres,
+      postgres: database.postgres,
       clickhouse: store.clickhouse,
       redis: null,
     }),
@@ -43,13 +43,14 @@ async function startTenantPort(role: KeyRole = 'read-only'): Promise<TenantPort>
   const url = `http://127.0.0.1:${await app.listen('127.0.0.1', 0)}`
   return {
     store,
+    database,
     async get(path) {
       const response = await fetch(url + path)
       return { status: response.status, body: (await response.json()) as Record<string, unknown> }
     },
     async [Symbol.asyncDispose]() {
       app.close()
-      await postgres.end()
+      await database[Symbol.asyncDispose]()
       await store[Symbol.asyncDispose]()
       assert.deepEqual(failures, [])
     },
@@ -180,6 +181,41 @@ test('usage is filtered by model and by key', async () => {
   assert.equal(await total(`api_key_id=${numberedId(33)}`), 1)
   assert.equal(await total(`api_key_id=${numberedId(33)}&model=llama-3.1-8b-instruct`), 0)
   assert.equal(await total('model=unknown'), 0)
+})
+
+test('a model is found by its alias too, and by a name that it has no more', async () => {
+  await using port = await startTenantPort()
+  const { postgres } = port.database
+  const id = crypto.randomUUID()
+  await postgres.query(
+    `INSERT INTO models (id, name, family, type, context_length, vram_required_gb, price_input_micros,
+       price_output_micros) VALUES ($1, 'small', 'f', 'chat', 1, 1, 1, 1)`,
+    [id],
+  )
+  await postgres.query(
+    `INSERT INTO model_names (name, model_id, is_alias) VALUES ('small', $1, false), ('tiny', $1, true)`,
+    [id],
+  )
+  const justNow = { endedAtMicros: (Date.now() - 60_000) * 1000 }
+  await record(port.store, [
+    [{ model: 'small' }, { ...ONE, ...justNow }],
+    [{ model: 'other' }, { ...ONE, ...justNow }],
+    [{ model: 'gone' }, { ...ONE, ...justNow }],
+  ])
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+  for (const [asked, found] of [
+    ['tiny', 'small'],
+    ['small', 'small'],
+    ['gone', 'gone'],
+  ]) {
+    for (const path of [`/v1/usage/by-model?end_date=${tomorrow}&`, '/v1/metrics/latency?']) {
+      const { body } = await port.get(`${path}model=${asked}`)
+      const models = (body['data'] as { model: string; requests: number }[]).map(({ model }) => model)
+      assert.deepEqual(models, [found], path)
+    }
+    const { body } = await port.get(`/v1/usage?end_date=${tomorrow}&model=${asked}`)
+    assert.equal(body['total_requests'], 1)
+  }
 })
 
 test('without any use there are zeros and empty lists', async () => {
