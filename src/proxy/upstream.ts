@@ -18,7 +18,11 @@ export interface UpstreamRequest {
 
 export type UpstreamFailureCode = Extract<
   ErrorCode,
-  'upstream_connection_failed' | 'upstream_connection_lost' | 'upstream_invalid_response'
+  | 'upstream_connection_failed'
+  | 'upstream_connection_lost'
+  | 'upstream_invalid_response'
+  /** Handling the answer threw: our own fault, which must cost this request alone. */
+  | 'internal_error'
 >
 
 export interface UpstreamFailure {
@@ -37,6 +41,10 @@ export interface UpstreamEvents extends ResponseEvents {
 export interface UpstreamCall {
   /** Whether the connection stands. */
   readonly connected: boolean
+  /** `performance.now()` when its connection was begun. */
+  readonly connectingSince: number
+  /** Whether the whole request has gone out. */
+  readonly sent: boolean
   /** Stops reading, so that the node feels back-pressure. */
   pause(): void
   resume(): void
@@ -78,6 +86,8 @@ interface Origin {
   readonly tls: boolean
   /** The most recently used last. */
   readonly idle: Connection[]
+  /** Connections of it, busy ones included. */
+  open: number
 }
 
 export function createUpstream({
@@ -94,7 +104,7 @@ export function createUpstream({
       const url = new URL(endpointUrl)
       const tls = url.protocol === 'https:'
       const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
-      origin = { host: url.hostname.replace(/^\[|\]$/g, ''), port, tls, idle: [] }
+      origin = { host: url.hostname.replace(/^\[|\]$/g, ''), port, tls, idle: [], open: 0 }
       origins.set(endpointUrl, origin)
     }
     return origin
@@ -107,13 +117,14 @@ export function createUpstream({
       else connection.origin.idle.push(connection)
     },
     forget(connection) {
-      open.delete(connection)
+      if (open.delete(connection)) connection.origin.open--
       const at = connection.origin.idle.lastIndexOf(connection)
       if (at >= 0) connection.origin.idle.splice(at, 1)
     },
     fresh(origin) {
       const connection = new Connection(origin, pool)
       open.add(connection)
+      origin.open++
       return connection
     },
   }
@@ -123,7 +134,7 @@ export function createUpstream({
     for (const [url, origin] of origins) {
       // The least recently used come first.
       while ((origin.idle[0]?.idleSince ?? Infinity) < before) origin.idle[0]?.destroy()
-      if (origin.idle.length === 0) origins.delete(url)
+      if (origin.open === 0) origins.delete(url)
     }
   }, SWEEP_MS)
   sweep.unref()
@@ -170,6 +181,14 @@ class Call implements UpstreamCall {
 
   get connected(): boolean {
     return this.#connection.connected
+  }
+
+  get connectingSince(): number {
+    return this.#connection.openedAt
+  }
+
+  get sent(): boolean {
+    return this.#connection.sent
   }
 
   get paused(): boolean {
@@ -278,6 +297,10 @@ class Connection {
     this.#socket.uncork()
   }
 
+  get sent(): boolean {
+    return this.connected && (this.#parser.started || this.#socket.writableLength === 0)
+  }
+
   replacement(): Connection {
     return this.#pool.fresh(this.origin)
   }
@@ -298,7 +321,10 @@ class Connection {
     }
     this.#socket.end()
     this.#socket.resume()
-    this.#finishTimer ??= setTimeout(() => this.#socket.destroy(), FINISH_MS)
+    this.#finishTimer ??= setTimeout(() => {
+      // This timer may be late, and what the node wrote in time still lies in the socket: it is read before.
+      setImmediate(() => this.#socket.destroy())
+    }, FINISH_MS)
   }
 
   /** Ends without an event to the call. */
@@ -355,18 +381,23 @@ class Connection {
     try {
       this.#parser.finish()
       this.#release()
-    } catch {
+    } catch (error) {
       // Not complete: 'close' follows, and reports the loss.
+      if (!(error instanceof ResponseError)) this.#fail(error)
     }
   }
 
   #fail(error: unknown): void {
     const call = this.#call
     this.destroy()
-    // After the end of a response the call has had what it asked for; only the connection is bad.
-    if (call === null || this.#parser.ended) return
-    if (!(error instanceof ResponseError)) throw error
-    call.events.onFailure({ code: 'upstream_invalid_response', untouched: false, cause: error })
+    if (call === null) return
+    if (!(error instanceof ResponseError)) {
+      const cause = error instanceof Error ? error : new Error(String(error))
+      call.events.onFailure({ code: 'internal_error', untouched: false, cause })
+    } else if (!this.#parser.ended) {
+      // After the end of a response the call has had what it asked for; only the connection is bad.
+      call.events.onFailure({ code: 'upstream_invalid_response', untouched: false, cause: error })
+    }
   }
 
   #closed(): void {
