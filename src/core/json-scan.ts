@@ -6,6 +6,8 @@
  * level. Not judged: the syntax inside skipped arrays and objects, which is the reader's behind us.
  */
 export const MAX_DEPTH = 128
+/** More top-level members than any API has; each costs a call, so there is an end. */
+export const MAX_MEMBERS = 1_000
 
 /** Bytes of a string that are looked at one by one before the native search takes over. */
 const SHORT_STRING = 48
@@ -89,7 +91,11 @@ function skipNested(text: Buffer, start: number, tally: SkipTally): number {
   while (at < length) {
     const byte = text[at]
     if (byte === QUOTE) {
-      const end = stringEnd(text, at)
+      // Short strings in line: a body may be millions of them.
+      const near = Math.min(length, at + SHORT_STRING)
+      let end = at + 1
+      while (end < near && text[end] !== QUOTE && text[end] !== BACKSLASH) end++
+      end = end < near && text[end] === QUOTE ? end + 1 : stringEnd(text, at)
       const next = skipSpace(text, end)
       if (text[next] !== COLON) tally.stringBytes += end - at - 2
       at = next
@@ -161,6 +167,7 @@ export function decodeString(text: Buffer, start: number, end: number): string {
 export function scanObject(text: Buffer, visit: (member: Member, tally: SkipTally) => void): void {
   const member = { key: '', start: 0, end: 0, valueStart: 0 }
   const tally: SkipTally = { stringBytes: 0 }
+  let members = 0
   let at = skipSpace(text, 0)
   if (text[at] !== OPEN_BRACE) fail('The body is not a JSON object', at)
   at = skipSpace(text, at + 1)
@@ -170,6 +177,7 @@ export function scanObject(text: Buffer, visit: (member: Member, tally: SkipTall
     for (;;) {
       if (text[at] !== QUOTE) fail('A key was expected', at)
       const keyEnd = stringEnd(text, at)
+      if (++members > MAX_MEMBERS) fail(`More than ${MAX_MEMBERS} members`, at)
       member.start = at
       member.key = decodeString(text, at, keyEnd)
       at = skipSpace(text, keyEnd)
@@ -197,10 +205,10 @@ export function scanObject(text: Buffer, visit: (member: Member, tally: SkipTall
 }
 
 /**
- * How many elements the array that begins at `start` has, and the first byte of its first one (0 when it is empty). The
- * array must have been skipped by {@link skipValue} before, which proves its brackets and strings.
+ * How many elements the array that begins at `start` has, at most `most + 1`, and the first byte of its first one (0 when
+ * it is empty). The array must have been skipped by {@link skipValue} before, which proves its brackets and strings.
  */
-export function countElements(text: Buffer, start: number): { count: number; first: number } {
+export function countElements(text: Buffer, start: number, most: number): { count: number; first: number } {
   const tally: SkipTally = { stringBytes: 0 }
   let at = skipSpace(text, start + 1)
   const first = text[at] ?? 0
@@ -209,7 +217,7 @@ export function countElements(text: Buffer, start: number): { count: number; fir
   while (at < text.length) {
     const byte = text[at]
     if (byte === CLOSE_BRACKET) return { count: count + 1, first }
-    if (byte === COMMA) count++
+    if (byte === COMMA && ++count > most) break
     at = byte === QUOTE || byte === OPEN_BRACE || byte === OPEN_BRACKET ? skipValue(text, at, tally) : at + 1
   }
   return { count: count + 1, first }

@@ -31,6 +31,8 @@ export interface RequestHead {
   readonly user: string | null
   /** Bytes inside the strings of `messages`, `prompt` or `input`. */
   readonly promptBytes: number
+  /** Token ids in `prompt` or `input`. */
+  readonly promptTokenIds: number
   /** Byte range of the `stream_options` member; 0, 0 when absent. */
   readonly streamOptionsStart: number
   readonly streamOptionsEnd: number
@@ -58,6 +60,8 @@ const MAX_STREAM_OPTIONS_BYTES = 4096
 const MAX_MODEL_BYTES = 1024
 /** vLLM's and OpenAI's bound for choices in one request. */
 const MAX_CHOICES = 128
+/** OpenAI takes 2,048 inputs at once. */
+const MAX_PROMPTS = 4_096
 
 function invalid(param: string, message: string): never {
   throw new GatewayError('invalid_parameter', { param, message })
@@ -128,6 +132,7 @@ interface MutableHead {
   prompts: number
   user: string | null
   promptBytes: number
+  promptTokenIds: number
   streamOptionsStart: number
   streamOptionsEnd: number
   droppedFields: string[]
@@ -145,8 +150,19 @@ const prompt: FieldReader = (head, _text, _member, tally) => {
 const prompts: FieldReader = (head, text, member, tally) => {
   prompt(head, text, member, tally)
   if (text[member.valueStart] !== 0x5b) return
-  const { count, first } = countElements(text, member.valueStart)
-  if (first === 0x22 || first === 0x5b) head.prompts = count
+  const { count, first } = countElements(text, member.valueStart, MAX_PROMPTS)
+  if (first === 0x22 || first === 0x5b) {
+    if (count > MAX_PROMPTS) invalid(member.key, `"${member.key}" may list at most ${MAX_PROMPTS} entries.`)
+    head.prompts = count
+  }
+  if (first !== 0x22) head.promptTokenIds += countCommas(text, member.valueStart, member.end) + 1
+}
+
+/** In a list of numbers, or of lists of numbers, one less than there are numbers. */
+function countCommas(text: Buffer, start: number, end: number): number {
+  let commas = 0
+  for (let at = start; at < end; at++) if (text[at] === 0x2c) commas++
+  return commas
 }
 
 const dropped: FieldReader = (head, _text, member) => {
@@ -193,7 +209,7 @@ const FIELDS = new Map<string, { readonly bit: number; readonly read: FieldReade
       ],
       ['messages', prompt],
       ['prompt', prompts],
-      ['input', prompt],
+      ['input', prompts],
       ...DROPPED_FIELDS.map((name): [string, FieldReader] => [name, dropped]),
     ] as [string, FieldReader][]
   ).map(([name, read], index) => [name, { bit: 1 << index, read }]),
@@ -220,6 +236,7 @@ export function readRequestHead(body: Buffer): RequestHead {
     prompts: 1,
     user: null,
     promptBytes: 0,
+    promptTokenIds: 0,
     streamOptionsStart: 0,
     streamOptionsEnd: 0,
     droppedFields: [],
@@ -252,6 +269,7 @@ export function readRequestHead(body: Buffer): RequestHead {
     prompts: head.prompts,
     user: head.user,
     promptBytes: head.promptBytes,
+    promptTokenIds: head.promptTokenIds,
     streamOptionsStart: head.streamOptionsStart,
     streamOptionsEnd: head.streamOptionsEnd,
     droppedFields: head.droppedFields,

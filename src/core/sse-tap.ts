@@ -13,8 +13,10 @@ export interface TapOptions {
    * usage frame stays. `untouched`: the client asked for continuous usage and gets the node's bytes.
    */
   readonly mode: 'cut' | 'final' | 'untouched'
-  /** Choices asked for: each must finish. */
+  /** Choices asked for by prompt: each must finish. */
   readonly choices: number
+  /** Prompts in the request, default 1: their choices are numbered one prompt after the other. */
+  readonly prompts?: number
 }
 
 const LF = 0x0a
@@ -65,17 +67,22 @@ export class SseTap implements TokenCounts {
   partial = false
 
   readonly #mode: TapOptions['mode']
+  /** Of all prompts. */
   readonly #choices: number
+  readonly #choicesPerPrompt: number
   readonly #finished = new Set<number>()
   /** Completion tokens by choice, for engines that report them for each choice. */
   readonly #byChoice = new Map<number, number>()
+  /** Prompt tokens by prompt, likewise. */
+  readonly #byPrompt = new Map<number, number>()
   /** The beginning of a frame that the last read did not finish. */
   #held: Buffer = EMPTY
   readonly #counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
 
   constructor(options: TapOptions) {
     this.#mode = options.mode
-    this.#choices = options.choices
+    this.#choices = options.choices * (options.prompts ?? 1)
+    this.#choicesPerPrompt = options.choices
   }
 
   /** Whether every choice has a finish reason. */
@@ -219,16 +226,19 @@ export class SseTap implements TokenCounts {
     counts.completionTokens = 0
     if (!readUsage(text, start, end, counts)) return
     this.reported = true
-    this.promptTokens = counts.promptTokens
     if (counts.cachedTokens > this.cachedTokens) this.cachedTokens = counts.cachedTokens
     if (choice === null || this.#choices === 1) {
+      this.promptTokens = counts.promptTokens
       this.completionTokens = counts.completionTokens
       return
     }
     this.#byChoice.set(choice, counts.completionTokens)
-    let sum = 0
-    for (const tokens of this.#byChoice.values()) sum += tokens
-    this.completionTokens = sum
+    this.completionTokens = sum(this.#byChoice)
+    // A choice that was not asked for belongs to no further prompt.
+    const last = this.#choices / this.#choicesPerPrompt - 1
+    const prompt = Math.min(Math.max(0, Math.floor(choice / this.#choicesPerPrompt)), last)
+    this.#byPrompt.set(prompt, counts.promptTokens)
+    this.promptTokens = sum(this.#byPrompt)
   }
 
   #countDelta(text: Buffer, from: number, end: number): void {
@@ -289,6 +299,12 @@ export class SseTap implements TokenCounts {
     if (list.length === 0 && hasUsage) return this.#mode === 'final' ? all : 0
     return all - cutMember(text, payload + usageStart, payload + usageEnd, end)
   }
+}
+
+function sum(tokens: ReadonlyMap<number, number>): number {
+  let total = 0
+  for (const count of tokens.values()) total += count
+  return total
 }
 
 /** Removes the member in `[from, to)` with one comma; returns how many bytes went. */

@@ -37,7 +37,6 @@ export interface Admission {
   readonly call: HttpCall
   readonly key: ResolvedKey
   readonly endpoint: UsageEndpoint
-  readonly body: Buffer
   readonly head: RequestHead
   readonly route: ModelRoute
   /** Milliseconds spent waiting for the client's body: not ours to answer for. */
@@ -100,17 +99,22 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   #firstSentAt = 0
   #sentAt = 0
   #lastByteAt = 0
+  /** When the client had everything, or left: what we still read of the node is not its time. */
+  #clientDoneAt = 0
+  /** Whether we are handling bytes of the node: what follows them is our own time. */
+  #handling = false
   /** When something has to happen if nothing else does; looked at by {@link sweep}. */
   #deadline = Infinity
   #pingAt = Infinity
 
-  constructor(deps: ExchangeDeps, admission: Admission, target: Target) {
+  /** @param body kept until the first byte of the answer, and not with the admission, which lives as long as the stream */
+  constructor(deps: ExchangeDeps, admission: Admission, body: Buffer, target: Target) {
     const { call, key, route, head } = admission
     this.#deps = deps
     this.#admission = admission
-    this.#body = admission.body
+    this.#body = body
     this.#target = target
-    target.inFlight++
+    target.enter()
     this.#reply = new ClientReply({
       call,
       headers: () => ({
@@ -138,7 +142,11 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       stream: head.stream,
       startedAtMicros: Math.floor((Date.now() - (performance.now() - call.startedAt)) * 1000),
       prices: route.model.prices,
-      promptEstimate: Math.ceil(head.promptBytes / 4),
+      // A base64 image is no text: more than the model can take was never in the prompt.
+      promptEstimate: Math.min(
+        Math.ceil(head.promptBytes / 4) + head.promptTokenIds,
+        route.model.contextLength,
+      ),
     }
     this.beginLine = identityLine(this.#identity)
   }
@@ -187,57 +195,62 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     if (this.#firstSentAt === 0) this.#firstSentAt = this.#sentAt
     const request = buildUpstreamRequest(call, endpoint, body, head, this.#target)
     this.#upstream = this.#deps.upstream.send(this.#target.node.endpointUrl, request, this)
-    this.#deadline = Math.min(this.#connectBy(), this.#firstByteBy())
+    this.#deadline = this.#firstTokenBy()
   }
 
-  #connectBy(): number {
-    return this.#sentAt + this.#admission.route.route.connectionTimeoutMs
-  }
-
-  #firstByteBy(): number {
+  #firstTokenBy(): number {
     const { route, head } = this.#admission
     const streamMs = route.route.firstTokenTimeoutMs
     return this.#sentAt + (head.stream ? streamMs : Math.max(streamMs, PLAIN_TIMEOUT_MS))
   }
 
+  /** Until when the node may stay silent, `since` its last byte: the first token has a deadline of its own. */
+  #nextTokenBy(since: number): number {
+    return this.#clock.ticked ? since + this.#admission.route.route.idleTimeoutMs : this.#firstTokenBy()
+  }
+
   /** The node did not take the connection: another one may be asked without harm. */
   #nextTarget(failure: UpstreamFailure): void {
     this.#target.refused(Date.now())
-    this.#deps.metrics.upstreamErrors.labels({ code: failure.code }).inc()
     this.#tried.push(this.#target)
     const next = this.#deps.router.pick(this.#admission.route, this.#tried)
     if (typeof next === 'string') {
       this.#fail(new GatewayError(failure.code, { cause: failure.cause }))
       return
     }
-    this.#target.inFlight--
+    this.#deps.metrics.upstreamErrors.labels({ code: failure.code }).inc()
+    this.#target.leave()
     this.#target = next
-    next.inFlight++
+    next.enter()
     this.#send()
   }
 
   onHead(head: ResponseHead): void {
     this.#head = head
     if (head.status !== 200) return
-    const { head: request } = this.#admission
+    const { head: request, endpoint } = this.#admission
     if (request.stream && head.contentType === 'text/event-stream') {
       const mode = usageMode(request, this.#target.node.engine)
-      this.#tap = new SseTap({ mode, choices: request.n * request.prompts })
+      const prompts = endpoint === 'completions' ? request.prompts : 1
+      this.#tap = new SseTap({ mode, choices: request.n, prompts })
     } else if (head.contentType === 'application/json' && !this.#reply.started) {
       // After a ping the client reads a stream: a document would be an end without an answer.
       this.#plain = new PlainReply()
+      this.#pingAt = Infinity
     }
   }
 
   onBody(bytes: Buffer, ended: boolean): void {
     if (this.#phase === 'settled') return
     this.#lastByteAt = performance.now()
+    this.#handling = true
     this.#releaseBody()
     if (this.#phase === 'tail') {
       if (ended) this.#settle(200, '')
     } else if (this.#tap !== null) this.#onStream(this.#tap, bytes, ended)
     else if (this.#plain !== null) this.#onPlain(this.#plain, bytes, ended)
     else this.#onErrorBody(bytes, ended)
+    this.#handling = false
   }
 
   onFailure(failure: UpstreamFailure): void {
@@ -265,7 +278,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       // An engine that leaves [DONE] out: every choice has finished, so the client gets its proper end.
       this.#endStream(Buffer.concat([forward, DONE_FRAME]), ended)
     } else {
-      this.#deadline = this.#lastByteAt + this.#admission.route.route.idleTimeoutMs
+      this.#deadline = this.#nextTokenBy(this.#lastByteAt)
       this.#pass(forward)
       this.#checkStream(tap, ended)
     }
@@ -306,6 +319,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
 
   #endStream(last: Buffer, ended: boolean): void {
     this.#reply.end('stream', last)
+    this.#clientDoneAt = performance.now()
     if (ended) {
       this.#settle(200, '')
       return
@@ -372,12 +386,14 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   #releaseNode(): void {
     if (this.#phase !== 'relaying' && this.#phase !== 'waiting') return
     const now = performance.now()
-    this.#deadline = now + this.#admission.route.route.idleTimeoutMs
-    if (this.#admission.head.stream) this.#pingAt = now + PUSH_MS
+    this.#deadline =
+      this.#plain === null ? this.#nextTokenBy(now) : now + this.#admission.route.route.idleTimeoutMs
+    if (this.#plain === null) this.#pingAt = now + PUSH_MS
     this.#upstream?.resume()
   }
 
   #clientLeft(): void {
+    if (this.#clientDoneAt === 0) this.#clientDoneAt = performance.now()
     if (this.#phase === 'tail') this.#settle(200, '')
     else if (this.#phase === 'beginning') this.#phase = 'leaving'
     else if (this.#phase === 'waiting' || this.#phase === 'relaying') {
@@ -396,22 +412,25 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       this.#pingAt = now + PING_MS
       if (this.#tap?.partial !== true) this.#reply.ping()
     }
+    if (this.#phase === 'waiting') this.#checkConnection(now)
     if (now < this.#deadline) return
     if (this.#phase === 'tail') {
       this.#upstream?.destroy()
       this.#settle(200, '')
-    } else if (this.#phase === 'waiting') this.#waitedTooLong(now)
-    else if (this.#phase === 'relaying') this.#fail(new GatewayError('idle_timeout'))
+    } else if (this.#phase === 'waiting' || this.#phase === 'relaying') {
+      const started = this.#clock.ticked || this.#plain?.passing === true
+      this.#fail(new GatewayError(started ? 'idle_timeout' : 'first_token_timeout'))
+    }
   }
 
-  #waitedTooLong(now: number): void {
-    const connected = this.#upstream?.connected === true
-    if (!connected && now >= this.#connectBy()) {
-      this.#upstream?.destroy()
-      const cause = new Error('The node did not accept the connection in time.')
-      this.onFailure({ code: 'upstream_connection_failed', untouched: true, cause })
-    } else if (now >= this.#firstByteBy()) this.#fail(new GatewayError('first_token_timeout'))
-    else this.#deadline = connected ? this.#firstByteBy() : Math.min(this.#connectBy(), this.#firstByteBy())
+  /** Also that of a second connection, where the first one turned out to be closed. */
+  #checkConnection(now: number): void {
+    const upstream = this.#upstream
+    if (upstream === null || upstream.connected) return
+    if (now < upstream.connectingSince + this.#admission.route.route.connectionTimeoutMs) return
+    upstream.destroy()
+    const cause = new Error('The node did not accept the connection in time.')
+    this.onFailure({ code: 'upstream_connection_failed', untouched: true, cause })
   }
 
   /** Ends what is still open, because the process has to. */
@@ -434,7 +453,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
   #fail(error: GatewayError, body?: string): void {
     if (this.#phase === 'settled') return
     this.#upstream?.destroy()
-    this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
+    if (error.code !== 'draining') this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
     if (this.#tap?.partial === true) this.#reply.cut()
     else this.#reply.fail(error, this.#upstream?.connected === true, body)
     this.#settle(error.status, error.code, error.cause)
@@ -452,7 +471,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
 
   #release(): void {
     this.#releaseBody()
-    this.#target.inFlight--
+    this.#target.leave()
     this.#deps.open.delete(this)
     this.#deps.metrics.openRequests.dec()
   }
@@ -469,7 +488,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     }
     if (this.#plain?.usage(counts) === true) return { counts, reported: true }
     // What a node refused, or failed at before it made anything, is not the tenant's to pay.
-    const left = status === ERRORS.client_closed.status && this.#attempts > 0
+    const left = status === ERRORS.client_closed.status && this.#upstream?.sent === true
     const estimated = status === 200 || left ? this.#plain?.estimate() : undefined
     counts.completionTokens = tap?.generated ?? estimated ?? 0
     const billed = status === 200 || left || counts.completionTokens > 0
@@ -485,8 +504,9 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
     const { counts, reported } = this.#tokens(status)
     this.#release()
     const now = performance.now()
+    const endedAt = this.#clientDoneAt === 0 ? now : this.#clientDoneAt
     const { startedAt } = this.#admission.call
-    const behindNodeMs = this.#lastByteAt === 0 ? 0 : now - this.#lastByteAt
+    const behindNodeMs = this.#handling ? now - this.#lastByteAt : 0
     const outcome = {
       ...counts,
       nodeId: this.#target.id,
@@ -498,7 +518,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents {
       endedAtMicros: Date.now() * 1000,
       ttftMicros: this.#clock.ttftMicros(startedAt),
       itlMicros: this.#clock.itlMicros(counts.completionTokens),
-      e2eMicros: (now - startedAt) * 1000,
+      e2eMicros: (endedAt - startedAt) * 1000,
       overheadMicros: (this.#overheadMs() + behindNodeMs) * 1000,
       attempts: this.#attempts,
     } as const

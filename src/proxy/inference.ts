@@ -23,107 +23,80 @@ const INFERENCE_ROLES: ReadonlySet<KeyRole> = new Set<KeyRole>(['admin', 'develo
 
 /**
  * From the head of an inference request to an exchange with a node, in wire.md's order of checks: key, size, role
- * and suspension, body, head, model, permission, route. Synchronous for a known key.
+ * and suspension, body, head, model, permission, route. Synchronous for a known key whose body came with the head.
  */
 export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, call: HttpCall): void {
   const authorization = call.header('authorization')
-  const key = attempt(deps, call, () => deps.auth.known(authorization))
-  if (key === undefined) return
-  if (key !== null) {
-    readBody(deps, endpoint, call, key)
-    return
-  }
-  // The body has to be taken from the socket while the key is looked up; nothing of it is read before.
-  const declared = Math.max(0, call.contentLength)
-  const held = declared <= deps.maxBodyBytes && deps.budget.take(declared)
-  let body: Buffer | null | undefined
-  let resolved: ResolvedKey | undefined
-  let released = !held
-  const release = () => {
-    if (!released) deps.budget.give(declared)
-    released = true
-  }
-  const proceed = () => {
-    if (resolved === undefined) return
-    const verdict = checkKey(deps, call, resolved, declared, held)
-    if (verdict !== null) {
-      release()
-      refuse(deps, call, verdict)
-    } else if (body !== undefined && body !== null) {
-      admit(deps, endpoint, call, resolved, body, release)
-    }
-  }
-  call.onAbort(release)
-  call.readBody(held ? deps.maxBodyBytes : -1, (bytes) => {
-    body = bytes
-    if (bytes !== null) proceed()
-  })
-  deps.auth.resolve(authorization).then(
-    (found) => {
-      resolved = found
-      if (!call.aborted) proceed()
-    },
-    (error: unknown) => {
-      release()
-      refuse(deps, call, error)
-    },
-  )
-}
-
-/** Runs a check; refuses the call and returns undefined when it throws. */
-function attempt<T>(deps: InferenceDeps, call: HttpCall, check: () => T): T | undefined {
+  let key: ResolvedKey | null
   try {
-    return check()
+    key = deps.auth.known(authorization)
+    if (key !== null) checkKey(deps, call, key)
   } catch (error) {
     refuse(deps, call, error)
-    return undefined
+    return
   }
+
+  let held = 0
+  const take = (bytes: number) => {
+    if (!deps.budget.take(bytes)) return false
+    held += bytes
+    return true
+  }
+  const release = () => {
+    deps.budget.give(held)
+    held = 0
+  }
+  const refused = (error: unknown) => {
+    release()
+    refuse(deps, call, error)
+  }
+  let body: Buffer | null = null
+  const proceed = (checked: ResolvedKey, bytes: Buffer) => {
+    // The exchange alone decides how long the body lives.
+    body = null
+    admit(deps, endpoint, call, checked, bytes, release)
+  }
+
+  call.onAbort(release)
+  const tooLarge = call.contentLength > deps.maxBodyBytes
+  const deliver = (bytes: Buffer | null) => {
+    // A body that is too large is refused when the key has been found good.
+    if (bytes === null) {
+      if (!tooLarge) refused(new GatewayError('overloaded'))
+    } else if (key !== null) proceed(key, bytes)
+    else body = bytes
+  }
+  call.readBody(deps.maxBodyBytes, deliver, take)
+  if (key !== null) return
+  // The body has to be taken from the socket while the key is looked up; nothing of it is read before.
+  deps.auth
+    .resolve(authorization)
+    .then((found) => {
+      if (call.closed) return
+      checkKey(deps, call, found)
+      key = found
+      if (body !== null) proceed(found, body)
+    })
+    .catch(refused)
 }
 
 function refuse(deps: InferenceDeps, call: HttpCall, error: unknown): void {
+  if (call.closed) return
   const code = error instanceof GatewayError ? error.code : 'internal_error'
   deps.metrics.refusals.labels({ code }).inc()
   call.fail(error)
 }
 
-/** What is checked between the key and the body; null when all is well. */
-function checkKey(
-  deps: InferenceDeps,
-  call: HttpCall,
-  key: ResolvedKey,
-  bytes: number,
-  fits: boolean,
-): GatewayError | null {
+/** What is checked between the key and the body. @throws GatewayError */
+function checkKey(deps: InferenceDeps, call: HttpCall, key: ResolvedKey): void {
   if (call.contentLength > deps.maxBodyBytes) {
-    return new GatewayError('body_too_large', {
+    throw new GatewayError('body_too_large', {
       message: `The request body is larger than ${deps.maxBodyBytes} bytes.`,
     })
   }
-  if (!INFERENCE_ROLES.has(key.role)) return new GatewayError('role_not_allowed')
-  if (key.tenantStatus === 'suspended') return new GatewayError('tenant_suspended')
-  if (deps.isDraining()) return new GatewayError('draining')
-  if (!fits && bytes > 0) return new GatewayError('overloaded')
-  return null
-}
-
-function readBody(deps: InferenceDeps, endpoint: UsageEndpoint, call: HttpCall, key: ResolvedKey): void {
-  const declared = Math.max(0, call.contentLength)
-  const fits = declared <= deps.maxBodyBytes && deps.budget.take(declared)
-  const verdict = checkKey(deps, call, key, declared, fits)
-  if (verdict !== null) {
-    if (fits) deps.budget.give(declared)
-    refuse(deps, call, verdict)
-    return
-  }
-  let released = false
-  const release = () => {
-    if (!released) deps.budget.give(declared)
-    released = true
-  }
-  call.onAbort(release)
-  call.readBody(deps.maxBodyBytes, (body) => {
-    if (body !== null) admit(deps, endpoint, call, key, body, release)
-  })
+  if (!INFERENCE_ROLES.has(key.role)) throw new GatewayError('role_not_allowed')
+  if (key.tenantStatus === 'suspended') throw new GatewayError('tenant_suspended')
+  if (deps.isDraining()) throw new GatewayError('draining')
 }
 
 function admit(
@@ -138,26 +111,28 @@ function admit(
     call.refuseQuery()
     const bodyWaitMs = call.bodyWaitMs
     let bytes = body
-    let head = readRequestHead(bytes)
+    let head = readInferenceHead(endpoint, bytes)
     const route = deps.router.find(head.model)
     if (route === undefined) throw modelNotFound(head.model)
     checkModel(key, route.model, head)
     const drop = fieldsToDrop(head, route.route.allowedBodyFields)
     if (drop.length > 0) {
       bytes = dropFields(bytes, drop)
-      head = readRequestHead(bytes)
+      head = readInferenceHead(endpoint, bytes)
     }
     if (!deps.spool.writable) throw new GatewayError('storage_full')
     const target = pickTarget(deps, route)
-    new Exchange(
-      deps,
-      { call, key, endpoint, body: bytes, head, route, bodyWaitMs, releaseBody },
-      target,
-    ).begin()
+    new Exchange(deps, { call, key, endpoint, head, route, bodyWaitMs, releaseBody }, bytes, target).begin()
   } catch (error) {
     releaseBody()
     refuse(deps, call, error)
   }
+}
+
+/** Embeddings are never streamed, whatever the body says. */
+function readInferenceHead(endpoint: UsageEndpoint, bytes: Buffer): RequestHead {
+  const head = readRequestHead(bytes)
+  return endpoint === 'embeddings' && head.stream ? { ...head, stream: false } : head
 }
 
 function pickTarget(deps: InferenceDeps, route: ModelRoute) {

@@ -20,8 +20,8 @@ export interface KeyAuth {
   resolve(authorization: string | undefined): Promise<ResolvedKey>
   /** The key changed at this version of the change feed: what was read before is void. */
   keyChanged(digest: Buffer, version: number): void
-  /** The tenant, or an environment of it, changed. */
-  tenantChanged(tenantId: string, version: number): void
+  /** These tenants, or environments of theirs, changed. */
+  tenantsChanged(tenantIds: readonly string[], version: number): void
   /** It is not known what changed up to this version: all that is held is void. */
   everythingChanged(version: number): void
 }
@@ -167,9 +167,11 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       keys.delete(id)
       unknown.delete(id)
     },
-    tenantChanged(tenantId, version) {
-      tenantFloors.set(tenantId, version)
-      for (const [id, key] of keys.entries()) if (key.tenantId === tenantId) keys.delete(id)
+    tenantsChanged(tenantIds, version) {
+      if (tenantIds.length === 0) return
+      const changed = new Set(tenantIds)
+      for (const tenantId of changed) tenantFloors.set(tenantId, version)
+      for (const [id, key] of keys.entries()) if (changed.has(key.tenantId)) keys.delete(id)
     },
     everythingChanged(version) {
       // The counter may have gone back with a restored database, so the old floors go as well.

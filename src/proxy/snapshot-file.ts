@@ -16,19 +16,17 @@ export function createSnapshotFile(dataDir: string, writer: string): SnapshotFil
   const path = join(dataDir, NAME)
   return {
     read() {
-      let text: string
       try {
-        text = readFileSync(path, 'utf8')
+        return snapshotSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
       } catch {
+        // Absent, damaged, or of another version of this program.
         return null
       }
-      const parsed = snapshotSchema.safeParse(JSON.parse(text))
-      return parsed.success ? parsed.data : null
     },
     write(snapshot) {
       // Several proxies write the same: each through a file of its own, and whole or not at all.
       const draft = `${path}.${writer}`
-      writeFileSync(draft, JSON.stringify(snapshot), { mode: 0o600 })
+      writeFileSync(draft, JSON.stringify(snapshot), { mode: 0o600, flush: true })
       renameSync(draft, path)
     },
   }

@@ -73,7 +73,12 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     loaded = true
     router.apply(snapshot)
     metrics.snapshotVersion.set(snapshot.version)
-    file.write(snapshot)
+    try {
+      file.write(snapshot)
+    } catch (error) {
+      // It is for a start without Postgres alone; what is served now is not touched by it.
+      logger.warn({ event: 'snapshot_file_not_written', error })
+    }
   }
   const lookups = new Map<string, { inc(): void }>()
   const feed = createChangeFeed({
@@ -148,6 +153,8 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   })
 
   let draining = false
+  /** The listener is closed; until then what comes is served, since balancers need time to look elsewhere. */
+  let closed = false
   const app = createHttpApp({
     certFile: settings.tls?.certFile,
     keyFile: settings.tls?.keyFile,
@@ -170,7 +177,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
     budget: createBodyBudget(settings.maxBodiesTotalBytes),
     maxBodyBytes: settings.maxBodyBytes,
-    isDraining: () => draining,
+    isDraining: () => closed,
   }
   app.route('POST', '/v1/chat/completions', (call) => {
     serveInference(deps, 'chat.completions', call)
@@ -219,6 +226,9 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
         open,
         delayMs: settings.drainDelaySeconds * 1000,
         streamsMs: settings.drainSeconds * 1000,
+        onClosed: () => {
+          closed = true
+        },
         hurry,
       })
     },
@@ -232,5 +242,5 @@ function forget(auth: KeyAuth, changes: Changes): void {
 
 function forgetNamed(auth: KeyAuth, changes: Changes): void {
   for (const digest of changes.keyDigests) auth.keyChanged(digest, changes.version)
-  for (const tenantId of changes.tenantIds) auth.tenantChanged(tenantId, changes.version)
+  auth.tenantsChanged(changes.tenantIds, changes.version)
 }

@@ -19,8 +19,10 @@ export class Target implements Candidate {
   #node: SnapshotNode
   model: SnapshotModel
   route: SnapshotRoute
-  /** Our own requests at the node. */
-  inFlight = 0
+  #inFlight = 0
+  /** The most of our own requests at once since the last look at the node, and between the two before. */
+  #peak = 0
+  #peakBefore = 0
   #others = 0
   #live: NodeLive | null = null
   #refusedUntil = -Infinity
@@ -51,8 +53,22 @@ export class Target implements Candidate {
     return this.route.nodeWeights[this.node.clusterName] ?? this.node.weight
   }
 
+  /** Our own requests at the node. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  enter(): void {
+    this.#inFlight++
+    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight
+  }
+
+  leave(): void {
+    this.#inFlight--
+  }
+
   get load(): number {
-    return this.inFlight + this.#others
+    return this.#inFlight + this.#others
   }
 
   /** The one predicate that decides whether a node may be asked; `nowMs` is Unix time. */
@@ -61,16 +77,22 @@ export class Target implements Candidate {
     const live = this.#live
     if (live !== null && !live.healthy && nowMs - live.observedAt <= LIVE_FOR_MS) return 'down'
     if (this.route.strategy === 'weighted' && this.weight <= 0) return 'down'
+    if (live === null || nowMs - live.observedAt > LIVE_FOR_MS) this.#others = 0
     const most = this.node.maxConcurrency
-    return most !== null && this.load >= most ? 'full' : null
+    return most !== null && this.#inFlight >= most ? 'full' : null
   }
 
-  /** What the leader saw; what it counts beyond our own requests is others' load. */
+  /**
+   * What the leader saw; what it counts beyond our own requests is others' load. It was seen some moments ago, when
+   * requests of ours that have ended since were at the node: hence our own peak of that time, not of now.
+   */
   observeLive(live: NodeLive | null, nowMs: number): void {
     this.#live = live
     const fresh = live !== null && nowMs - live.observedAt <= LIVE_FOR_MS
     const atNode = fresh ? (live.running ?? 0) + (live.waiting ?? 0) : 0
-    this.#others = Math.max(0, atNode - this.inFlight)
+    this.#others = Math.max(0, atNode - Math.max(this.#peak, this.#peakBefore))
+    this.#peakBefore = this.#peak
+    this.#peak = this.#inFlight
     if (this.#ttft.confidence(nowMs) < LEAST_CONFIDENCE) this.predictedTtftMs = null
   }
 

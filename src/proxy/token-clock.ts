@@ -11,6 +11,11 @@ export class TokenClock {
     return true
   }
 
+  /** Whether any token has come. */
+  get ticked(): boolean {
+    return this.#first !== 0
+  }
+
   /** Microseconds from `startMs` to the first token; null when none came. */
   ttftMicros(startMs: number): number | null {
     return this.#first === 0 ? null : (this.#first - startMs) * 1000

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { decodeString, JsonScanError, MAX_DEPTH, scanObject, stringEnd } from '../../src/core/json-scan.js'
+import {
+  decodeString,
+  JsonScanError,
+  MAX_DEPTH,
+  MAX_MEMBERS,
+  scanObject,
+  stringEnd,
+} from '../../src/core/json-scan.js'
 import { blank, jsonText, memberText, objectText, stringText, tight } from './json-text.js'
 
 interface Seen {
@@ -135,4 +142,13 @@ test('gets through megabytes of quotes, backslashes, brackets and blanks', () =>
   assert.throws(() => scan(`{${fill('"')}`), JsonScanError)
   assert.throws(() => scan(`{"a":${fill('{')}`), JsonScanError)
   assert.throws(() => scan(`{"a":${fill('1')}`), JsonScanError)
+})
+
+test('refuses an object with more members than any API has', () => {
+  const members = (count: number) =>
+    Buffer.from(`{${Array.from({ length: count }, (_, i) => `"k${i}":1`).join(',')}}`)
+  scanObject(members(MAX_MEMBERS), () => {})
+  assert.throws(() => {
+    scanObject(members(MAX_MEMBERS + 1), () => {})
+  }, JsonScanError)
 })

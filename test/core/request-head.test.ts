@@ -276,3 +276,19 @@ test('counts the prompts of a list, and takes a list of token ids for one', () =
     }),
   )
 })
+
+test('counts token ids, and refuses more prompts than can be meant', () => {
+  const ids = (prompt: unknown) =>
+    readRequestHead(Buffer.from(JSON.stringify({ model: 'm', prompt }))).promptTokenIds
+  assert.equal(ids([1, 2, 3]), 3)
+  assert.equal(
+    ids([
+      [1, 2],
+      [3, 4, 5],
+    ]),
+    5,
+  )
+  assert.equal(ids(['a', 'b']), 0)
+  assert.equal(ids('1,2,3'), 0)
+  assert.throws(() => ids(Array.from({ length: 4_097 }, () => '')), GatewayError)
+})

@@ -369,3 +369,15 @@ test('gives up on a frame without end', () => {
     assert.equal(tap.partial, mode === 'untouched')
   }
 })
+
+test('sums the prompts of a list by the choices that belong to each', () => {
+  const frame = (index: number, prompt: number, completion: number) =>
+    `data: {"id":"c","choices":[{"index":${index},"text":"a","finish_reason":null}],"usage":{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion}}}\n\n`
+  const tap = new SseTap({ mode: 'cut', choices: 2, prompts: 2 })
+  for (const [index, completion] of [0, 1, 2, 3].map((i) => [i, i + 1] as const)) {
+    tap.read(Buffer.from(frame(index, index < 2 ? 1_000 : 10, completion)))
+  }
+  assert.equal(tap.promptTokens, 1_010)
+  assert.equal(tap.completionTokens, 1 + 2 + 3 + 4)
+  assert.equal(tap.finished, false)
+})

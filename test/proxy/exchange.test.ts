@@ -126,8 +126,8 @@ async function startDataPlane(): Promise<DataPlane> {
       const head = readRequestHead(body)
       const endpoint = 'completions'
       const releaseBody = () => {}
-      const admission = { call, key: KEY, endpoint, body, head, route, bodyWaitMs: 0, releaseBody } as const
-      const exchange = new Exchange(deps, admission, target)
+      const admission = { call, key: KEY, endpoint, head, route, bodyWaitMs: 0, releaseBody } as const
+      const exchange = new Exchange(deps, admission, body, target)
       exchanges.push(exchange)
       exchange.begin()
     })

@@ -129,7 +129,7 @@ test('a change of the tenant voids all its keys and no others', async () => {
   })
   await auth.resolve(bearer(1))
   await auth.resolve(bearer(2))
-  auth.tenantChanged('tenant', 2)
+  auth.tenantsChanged(['tenant'], 2)
   assert.equal(auth.known(bearer(1)), null)
   assert.notEqual(auth.known(bearer(2)), null)
   auth.everythingChanged(3)

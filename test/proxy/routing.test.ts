@@ -94,24 +94,37 @@ test('leaves a node alone for a second after it refused a connection', () => {
   assert.deepEqual([...seen].sort(), ['a', 'b'])
 })
 
-test('counts own requests and what the leader saw beyond them against max_concurrency', () => {
-  const { router } = routerWith(snapshot([node('a', { maxConcurrency: 4 })]))
+test('takes what the leader saw beyond our own requests for load of others, until that is old', () => {
+  const { router, clock } = routerWith(snapshot([node('a')]))
   const target = router.targets.get('a')
   assert.ok(target !== undefined)
-  target.inFlight = 2
-  router.applyLive(new Map([live('a', { running: 3, waiting: 0 })]))
-  assert.equal(target.load, 3)
+  target.enter()
+  router.applyLive(new Map([live('a', { running: 2, waiting: 1 })]))
+  assert.equal(target.load, 3, 'one of ours and two of others')
+  clock.now += 5_001
   assert.equal(picked(router), 'a')
-  target.inFlight = 3
-  assert.equal(target.load, 4)
+  assert.equal(target.load, 1)
+})
+
+test('does not take own requests that have just ended for load of others', () => {
+  const { router } = routerWith(snapshot([node('a', { maxConcurrency: 2 })]))
+  const target = router.targets.get('a')
+  assert.ok(target !== undefined)
+  target.enter()
+  target.enter()
   assert.equal(picked(router), 'overloaded')
+  target.leave()
+  target.leave()
+  router.applyLive(new Map([live('a', { running: 2 })]))
+  assert.equal(target.load, 0)
+  assert.equal(picked(router), 'a')
 })
 
 test('keeps the live state of nodes over a new snapshot, and takes over what changed', () => {
   const { router } = routerWith(snapshot([node('a'), node('b')]))
   const before = router.targets.get('a')
   assert.ok(before !== undefined)
-  before.inFlight = 7
+  for (let i = 0; i < 7; i++) before.enter()
   router.apply(snapshot([node('a', { endpointUrl: 'http://127.0.0.1:9000', weight: 3 })], {}, 2))
   const after = router.targets.get('a')
   assert.equal(after, before)

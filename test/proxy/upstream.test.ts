@@ -229,3 +229,15 @@ test('idle connections are closed before the node would', async () => {
   await eventually('the idle connection is closed', () => node.open === 0)
   assert.deepEqual(upstream.stats(), { busy: 0, idle: 0 })
 })
+
+test('reuses a connection after an answer that took long while nothing else was idle', async () => {
+  await using node = await startNode((socket) => {
+    // Longer than the sweep's interval.
+    setTimeout(() => socket.write(OK), 700)
+  })
+  using upstream = createUpstream()
+  await ask(upstream, node).answer
+  assert.deepEqual(upstream.stats(), { busy: 0, idle: 1 })
+  await ask(upstream, node).answer
+  assert.equal(node.connections, 1)
+})
