@@ -78,10 +78,16 @@ function statusLine(status: number): string {
 /** These three end or cut a header. */
 const UNSAFE_IN_HEADER = /[\r\n\u0000]/
 
-/** The one place where a value may become a header: uWebSockets.js itself would pass a line break through. */
-function writeHeader(response: HttpResponse, name: string, value: string): void {
-  if (UNSAFE_IN_HEADER.test(value)) throw new TypeError(`The header ${name} has a value that is not safe.`)
-  response.writeHeader(name, value)
+/**
+ * The one place where a value may become a header: uWebSockets.js itself would pass a line break through. Checked
+ * before anything is written, so that an error reply is still possible.
+ */
+function checkHeaders(headers: Headers): void {
+  for (const name in headers) {
+    if (UNSAFE_IN_HEADER.test(headers[name] ?? '')) {
+      throw new TypeError(`The header ${name} has a value that is not safe.`)
+    }
+  }
 }
 
 /** Below any socket's send buffer. */
@@ -254,6 +260,7 @@ export class HttpCall {
   reply(status: number, headers: Headers, body: string | Buffer): void {
     const response = this.#response
     if (response === null) return
+    checkHeaders(headers)
     this.#closed()
     const closing = !this.#bodyRead && (this.contentLength > 0 || this.framingError !== null)
     response.cork(() => {
@@ -288,6 +295,7 @@ export class HttpCall {
   start(status: number, headers: Headers, first: Buffer | string): boolean {
     const response = this.#response
     if (response === null) return true
+    checkHeaders(headers)
     response.cork(() => {
       this.#writeHead(response, status, headers)
       if (first.length > 0) this.#written = response.write(first)
@@ -353,8 +361,8 @@ export class HttpCall {
     response.writeStatus(statusLine(status))
     response.writeHeader('x-request-id', this.requestId)
     const own = this.#headers.get('x-request-id')
-    if (own !== undefined && CLIENT_REQUEST_ID.test(own)) writeHeader(response, 'x-client-request-id', own)
-    for (const name in headers) writeHeader(response, name, headers[name] ?? '')
+    if (own !== undefined && CLIENT_REQUEST_ID.test(own)) response.writeHeader('x-client-request-id', own)
+    for (const name in headers) response.writeHeader(name, headers[name] ?? '')
   }
 }
 
