@@ -28,7 +28,7 @@ export interface Fleet {
 
 /** Forks the processes of the settings' role and keeps them running. */
 export function startFleet({ modulePath, settings, logger }: FleetOptions): Fleet {
-  const roster = createChildRoster(settings.dataDir)
+  const roster = createChildRoster(settings.dataDir, logger)
   const own = createSupervisorMetrics()
   const retired = createRetiredMetrics()
   const lastReadings = new Map<string, MetricJson[]>()
@@ -92,6 +92,7 @@ export function startFleet({ modulePath, settings, logger }: FleetOptions): Flee
         for (const child of children) child.hurry()
       }
       hurry.addEventListener('abort', tellAll)
+      for (const child of control) child.announceDrain()
       for (const group of [proxies, control]) {
         const drained = group.map((child) => child.drain())
         if (hurry.aborted) tellAll()

@@ -37,6 +37,8 @@ export interface ManagedChild {
   /** Settles with the first process: rejects with a StartError when that ends before it was ready. */
   readonly started: Promise<void>
   ask(what: Question): Promise<Json>
+  /** Tells the process, and any that replaces it, that the gateway drains; its own drain is ordered later. */
+  announceDrain(): void
   /** Orders the drain and resolves when the process has ended; it is killed when it takes far too long. */
   drain(): Promise<void>
   /** Ends a drain that is under way. */
@@ -54,6 +56,7 @@ interface Incarnation {
 export function startManagedChild(options: ManagedChildOptions): ManagedChild {
   const { name, logger, roster, settings } = options
   const draining = new AbortController()
+  let drainAnnounced = false
   let current: Incarnation | null = null
   let markStarted: () => void
   let markFailed: (error: Error) => void
@@ -102,8 +105,27 @@ export function startManagedChild(options: ManagedChildOptions): ManagedChild {
       }
     })
     send(child, { type: 'start', settings })
+    if (drainAnnounced) send(child, { type: 'gateway-drains' })
     if (draining.signal.aborted) send(child, { type: 'drain' })
     return incarnation
+  }
+
+  /** One process from its fork to its end. */
+  async function runOnce() {
+    let incarnation: Incarnation
+    try {
+      incarnation = launch()
+    } catch (error) {
+      // The system refused a process, for want of memory say; it may grant the next one.
+      return { exit: String(error), pid: undefined, ready: false, failure: null }
+    }
+    current = incarnation
+    const exit = await exitOf(incarnation.process)
+    current = null
+    incarnation.exchanges.abandon()
+    const { pid } = incarnation.process
+    if (pid !== undefined) roster.remove(pid)
+    return { exit, pid, ready: incarnation.ready, failure: incarnation.failure }
   }
 
   async function keepFilled(): Promise<void> {
@@ -111,19 +133,14 @@ export function startManagedChild(options: ManagedChildOptions): ManagedChild {
     let everReady = false
     while (!draining.signal.aborted) {
       const startedAt = performance.now()
-      const incarnation = launch()
-      current = incarnation
-      const exit = await exitOf(incarnation.process)
-      current = null
-      incarnation.exchanges.abandon()
-      if (incarnation.process.pid !== undefined) roster.remove(incarnation.process.pid)
-      everReady ||= incarnation.ready
+      const { exit, pid, ready, failure } = await runOnce()
+      everReady ||= ready
       if (draining.signal.aborted) {
         if (exit !== 'exit code 0') logger.error({ event: 'process_ended_badly', child: name, exit })
         break
       }
       if (!everReady) {
-        markFailed(new StartError(`${name} did not start: ${incarnation.failure ?? exit}`))
+        markFailed(new StartError(`${name} did not start: ${failure ?? exit}`))
         return
       }
       options.onRestart()
@@ -131,7 +148,7 @@ export function startManagedChild(options: ManagedChildOptions): ManagedChild {
       logger.error({
         event: 'process_died',
         child: name,
-        pid: incarnation.process.pid,
+        pid,
         exit,
         restartInMs: pauseMs,
       })
@@ -140,7 +157,11 @@ export function startManagedChild(options: ManagedChildOptions): ManagedChild {
     }
     markFailed(new StartError(`${name} was stopped before it was ready`))
   }
-  const ended = keepFilled()
+  // One slot's trouble must not end the supervisor, which would take every other child with it.
+  const ended = keepFilled().catch((error: unknown) => {
+    logger.fatal({ event: 'slot_abandoned', child: name, error })
+    markFailed(new StartError(`${name} cannot be kept running: ${String(error)}`, 1, { cause: error }))
+  })
 
   let killTimer: NodeJS.Timeout | undefined
   function killAfter(ms: number): void {
@@ -159,6 +180,10 @@ export function startManagedChild(options: ManagedChildOptions): ManagedChild {
     },
     started,
     ask: (what) => current?.exchanges.ask(what) ?? Promise.reject(new Error(`${name} does not run`)),
+    announceDrain() {
+      drainAnnounced = true
+      if (current !== null) send(current.process, { type: 'gateway-drains' })
+    },
     async drain() {
       if (!draining.signal.aborted) {
         draining.abort()
@@ -181,7 +206,10 @@ async function exitOf(child: ChildProcess): Promise<string> {
     const values: unknown[] = await once(child, 'error')
     return values.map(String).join()
   }
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  if (child.exitCode === null && child.signalCode === null) {
+    // Not events.once: that rejects at an `error`, such as a failed kill, while the process still runs.
+    await new Promise((resolve) => child.once('exit', resolve))
+  }
   return child.signalCode === null ? `exit code ${child.exitCode ?? 'unknown'}` : `signal ${child.signalCode}`
 }
 

@@ -12,6 +12,7 @@ const rosterSchema = z.object({
 })
 type Roster = z.infer<typeof rosterSchema>
 
+/** Neither throws. */
 export interface ChildRoster {
   add(pid: number): void
   remove(pid: number): void
@@ -19,13 +20,20 @@ export interface ChildRoster {
 
 const rosterPath = (dataDir: string) => join(dataDir, 'processes.json')
 
-/** Keeps the list of a supervisor's children in the data directory, for a successor should it be killed. */
-export function createChildRoster(dataDir: string): ChildRoster {
+/**
+ * Keeps the list of a supervisor's children in the data directory, for a successor should it be killed. A list that
+ * cannot be written, on a full disk say, is logged and no reason to stop what runs: the next change writes it whole.
+ */
+export function createChildRoster(dataDir: string, logger: Pick<Logger, 'error'>): ChildRoster {
   const roster: Roster = { bootId: bootId(), processes: [] }
   const save = () => {
     const path = rosterPath(dataDir)
-    writeFileSync(`${path}.new`, JSON.stringify(roster), { mode: 0o600 })
-    renameSync(`${path}.new`, path)
+    try {
+      writeFileSync(`${path}.new`, JSON.stringify(roster), { mode: 0o600 })
+      renameSync(`${path}.new`, path)
+    } catch (error) {
+      logger.error({ event: 'roster_unwritten', path, error })
+    }
   }
   save()
   return {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { statSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -77,11 +77,28 @@ test('runs control and proxies on shared ports, says so in one line, and drains 
 test('stays up for DRAIN_DELAY_SECONDS and says 503 on /ready', async () => {
   using folder = temporaryFolder()
   await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '2' })
-  const { tenantPort } = await gateway.ready()
-  assert.equal((await get(tenantPort, '/ready')).status, 200)
+  const { tenantPort, adminPort } = await gateway.ready()
+  for (const port of [tenantPort, adminPort]) assert.equal((await get(port, '/ready')).status, 200)
   gateway.kill('SIGTERM')
   await gateway.line('draining')
-  assert.deepEqual(await get(tenantPort, '/ready'), { status: 503, text: '{"status":"draining"}' })
+  // Control is drained after the proxies, but says from the beginning that the gateway ends.
+  for (const port of [tenantPort, adminPort]) {
+    assert.deepEqual(await get(port, '/ready'), { status: 503, text: '{"status":"draining"}' })
+  }
+  assert.equal((await get(adminPort, '/settings')).status, 200)
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
+})
+
+test('a control process that is replaced while the proxies drain knows of it', async () => {
+  using folder = temporaryFolder()
+  await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '4' })
+  const { adminPort } = await gateway.ready()
+  gateway.kill('SIGTERM')
+  await gateway.line('draining')
+  const before = shown.parse(JSON.parse((await get(adminPort, '/settings')).text)).pid
+  await get(adminPort, '/die').catch(() => null)
+  await until(async () => shown.parse(JSON.parse((await get(adminPort, '/settings')).text)).pid !== before)
+  assert.deepEqual(await get(adminPort, '/ready'), { status: 503, text: '{"status":"draining"}' })
   assert.deepEqual(await gateway.exited, { code: 0, signal: null })
 })
 
@@ -138,6 +155,46 @@ test('replaces a proxy that dies, in its slot, and counts it', async () => {
   for (const name of ['supervisor', 'control', 'proxy-0']) {
     assert.match(text, new RegExp(`^crosslogic_process_open_fds\\{process="${name}"\\} [1-9]`, 'm'))
   }
+})
+
+test('replaces a proxy while the list of children cannot be written, and writes it at the next change', async () => {
+  using folder = temporaryFolder()
+  await using gateway = start(folder.path)
+  const { tenantPort, adminPort } = await gateway.ready()
+  const control = shown.parse(JSON.parse((await get(adminPort, '/settings')).text))
+  let proxy = shown.parse(JSON.parse((await get(tenantPort, '/settings')).text))
+  const replaceProxy = async () => {
+    const before = proxy.pid
+    await get(tenantPort, '/die').catch(() => null)
+    await until(async () => {
+      proxy = shown.parse(JSON.parse((await get(tenantPort, '/settings')).text))
+      return proxy.pid !== before
+    })
+  }
+  const listed = () => {
+    const list: unknown = JSON.parse(readFileSync(join(folder.path, 'processes.json'), 'utf8'))
+    return z
+      .object({ processes: z.array(z.object({ pid: z.number() })) })
+      .parse(list)
+      .processes.map(({ pid }) => pid)
+      .toSorted((a, b) => a - b)
+  }
+  const living = () => [control.pid, proxy.pid].toSorted((a, b) => a - b)
+  assert.deepEqual(listed(), living())
+
+  // A directory in the file's place fails the write for root, too, whom permissions do not stop.
+  const obstacle = join(folder.path, 'processes.json.new')
+  mkdirSync(obstacle)
+  await replaceProxy()
+  await gateway.line('roster_unwritten')
+  assert.notDeepEqual(listed(), living())
+  assert.equal(shown.parse(JSON.parse((await get(adminPort, '/settings')).text)).pid, control.pid)
+
+  rmdirSync(obstacle)
+  await replaceProxy()
+  assert.deepEqual(listed(), living())
+  gateway.kill('SIGTERM')
+  assert.deepEqual(await gateway.exited, { code: 0, signal: null })
 })
 
 test('after kill -9 of the supervisor its children end, and a new start works', async () => {
