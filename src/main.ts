@@ -21,6 +21,8 @@ import type { HttpCall } from './io/uws.js'
 const EXIT_BAD_SETTINGS = 64
 /** Calls of the admin API that are being answered get this long when control drains, in ms. */
 const ADMIN_DRAIN_MS = 10_000
+/** A store that takes longer counts as one that does not answer, in `/ready` of the admin port. */
+const STORE_ANSWER_MS = 1_000
 
 const [role, slot] = process.argv.slice(2)
 if (role === 'control') await runChild({ role, slot: 0 }, startControlRole)
@@ -88,6 +90,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   const { mountAdmin } = await import('./admin/admin-port.js')
   const { startWorkerPool } = await import('./workers/pool.js')
   const { startLeaderThread } = await import('./workers/leader-thread.js')
+  const { within } = await import('./io/within.js')
   const { settings, logger, lifecycle, name } = context
   const { databaseUrl, redisUrl, clickhouseUrl, adminToken } = settings
   if (adminToken === null) throw new Error('the control process was given no admin token')
@@ -110,14 +113,25 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   })
   lifecycle.add('leader', () => leader[Symbol.asyncDispose]())
 
+  const answers = (question: Promise<unknown>) =>
+    within(
+      STORE_ANSWER_MS,
+      question.then(
+        () => true,
+        () => false,
+      ),
+    )
   const readiness = async (): Promise<Readiness> => {
     const parts: Record<string, string> = {}
-    await postgres.query('SELECT 1').catch(() => (parts['database'] = 'does not answer'))
-    await redis?.ping().catch(() => (parts['cache'] = 'does not answer'))
-    if (draining) return { status: 'draining', parts }
+    const [database, cache] = await Promise.all([
+      answers(postgres.query('SELECT 1')),
+      redis === null || answers(redis.ping()),
+    ])
+    if (database !== true) parts['database'] = 'does not answer'
+    if (cache !== true) parts['cache'] = 'does not answer'
+    if (context.gatewayDraining.aborted) return { status: 'draining', parts }
     return { status: Object.keys(parts).length > 0 ? 'degraded' : 'ready', parts }
   }
-  let draining = false
   const open = new Set<Promise<unknown>>()
   const app = createHttpApp({
     certFile: settings.adminTls?.certFile,
@@ -146,7 +160,6 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
     readiness,
     metrics: metrics.toJson,
     async drain(hurry) {
-      draining = true
       app.stopListening()
       const limit = AbortSignal.any([hurry, AbortSignal.timeout(ADMIN_DRAIN_MS)])
       if (!limit.aborted) await Promise.race([Promise.allSettled(open), once(limit, 'abort')])

@@ -3,6 +3,7 @@ import { createExchanges, orderSchema, type Exchanges, type Readiness, type Repo
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import { createLogger, type Logger } from './logger.js'
 import type { MetricJson } from './metric-cells.js'
+import { within } from './within.js'
 
 export interface ChildIdentity {
   readonly role: 'control' | 'proxy'
@@ -21,6 +22,8 @@ export interface ChildContext {
   readonly lifecycle: Lifecycle
   /** The metrics of all processes under this supervisor, in Prometheus's text format. */
   readonly gatherMetrics: () => Promise<string>
+  /** Aborted when the gateway as a whole begins to drain. Control is drained after the proxies and serves until then. */
+  readonly gatewayDraining: AbortSignal
 }
 
 /** A role that runs: it serves until it is drained. */
@@ -51,6 +54,7 @@ export function runChild(
   process.title = `crosslogic-${identity.role}`
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
   const name = identity.role === 'proxy' ? `proxy-${identity.slot}` : identity.role
+  const gatewayDraining = new AbortController()
   const hurry = new AbortController()
   let logger = createLogger({ level: 'info', process: name })
   let starting: Promise<RunningRole> | null = null
@@ -68,7 +72,15 @@ export function runChild(
     logger = createLogger({ level: settings.logLevel, process: name, sync: identity.role !== 'proxy' })
     lifecycle = createLifecycle(logger)
     const gatherMetrics = () => gather(exchanges)
-    starting = start({ settings, slot: identity.slot, name, logger, lifecycle, gatherMetrics })
+    starting = start({
+      settings,
+      slot: identity.slot,
+      name,
+      logger,
+      lifecycle,
+      gatherMetrics,
+      gatewayDraining: gatewayDraining.signal,
+    })
     try {
       running = await starting
       report({ type: 'ready' })
@@ -101,7 +113,11 @@ export function runChild(
       case 'start':
         void onStart(order.settings)
         break
+      case 'gateway-drains':
+        gatewayDraining.abort()
+        break
       case 'drain':
+        gatewayDraining.abort()
         draining ??= onDrain()
         break
       case 'hurry':
@@ -137,17 +153,4 @@ async function gather(exchanges: Exchanges): Promise<string> {
   const text = await exchanges.ask('exposition')
   if (typeof text !== 'string') throw new Error('the metrics are not a text')
   return text
-}
-
-/** What a promise resolves to, or null when it takes longer than that. */
-async function within<T>(ms: number, promise: Promise<T> | null): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, ms, null)
-  })
-  try {
-    return await Promise.race([promise, timeout])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -21,6 +21,8 @@ const refusal = z.object({ type: z.literal('refusal'), id: z.number(), message: 
 /** From the supervisor to a child. */
 export const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('start'), settings: resolvedSettingsSchema }),
+  /** The gateway as a whole drains, others first: serve on, and say on `/ready` that it ends. */
+  z.object({ type: z.literal('gateway-drains') }),
   z.object({ type: z.literal('drain') }),
   /** End the drain now: cut what still runs and settle it. */
   z.object({ type: z.literal('hurry') }),

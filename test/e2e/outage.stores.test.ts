@@ -101,6 +101,28 @@ const degraded = (part: string) =>
     return status === 'degraded' && parts?.[part] !== undefined
   })
 
+/** The control process tells of it too, soon enough for a probe with a short timeout. */
+async function adminDegraded(part: string): Promise<void> {
+  const from = performance.now()
+  const reply = await fetch(`${gateway.adminUrl}/ready`)
+  const { status, parts } = Ready.parse(await reply.json())
+  const ms = performance.now() - from
+  assert.deepEqual([reply.status, status], [200, 'degraded'])
+  assert.ok(parts?.[part] !== undefined, part)
+  assert.ok(ms < FAST_MS, `/ready of the admin port took ${ms.toFixed(0)} ms`)
+}
+
+/** What a report gets that needs ClickHouse. */
+async function askUsage(): Promise<void> {
+  const from = performance.now()
+  const reply = await fetch(`${gateway.url}/v1/usage`, { headers: { authorization: `Bearer ${tenant.key}` } })
+  const { error } = Failure.parse(await reply.json())
+  const ms = performance.now() - from
+  assert.deepEqual([reply.status, error.code], [503, 'overloaded'])
+  assert.ok(Number(reply.headers.get('retry-after')) <= 5)
+  assert.ok(ms < 10_000, `a report waited ${ms.toFixed(0)} ms`)
+}
+
 for (const how of ['hang', 'kill'] as const) {
   const happens = how === 'hang' ? 'hangs' : 'is killed'
 
@@ -108,6 +130,7 @@ for (const how of ['hang', 'kill'] as const) {
     await outage(t, 'postgres', how, async () => {
       assert.equal(await askUnknown(), '503 auth_unavailable')
       await degraded('database')
+      await adminDegraded('database')
       const malformed = await fetch(`${gateway.url}/v1/models`, {
         headers: { authorization: 'Bearer sk-1' },
       })
@@ -123,6 +146,7 @@ for (const how of ['hang', 'kill'] as const) {
     await outage(t, 'redis', how, async () => {
       assert.equal(await askUnknown(), '401 invalid_api_key')
       await degraded('cache')
+      await adminDegraded('cache')
       await sleep(1_000)
       assert.equal(await askUnknown(), '401 invalid_api_key')
     })
@@ -131,6 +155,8 @@ for (const how of ['hang', 'kill'] as const) {
   test(`ClickHouse ${happens}: requests are served, and billed when it is back`, async (t) => {
     await outage(t, 'clickhouse', how, async () => {
       assert.equal(await askUnknown(), '401 invalid_api_key')
+      await askUsage()
+      await askUsage()
       await degraded('analytics')
     })
   })

@@ -27,8 +27,10 @@ async function startRole(role: 'control' | 'proxy', context: ChildContext): Prom
   })
   const cut = new AbortController()
   const work = new Set<Promise<void>>()
-  let draining = false
-  const readiness = () => ({ status: draining ? ('draining' as const) : ('ready' as const), parts: {} })
+  const readiness = () => ({
+    status: context.gatewayDraining.aborted ? ('draining' as const) : ('ready' as const),
+    parts: {},
+  })
 
   mountPlatformRoutes(app, { readiness, metrics: context.gatherMetrics })
   app.route('GET', '/settings', (call) => {
@@ -56,7 +58,6 @@ async function startRole(role: 'control' | 'proxy', context: ChildContext): Prom
     readiness,
     metrics: metrics.toJson,
     async drain(hurry) {
-      draining = true
       await sleep(settings.drainDelaySeconds * 1000, undefined, { signal: hurry }).catch(() => {})
       app.stopListening()
       hurry.addEventListener('abort', () => {
