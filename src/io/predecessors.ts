@@ -102,9 +102,11 @@ function readRoster(dataDir: string): Roster | null {
 function startTicks(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name in parentheses may hold anything; the fields after it are state (3) to starttime (22).
+    // The name in parentheses may hold anything; the fields after it are state (3), num_threads (20), starttime (22).
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' ? null : (fields[19] ?? null)
+    // A zombie whose other threads still end holds its ports and files until they have.
+    const ended = fields[0] === 'Z' && Number(fields[17]) <= 1
+    return ended ? null : (fields[19] ?? null)
   } catch {
     return null
   }
