@@ -39,7 +39,7 @@ test('bad settings are all named on standard error, with exit code 64, and nothi
 test('SIGTERM to the supervisor ends everything, stores included, and keeps the data', async () => {
   await using folder = await temporaryFolder()
   for (let run = 0; run < 2; run++) {
-    await using gateway = start(folder.path)
+    await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '2' })
     const { tenantPort, adminPort } = await gateway.ready()
     assert.equal(await ready(tenantPort), 200)
     assert.equal(await ready(adminPort), 200)
@@ -51,6 +51,10 @@ test('SIGTERM to the supervisor ends everything, stores included, and keeps the 
       run === 0,
     )
     gateway.kill('SIGTERM')
+    // Balancers in front of either port learn of it before anything is closed.
+    await gateway.line('draining')
+    assert.equal(await ready(tenantPort), 503)
+    assert.equal(await ready(adminPort), 503)
     assert.deepEqual(await gateway.exited, { code: 0, signal: null })
     await allGone(family, 0)
     const bad = gateway.lines.filter((line) => line['level'] === 'error' || line['level'] === 'fatal')

@@ -34,7 +34,7 @@ test('paths and methods that are not there are 404 and 405 with allow', async ()
   assert.deepEqual(refusal(await port.send('GET', '/admin/tenants/')), [404, 'not_found', null])
   const wrong = await port.send('DELETE', '/admin/tenants')
   assert.deepEqual(refusal(wrong), [405, 'method_not_allowed', null])
-  assert.equal(wrong.headers.get('allow'), 'GET, POST')
+  assert.equal(wrong.headers.get('allow'), 'GET, POST, HEAD')
 })
 
 test('bad bodies, fields and headers are refused with their place', async () => {
