@@ -90,6 +90,10 @@ function checkHeaders(headers: Headers): void {
   }
 }
 
+function badHeader(name: string, what: string): GatewayError {
+  return new GatewayError('invalid_parameter', { param: name, message: `The ${name} header ${what}.` })
+}
+
 /** Below any socket's send buffer. */
 const SURELY_TAKEN_BYTES = 64 * 1024
 
@@ -115,7 +119,8 @@ export class HttpCall {
   /** Milliseconds between the head and the end of the body: the client's time, not ours. */
   bodyWaitMs = 0
   #response: HttpResponse | null
-  readonly #headers: ReadonlyMap<string, string>
+  /** Names and values in turn: a request has few headers, and a Map for each costs more than a search. */
+  readonly #headers: readonly string[]
   readonly #reportError: HttpAppOptions['onError']
   readonly #onSlowEnd: () => void
   readonly #onClose: () => void
@@ -144,28 +149,23 @@ export class HttpCall {
     // Its types do not say so, but without a query it is undefined.
     this.query = request.getQuery() ?? ''
     this.params = params
-    const headers = new Map<string, string>()
+    const headers: string[] = []
     let framing: GatewayError | null = null
+    let length: string | undefined
+    let host: string | undefined
     request.forEach((name, value) => {
-      if (name === 'transfer-encoding') framing ??= new GatewayError('length_required')
-      else if (headers.has(name)) {
-        if (name === 'content-length' || name === 'host') {
-          framing ??= new GatewayError('invalid_parameter', {
-            param: name,
-            message: `The ${name} header stands twice.`,
-          })
-        }
-      } else headers.set(name, value)
+      headers.push(name, value)
+      if (name === 'content-length') {
+        if (length !== undefined) framing ??= badHeader(name, 'stands twice')
+        length ??= value
+      } else if (name === 'host') {
+        if (host !== undefined) framing ??= badHeader(name, 'stands twice')
+        host ??= value
+      } else if (name === 'transfer-encoding') framing ??= new GatewayError('length_required')
     })
-    const length = headers.get('content-length')
     this.contentLength = length === undefined ? -1 : /^\d{1,15}$/.test(length) ? Number(length) : NaN
-    if (headers.get('host') === '' || Number.isNaN(this.contentLength)) {
-      const param = headers.get('host') === '' ? 'host' : 'content-length'
-      framing ??= new GatewayError('invalid_parameter', {
-        param,
-        message: `The ${param} header is not valid.`,
-      })
-    }
+    if (Number.isNaN(this.contentLength)) framing ??= badHeader('content-length', 'is not valid')
+    if (host === '') framing ??= badHeader('host', 'is empty')
     this.framingError = framing
     this.#headers = headers
     response.onAborted(() => {
@@ -178,14 +178,11 @@ export class HttpCall {
     }
   }
 
-  /** A request header by its lower-case name. */
+  /** A request header by its lower-case name; the first of equal ones. */
   header(name: string): string | undefined {
-    return this.#headers.get(name)
-  }
-
-  /** Every header, the first of equal ones. */
-  get headers(): ReadonlyMap<string, string> {
-    return this.#headers
+    const headers = this.#headers
+    for (let at = 0; at < headers.length; at += 2) if (headers[at] === name) return headers[at + 1]
+    return undefined
   }
 
   /** Whether the client left before the reply had ended. */
@@ -360,7 +357,7 @@ export class HttpCall {
   #writeHead(response: HttpResponse, status: number, headers: Headers): void {
     response.writeStatus(statusLine(status))
     response.writeHeader('x-request-id', this.requestId)
-    const own = this.#headers.get('x-request-id')
+    const own = this.header('x-request-id')
     if (own !== undefined && CLIENT_REQUEST_ID.test(own)) response.writeHeader('x-client-request-id', own)
     for (const name in headers) response.writeHeader(name, headers[name] ?? '')
   }

@@ -4,24 +4,52 @@ import type { Headers, HttpCall } from '../io/uws.js'
 /** What a reply is: server-sent events, or one JSON document. */
 export type ReplyKind = 'stream' | 'plain'
 
+export interface ReplyFacts {
+  readonly overheadMicros: number
+  readonly attempts: number
+  /** Opaque to tenants. */
+  readonly nodeId: string
+}
+
 export interface ClientReplyOptions {
   readonly call: HttpCall
-  /** `x-gateway-…` headers as they are when the reply begins. */
-  readonly headers: () => Headers
+  /** What the `x-gateway-…` headers say when the reply begins. */
+  readonly facts: () => ReplyFacts
   /** The client is slow: what is written now is buffered in this process. */
   readonly onSlow: () => void
   /** It can take more again; a write should follow soon, since only that sends what is buffered. */
   readonly onReady: () => void
 }
 
-const KIND_HEADERS: Readonly<Record<ReplyKind, Headers>> = {
-  stream: {
+function factHeaders({ overheadMicros, attempts, nodeId }: ReplyFacts): Headers {
+  return {
+    'x-gateway-overhead-us': String(overheadMicros),
+    'x-gateway-attempts': String(attempts),
+    'x-gateway-node': nodeId,
+  }
+}
+
+// Whole literals: spreading one object into another costs more than writing them twice.
+function streamHeaders({ overheadMicros, attempts, nodeId }: ReplyFacts): Headers {
+  return {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache',
     'x-accel-buffering': 'no',
-  },
-  plain: { 'content-type': 'application/json' },
+    'x-gateway-overhead-us': String(overheadMicros),
+    'x-gateway-attempts': String(attempts),
+    'x-gateway-node': nodeId,
+  }
 }
+
+function plainHeaders({ overheadMicros, attempts, nodeId }: ReplyFacts): Headers {
+  return {
+    'content-type': 'application/json',
+    'x-gateway-overhead-us': String(overheadMicros),
+    'x-gateway-attempts': String(attempts),
+    'x-gateway-node': nodeId,
+  }
+}
+
 const PING = ': ping\n\n'
 const NOTHING = Buffer.alloc(0)
 /** How long a slow client may take to read the error frame before it is cut off. */
@@ -87,7 +115,7 @@ export class ClientReply {
   fail(error: GatewayError, asked: boolean, body = errorBody(error)): void {
     if (this.#kind === null) {
       const retry = asked && ERRORS[error.code].status >= 500 ? { 'x-should-retry': 'false' } : undefined
-      this.#call.fail(error, { ...this.#options.headers(), ...retry })
+      this.#call.fail(error, { ...factHeaders(this.#options.facts()), ...retry })
     } else if (this.#kind === 'plain' || this.#call.write(`data: ${body}\n\n`)) this.#call.cut()
     else this.#cutWhenRead()
   }
@@ -98,7 +126,8 @@ export class ClientReply {
   }
 
   #headers(kind: ReplyKind): Headers {
-    return { ...KIND_HEADERS[kind], ...this.#options.headers() }
+    const facts = this.#options.facts()
+    return kind === 'stream' ? streamHeaders(facts) : plainHeaders(facts)
   }
 
   /** The error frame is buffered behind what a slow client has yet to read. */

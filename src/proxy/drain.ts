@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HttpApp } from '../io/uws.js'
 import type { Exchange } from './exchange.js'
+import type { SwapList } from './swap-list.js'
 
 export interface DrainOptions {
   readonly app: HttpApp
-  readonly open: ReadonlySet<Exchange>
+  readonly open: SwapList<Exchange>
   /** Between `/ready` saying 503 and the listener closing, so that balancers look elsewhere first. */
   readonly delayMs: number
   /** How long streams get to finish. */
@@ -30,6 +31,8 @@ export async function drainRequests(options: DrainOptions): Promise<void> {
   // Calls that are no exchange count as well: a body that is coming, a key or a report that is looked up.
   const busy = () => open.size > 0 || app.openCalls > 0
   while (busy() && performance.now() < until && !hurry.aborted) await wait(LOOK_MS)
-  for (const exchange of [...open]) exchange.shutDown()
+  open.each((exchange) => {
+    exchange.shutDown()
+  })
   while (performance.now() < app.lastSlowEnd + SLOW_CLIENT_MS && !hurry.aborted) await wait(LOOK_MS)
 }

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { RECORD_BEGIN, RECORD_END, SpoolEncoder, segmentFile, spoolEpoch } from '../core/spool-format.js'
 import { SegmentFile } from './spool-segment.js'
+import { SwapList, type Placed } from './swap-list.js'
 
 /** A request as the spool sees it; implemented by the proxy's exchange. */
 export interface SpoolEntry {
@@ -17,6 +18,8 @@ export interface SpoolEntry {
   readonly firstTokenAtMicros: number
   /** True while queued for the next progress write; the spool's own. */
   spoolMoved: boolean
+  /** Its place among the open ones once the begin is written; the spool's own. */
+  spoolOpen?: OpenEntry | null
   /** The begin is in the kernel: the node may be asked. */
   begun(): void
   /** It could not be written: the request must be refused (`storage_full`). */
@@ -75,8 +78,10 @@ const SEGMENT_BYTES = 64 * 1024 * 1024
 /** More than a file system's block, so that the write which ends an outage needs real space. */
 const PROBE_BYTES = 8 * 1024
 
-interface OpenEntry {
+/** A request whose begin is written and whose end is not. */
+export interface OpenEntry extends Placed {
   readonly entry: SpoolEntry
+  readonly spoolId: number
   /** When its last progress was written; 0: never. */
   progressAtMicros: number
 }
@@ -84,6 +89,8 @@ interface OpenEntry {
 interface PendingEnd {
   readonly spoolId: number
   readonly line: string
+  /** Null: its begin was never written. */
+  readonly open: OpenEntry | null
 }
 
 /** @throws the file system's error when the directory cannot be made; a full disk makes it start unwritable. */
@@ -100,7 +107,7 @@ class SpoolWriter implements Spool {
   readonly #segmentBytes: number
   readonly #encoder = new SpoolEncoder()
   /** In the spool with a begin and no end yet, in order of their ids. */
-  readonly #open = new Map<number, OpenEntry>()
+  readonly #open = new SwapList<OpenEntry>()
   #begins: SpoolEntry[] = []
   #ends: PendingEnd[] = []
   #moved: SpoolEntry[] = []
@@ -154,10 +161,12 @@ class SpoolWriter implements Spool {
       this.#options.onError(new Error('a usage record ended that is not in the spool'))
       return
     }
-    this.#ends.push({ spoolId: entry.spoolId, line })
     // Ended before its begin was written: the end alone makes the row, and nobody waits for the begin.
-    if (!this.#open.has(entry.spoolId)) this.#begins = this.#begins.filter((begin) => begin !== entry)
+    const open = entry.spoolOpen ?? null
+    if (open === null) this.#begins = this.#begins.filter((begin) => begin !== entry)
+    this.#ends.push({ spoolId: entry.spoolId, line, open })
     entry.spoolId = 0
+    entry.spoolOpen = null
     this.#schedule()
   }
 
@@ -242,7 +251,11 @@ class SpoolWriter implements Spool {
     this.#forgetWritten(withProgress)
     this.#unsynced = true
     this.#beat ??= setTimeout(this.#onBeat, BEAT_MS)
-    for (const entry of begins) this.#open.set(entry.spoolId, { entry, progressAtMicros: 0 })
+    for (const entry of begins) {
+      const open = { entry, spoolId: entry.spoolId, progressAtMicros: 0, place: -1 }
+      entry.spoolOpen = open
+      this.#open.add(open)
+    }
     for (const entry of begins) {
       try {
         entry.begun()
@@ -256,16 +269,16 @@ class SpoolWriter implements Spool {
     for (const entry of begins) this.#encoder.text(RECORD_BEGIN, entry.spoolId, entry.beginLine)
     if (withProgress) {
       for (const entry of this.#moved) {
-        const open = this.#open.get(entry.spoolId)
-        if (open === undefined) continue
+        const open = entry.spoolOpen ?? null
+        if (open === null) continue
         open.progressAtMicros = now
-        this.#encodeProgress(entry.spoolId, open)
+        this.#encodeProgress(open)
       }
     }
     for (const end of this.#ends) this.#encoder.text(RECORD_END, end.spoolId, end.line)
   }
 
-  #encodeProgress(spoolId: number, { entry, progressAtMicros }: OpenEntry): void {
+  #encodeProgress({ entry, spoolId, progressAtMicros }: OpenEntry): void {
     this.#encoder.progress(spoolId, {
       promptTokens: entry.promptTokens,
       cachedTokens: entry.cachedTokens,
@@ -294,10 +307,10 @@ class SpoolWriter implements Spool {
     this.#segments++
     try {
       this.#encoder.reset()
-      for (const [spoolId, open] of this.#open) {
-        this.#encoder.text(RECORD_BEGIN, spoolId, open.entry.beginLine)
-        if (open.progressAtMicros > 0) this.#encodeProgress(spoolId, open)
-      }
+      this.#open.each((open) => {
+        this.#encoder.text(RECORD_BEGIN, open.spoolId, open.entry.beginLine)
+        if (open.progressAtMicros > 0) this.#encodeProgress(open)
+      })
       this.#encodeQueued(begins, withProgress, now)
       segment.append(this.#encoder.bytes())
     } catch (error) {
@@ -308,7 +321,7 @@ class SpoolWriter implements Spool {
   }
 
   #forgetWritten(withProgress: boolean): void {
-    for (const end of this.#ends) this.#open.delete(end.spoolId)
+    for (const { open } of this.#ends) if (open !== null) this.#open.delete(open)
     this.#ends = []
     if (!withProgress) return
     for (const entry of this.#moved) entry.spoolMoved = false

@@ -22,6 +22,7 @@ import { createRouter } from './routing.js'
 import { createSettle } from './settle.js'
 import { createSharedKeyCache } from './shared-key-cache.js'
 import { createSnapshotFile } from './snapshot-file.js'
+import { SwapList } from './swap-list.js'
 import { createUpstream } from './upstream.js'
 import { startUsagePipeline, type StartFlusher } from './usage-pipeline.js'
 
@@ -143,10 +144,12 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   lifecycle.add('upstream', () => {
     upstream[Symbol.dispose]()
   })
-  const open = new Set<Exchange>()
+  const open = new SwapList<Exchange>()
   const sweep = setInterval(() => {
     const at = performance.now()
-    for (const exchange of open) exchange.sweep(at)
+    open.each((exchange) => {
+      exchange.sweep(at)
+    })
   }, SWEEP_MS)
   lifecycle.add('sweep', () => {
     clearInterval(sweep)

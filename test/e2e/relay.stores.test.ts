@@ -621,9 +621,22 @@ test('SIGTERM lets streams finish, refuses new requests, bills and ends with exi
     'it says that it drains',
     async () => (await fetch(`${draining.url}/ready`)).status === 503,
   )
-  const refused = await fetch(draining.url + TEXT, init({}))
-  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1'])
-  assert.equal(await codeOf(refused), 'draining')
+  // Balancers still send requests for a moment: they are served until the listener closes.
+  const post = Buffer.from(
+    `POST ${TEXT} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer ${key}\r\n` +
+      'content-length: 46\r\n\r\n{"model":"sim-8b","prompt":"a","max_tokens":1}',
+  )
+  using kept = await openRawClient(draining.port)
+  kept.send(post)
+  assert.equal((await kept.reply()).status, 200)
+  let refused = await (kept.send(post), kept.reply())
+  await eventually('a connection that is kept alive is refused', async () => {
+    kept.send(post)
+    refused = await kept.reply()
+    return refused.status === 503
+  })
+  assert.equal(refused.headers.get('retry-after'), '1')
+  assert.match(refused.body, /"code":"draining"/)
   const text = await stream.text()
   assert.match(text, /data: \[DONE\]\n\n$/)
   assert.deepEqual(await draining.process.exited, { code: 0, signal: null })

@@ -325,7 +325,7 @@ test('ROLE=proxy has health, readiness and metrics on the admin port and no cont
   assert.equal((await get(adminPort, '/admin/tenants')).status, 404)
   const posted = await fetch(`http://127.0.0.1:${adminPort}/health`, { method: 'POST' })
   assert.equal(posted.status, 405)
-  assert.equal(posted.headers.get('allow'), 'GET')
+  assert.equal(posted.headers.get('allow'), 'GET, HEAD')
   gateway.kill('SIGTERM')
   assert.deepEqual(await gateway.exited, { code: 0, signal: null })
 })

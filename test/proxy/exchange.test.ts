@@ -10,6 +10,7 @@ import { createProxyMetrics } from '../../src/io/metrics.js'
 import { createHttpApp } from '../../src/io/uws.js'
 import { Exchange } from '../../src/proxy/exchange.js'
 import { createRouter } from '../../src/proxy/routing.js'
+import { SwapList } from '../../src/proxy/swap-list.js'
 import { openSpool } from '../../src/proxy/spool.js'
 import { createUpstream } from '../../src/proxy/upstream.js'
 import { eventually } from '../support/processes.js'
@@ -102,7 +103,7 @@ async function startDataPlane(): Promise<DataPlane> {
     upstream,
     spool,
     metrics: createProxyMetrics('test'),
-    open: new Set<Exchange>(),
+    open: new SwapList<Exchange>(),
     settle: (
       entry: Exchange | Parameters<typeof spool.end>[0],
       _identity: unknown,
