@@ -132,7 +132,8 @@ export async function startTestGateway(
       await reply.arrayBuffer()
       // Known, with no node; before that it is a 404.
       if (reply.status === 503) return
-      if (performance.now() > deadline) throw new Error(`a change is not served after ${LIMIT_MS} ms: ${reply.status}`)
+      if (performance.now() > deadline)
+        throw new Error(`a change is not served after ${LIMIT_MS} ms: ${reply.status}`)
       await sleep(5)
     }
   }
