@@ -16,7 +16,6 @@ export function createControlMetrics(processName: string) {
   addProcessMetrics(set, processName)
   return { toJson: () => set.toJson() }
 }
-export type ControlMetrics = ReturnType<typeof createControlMetrics>
 
 /** What a proxy process counts; `processName` as `proxy-0`. */
 export function createProxyMetrics(processName: string) {
@@ -104,7 +103,6 @@ export function createSupervisorMetrics() {
     toJson: () => set.toJson(),
   }
 }
-export type SupervisorMetrics = ReturnType<typeof createSupervisorMetrics>
 
 /** How often the loop's delay is sampled, in ms; the sample includes this time, so it is taken off again. */
 const LOOP_RESOLUTION_MS = 20

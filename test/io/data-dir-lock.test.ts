@@ -6,13 +6,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { lockDataDir } from '../../src/io/data-dir-lock.js'
 import { StartError } from '../../src/io/start-error.js'
-import { temporaryFolder } from '../support/gateway-process.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const lockModule = new URL('../../src/io/data-dir-lock.js', import.meta.url).href
 
 for (const platform of ['linux', 'darwin'] as const) {
   test(`one holder at a time, by whatever path (${platform})`, async () => {
-    using folder = temporaryFolder()
+    await using folder = await temporaryFolder()
     const other = join(folder.path, 'link')
     symlinkSync('.', other)
     const first = await lockDataDir(folder.path, platform)
@@ -29,7 +29,7 @@ for (const platform of ['linux', 'darwin'] as const) {
   })
 
   test(`dies with its holder (${platform})`, async () => {
-    using folder = temporaryFolder()
+    await using folder = await temporaryFolder()
     const code = `import { lockDataDir } from ${JSON.stringify(lockModule)}
       await lockDataDir(${JSON.stringify(folder.path)}, '${platform}')
       console.log('held'); setInterval(() => {}, 1000)`

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { allGone, startGatewayProcess, temporaryFolder, type Kin } from '../support/gateway-process.js'
+import { allGone, startGatewayProcess, type Kin } from '../support/gateway-process.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 const program = fileURLToPath(new URL('../support/supervised.js', import.meta.url))
 
@@ -42,7 +43,7 @@ const shown = z.looseObject({
 })
 
 test('runs control and proxies on shared ports, says so in one line, and drains on SIGTERM', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path, { PROXY_PROCESSES: '2' })
   const { tenantPort, adminPort } = await gateway.ready()
   assert.ok(tenantPort !== null && tenantPort > 0 && adminPort > 0)
@@ -75,7 +76,7 @@ test('runs control and proxies on shared ports, says so in one line, and drains 
 })
 
 test('stays up for DRAIN_DELAY_SECONDS and says 503 on /ready', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '2' })
   const { tenantPort, adminPort } = await gateway.ready()
   for (const port of [tenantPort, adminPort]) assert.equal((await get(port, '/ready')).status, 200)
@@ -90,7 +91,7 @@ test('stays up for DRAIN_DELAY_SECONDS and says 503 on /ready', async () => {
 })
 
 test('a control process that is replaced while the proxies drain knows of it', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '4' })
   const { adminPort } = await gateway.ready()
   gateway.kill('SIGTERM')
@@ -103,7 +104,7 @@ test('a control process that is replaced while the proxies drain knows of it', a
 })
 
 test('a Ctrl-C, which arrives more than once, drains', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path)
   const { tenantPort } = await gateway.ready()
   const family = gateway.family()
@@ -117,7 +118,7 @@ test('a Ctrl-C, which arrives more than once, drains', async () => {
 })
 
 test('a second signal a second later ends the wait', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path)
   const { tenantPort } = await gateway.ready()
   const family = gateway.family()
@@ -133,7 +134,7 @@ test('a second signal a second later ends the wait', async () => {
 })
 
 test('replaces a proxy that dies, in its slot, and counts it', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path)
   const { tenantPort, adminPort } = await gateway.ready()
   const before = shown.parse(JSON.parse((await get(tenantPort, '/settings')).text))
@@ -158,7 +159,7 @@ test('replaces a proxy that dies, in its slot, and counts it', async () => {
 })
 
 test('replaces a proxy while the list of children cannot be written, and writes it at the next change', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path)
   const { tenantPort, adminPort } = await gateway.ready()
   const control = shown.parse(JSON.parse((await get(adminPort, '/settings')).text))
@@ -198,7 +199,7 @@ test('replaces a proxy while the list of children cannot be written, and writes 
 })
 
 test('after kill -9 of the supervisor its children end, and a new start works', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using killed = start(folder.path)
   const { tenantPort, adminPort } = await killed.ready()
   const family = killed.family()
@@ -211,7 +212,7 @@ test('after kill -9 of the supervisor its children end, and a new start works', 
 })
 
 test('ends a child of a killed supervisor that is stuck', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using killed = start(folder.path)
   const { tenantPort } = await killed.ready()
   const family = killed.family()
@@ -225,7 +226,7 @@ test('ends a child of a killed supervisor that is stuck', async () => {
 })
 
 test('a second supervisor on one data directory is turned away, the first undisturbed', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using first = start(folder.path)
   const { tenantPort } = await first.ready()
   await using second = start(join(folder.path, '..', folder.path.split('/').at(-1) ?? ''))
@@ -238,7 +239,7 @@ test('a second supervisor on one data directory is turned away, the first undist
 })
 
 test('a port that is taken stops the start with a clear line', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
@@ -251,7 +252,7 @@ test('a port that is taken stops the start with a clear line', async () => {
 
 for (const part of ['migrate', 'control', 'proxy']) {
   test(`when ${part} fails at the start it says so, ends, and leaves nothing running`, async () => {
-    using folder = temporaryFolder()
+    await using folder = await temporaryFolder()
     await using gateway = start(folder.path, { FIXTURE_FAILS: part })
     const failed = await gateway.line('start_failed')
     assert.deepEqual(await gateway.exited, { code: 1, signal: null })
@@ -266,7 +267,7 @@ for (const part of ['migrate', 'control', 'proxy']) {
 }
 
 test('a stop signal during the start stops it cleanly', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   for (const delayMs of [150, 400, 600]) {
     await using gateway = start(folder.path)
     await sleep(delayMs)
@@ -279,7 +280,7 @@ test('a stop signal during the start stops it cleanly', async () => {
 })
 
 test('settings travel by IPC alone, and the root token to control alone', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path, { ADMIN_TOKEN: 'root-token-1' })
   const { tenantPort, adminPort } = await gateway.ready()
   const control = shown.parse(JSON.parse((await get(adminPort, '/settings')).text))
@@ -292,7 +293,7 @@ test('settings travel by IPC alone, and the root token to control alone', async 
 })
 
 test('makes an admin token once and keeps it where only its owner can read', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   const dataDir = join(folder.path, 'data')
   const tokens: (string | null)[] = []
   for (let run = 0; run < 2; run++) {
@@ -315,7 +316,7 @@ const stores = {
 }
 
 test('ROLE=proxy has health, readiness and metrics on the admin port and no control process', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path, { ...stores, ROLE: 'proxy', FIXTURE_FAILS: 'migrate' })
   const { adminPort } = await gateway.ready()
   assert.deepEqual(titles(gateway.family()), ['crosslogic-proxy', 'crosslogic-supervisor'])
@@ -331,7 +332,7 @@ test('ROLE=proxy has health, readiness and metrics on the admin port and no cont
 })
 
 test('ROLE=control has no proxy and no tenant port', async () => {
-  using folder = temporaryFolder()
+  await using folder = await temporaryFolder()
   await using gateway = start(folder.path, { ...stores, ROLE: 'control' })
   const { tenantPort, adminPort } = await gateway.ready()
   assert.equal(tenantPort, null)

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lives, type Kin } from '../../bench/proc-stat.js'
 
@@ -12,17 +9,6 @@ export {
   type LogLine,
 } from '../../bench/gateway-process.js'
 export { lives, type Kin } from '../../bench/proc-stat.js'
-
-/** A data directory of its own, deleted in the end. */
-export function temporaryFolder(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), 'crosslogic-test-'))
-  return {
-    path,
-    [Symbol.dispose]: () => {
-      rmSync(path, { recursive: true, force: true })
-    },
-  }
-}
 
 /** Resolves when none of them lives; fails, naming those that do, after `withinMs`. */
 export async function allGone(kin: readonly Kin[], withinMs = 10_000): Promise<void> {
