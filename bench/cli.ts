@@ -1,20 +1,12 @@
 /** The bench suite: `npm run bench -- [command] [options]`. */
-import { runCompareCommand } from './compare.js'
-import { runNodesCommand } from './nodes/command.js'
-
-interface Command {
-  readonly summary: string
-  /** Resolves with the exit code. */
-  run(args: readonly string[]): Promise<number>
-}
+import { runCommand, type Command } from './command.js'
+import { compareCommand } from './compare.js'
+import { nodesCommand } from './nodes/command.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
-  [
-    'compare',
-    { summary: 'CPU of the gateway against nginx, in one run (the default)', run: runCompareCommand },
-  ],
-  ['nodes', { summary: 'simulated GPU nodes', run: runNodesCommand }],
+  ['compare', compareCommand],
+  ['nodes', nodesCommand],
 ])
 
 function help(): string {
@@ -35,7 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`bench: there is no command "${name}" (see --help)\n`)
     return 2
   }
-  return command.run(isNamed ? args.slice(1) : args)
+  return runCommand(name, command, isNamed ? args.slice(1) : args)
 }
 
 process.exitCode = await main(process.argv.slice(2))

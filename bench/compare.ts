@@ -2,6 +2,7 @@ import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { UsageError, wholeNumber, type Command } from './command.js'
 import { reportLatency, reportScenario, type Pair } from './compare-report.js'
 import { bearer, call, setUpModel, startGateway, type Gateway } from './gateway.js'
 import { startLoadGenerator, type LoadGenerator } from './load/generator.js'
@@ -34,7 +35,6 @@ const OPTIONS = {
   seconds: { type: 'string', default: '6' },
   only: { type: 'string', multiple: true },
   strict: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
 } as const
 
 const SCENARIOS: readonly Scenario[] = [
@@ -56,21 +56,14 @@ interface Plan {
   readonly strict: boolean
 }
 
-function wholeNumber(name: string, text: string, least: number, most: number): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (value >= least && value <= most) return value
-  throw new Error(`--${name} takes a whole number from ${least} to ${most}, not "${text}"`)
-}
-
-/** Reads the command's arguments; null when help is wanted. @throws Error with one line */
-export function planOf(args: readonly string[]): Plan | null {
+/** Reads the command's arguments. @throws UsageError, or the error of `parseArgs` */
+export function planOf(args: readonly string[]): Plan {
   const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false })
-  if (values.help) return null
   const seconds = wholeNumber('seconds', values.seconds, 1, 600)
   const names = [...SCENARIOS.map(({ name }) => name), LATENCY]
   const chosen = values.only ?? names
   const unknown = chosen.find((name) => !names.includes(name))
-  if (unknown !== undefined) throw new Error(`--only takes ${names.join(', ')}, not "${unknown}"`)
+  if (unknown !== undefined) throw new UsageError(`--only takes ${names.join(', ')}, not "${unknown}"`)
   return {
     pairs: wholeNumber('pairs', values.pairs, 1, 100),
     seconds,
@@ -80,38 +73,23 @@ export function planOf(args: readonly string[]): Plan | null {
   }
 }
 
-/**
- * The command: measures and prints. Resolves with the exit code: 0 also when a goal is missed, unless `--strict`
- * is given; 1 when a run failed or was interrupted; 2 for bad options.
- */
-export async function runCompareCommand(args: readonly string[]): Promise<number> {
-  let plan: Plan | null
-  try {
-    plan = planOf(args)
-  } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split('\n')
-    process.stderr.write(`compare: ${line} (see --help)\n`)
-    return 2
-  }
-  if (plan === null) {
-    process.stdout.write(HELP)
-    return 0
-  }
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.once(signal, () => reject(new Error('interrupted')))
-    }
-  })
-  interrupted.catch(() => {})
-  try {
+/** Measures and prints. Exit code 1 when a run failed or was interrupted, or with `--strict` when a goal was missed. */
+export const compareCommand: Command = {
+  summary: 'CPU of the gateway against nginx, in one run (the default)',
+  help: HELP,
+  async run(args) {
+    const plan = planOf(args)
+    const interrupted = new Promise<never>((_resolve, reject) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.once(signal, () => {
+          reject(new Error('interrupted'))
+        })
+      }
+    })
+    interrupted.catch(() => {})
     const met = await compare(plan, interrupted)
     return met || !plan.strict ? 0 : 1
-  } catch (error) {
-    process.stderr.write(
-      `compare: the run FAILED: ${error instanceof Error ? error.message : String(error)}\n`,
-    )
-    return 1
-  }
+  },
 }
 
 interface Setting {

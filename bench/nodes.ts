@@ -6,9 +6,9 @@
  */
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { runNodesCommand } from './nodes/command.js'
+import { runCommand } from './command.js'
+import { nodesCommand } from './nodes/command.js'
 
-export { runNodesCommand } from './nodes/command.js'
 export { startSimulatedNode, type NodeStats, type SimulatedNode } from './nodes/simulated-node.js'
 export type { Flavour, SimulatedNodeInput, SimulatedNodeOptions } from './nodes/options.js'
 export {
@@ -24,4 +24,4 @@ export type { LedgerEntry } from './nodes/ledger.js'
 
 const [, script] = process.argv
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url))
-  process.exitCode = await runNodesCommand(process.argv.slice(2))
+  process.exitCode = await runCommand('nodes', nodesCommand, process.argv.slice(2))

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { UsageError, type Command } from '../command.js'
 import { parseOptions, type SimulatedNodeOptions } from './options.js'
 import { startSimulatedNode, type SimulatedNode } from './simulated-node.js'
 
@@ -61,7 +62,6 @@ const OPTIONS = {
   'model-seed': { type: 'string' },
   fault: { type: 'string', multiple: true },
   'stop-with-stdin': { type: 'boolean' },
-  help: { type: 'boolean' },
 } as const
 
 /** Flags that are numbers of a node, and the option that each one sets. */
@@ -92,7 +92,7 @@ type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'
 function number(name: string, text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value))
-    throw new Error(`--${name} takes a number, not "${text}"`)
+    throw new UsageError(`--${name} takes a number, not "${text}"`)
   return value
 }
 
@@ -101,11 +101,11 @@ function faultRule(text: string): Record<string, unknown> {
   return probability === undefined ? { kind } : { kind, probability: number('fault', probability) }
 }
 
-/** The options of each node; throws an `Error` with one line. */
+/** The options of each node; throws a UsageError. */
 function nodeOptions(values: Values): SimulatedNodeOptions[] {
   const count = number('count', values.count)
   if (!Number.isInteger(count) || count < 1 || count > 1000)
-    throw new Error('--count takes a number from 1 to 1000')
+    throw new UsageError('--count takes a number from 1 to 1000')
   const port = number('port', values.port)
   const seed = number('seed', values.seed)
   const shared: Record<string, unknown> = {}
@@ -118,9 +118,13 @@ function nodeOptions(values: Values): SimulatedNodeOptions[] {
   if (values['prefix-cache'] === true) shared['prefixCache'] = true
   if (values['late-headers'] === true) shared['sendHeadersEarly'] = false
   if (values.fault !== undefined) shared['faults'] = values.fault.map(faultRule)
-  return Array.from({ length: count }, (_, at) =>
-    parseOptions({ ...shared, port: port === 0 ? 0 : port + at, seed: seed + at }),
-  )
+  try {
+    return Array.from({ length: count }, (_, at) =>
+      parseOptions({ ...shared, port: port === 0 ? 0 : port + at, seed: seed + at }),
+    )
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error })
+  }
 }
 
 /** Resolves on SIGTERM or SIGINT, when the parent of a fork is gone, and if wanted when standard input ends. */
@@ -133,27 +137,17 @@ function stopRequested(withStdin: boolean): Promise<void> {
   })
 }
 
-/**
- * The command: parses its arguments, starts the nodes, says where they are, and runs until it is told to stop.
- * Resolves with the exit code: 2 for bad options (one line on stderr), 1 if a node cannot start.
- */
-export async function runNodesCommand(args: readonly string[]): Promise<number> {
-  let all: SimulatedNodeOptions[]
-  let withStdin: boolean
-  try {
+/** Starts the nodes, says where they are, and runs until it is told to stop. Exit code 1 if a node cannot start. */
+export const nodesCommand: Command = {
+  summary: 'simulated GPU nodes',
+  help: HELP,
+  async run(args) {
     const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false })
-    if (values.help === true) {
-      process.stdout.write(HELP)
-      return 0
-    }
-    all = nodeOptions(values)
-    withStdin = values['stop-with-stdin'] === true
-  } catch (error) {
-    const [line] = (error instanceof Error ? error.message : String(error)).split('\n')
-    process.stderr.write(`nodes: ${line} (see --help)\n`)
-    return 2
-  }
+    return serve(nodeOptions(values), values['stop-with-stdin'] === true)
+  },
+}
 
+async function serve(all: readonly SimulatedNodeOptions[], withStdin: boolean): Promise<number> {
   const stopped = stopRequested(withStdin)
   const nodes: SimulatedNode[] = []
   try {
