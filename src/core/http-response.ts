@@ -1,20 +1,18 @@
+import {
+  isTrailerLine,
+  readResponseHead,
+  ResponseError,
+  type Framing,
+  type ResponseHead,
+} from './http-response-head.js'
+
+export { ResponseError, type ResponseHead } from './http-response-head.js'
+
 /**
  * An incremental, strict HTTP/1.1 response parser for one connection to a node: bytes in, events out, no I/O.
  * Hot path (bench: micro/http-response). Strict because its input may go to another tenant next: anything odd
  * is an error, after which the connection must be destroyed.
  */
-export interface ResponseHead {
-  readonly status: number
-  /** Lower-case, without parameters; '' when absent. */
-  readonly contentType: string
-  /** Null when the length is not declared. */
-  readonly contentLength: number | null
-  /** Seconds or HTTP date as the node sent it; null when absent. */
-  readonly retryAfter: string | null
-  /** Whether the connection may serve another request after this response. */
-  readonly keepAlive: boolean
-}
-
 export interface ResponseEvents {
   /** The final response's head (1xx are skipped). */
   onHead(head: ResponseHead): void
@@ -23,11 +21,6 @@ export interface ResponseEvents {
    * response is complete; `bytes` may be empty then.
    */
   onBody(bytes: Buffer, ended: boolean): void
-}
-
-/** The bytes were not a response that we accept; the connection must be destroyed. */
-export class ResponseError extends Error {
-  override readonly name = 'ResponseError'
 }
 
 /** Longest status line plus headers. */
@@ -52,83 +45,10 @@ const CHUNK_DATA_LF = 7
 const TRAILER = 8
 const DONE = 9
 
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
-const HEADER_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)$/
-
-/**
- * Without the spaces around it; not by the pattern, which would try every split of a long run of them. Tabs stay:
- * parsers disagree on them beside a length or encoding, so there they are an error.
- */
-function trimSpaces(value: string): string {
-  let start = 0
-  let end = value.length
-  while (start < end && value.charCodeAt(start) === 0x20) start++
-  while (end > start && value.charCodeAt(end - 1) === 0x20) end--
-  return value.slice(start, end)
-}
-
-/** Not allowed in a trailer, where they would speak of a body that is already read. */
-const FRAMING_HEADER = /^(?:content-length|transfer-encoding|connection|upgrade)$/i
-
 function hexDigit(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
   const lower = byte | 0x20
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
-}
-
-interface Framing {
-  readonly head: ResponseHead
-  readonly chunked: boolean
-}
-
-function readHead(text: string): Framing | null {
-  const lines = text.split('\r\n')
-  const match = STATUS_LINE.exec(lines[0] ?? '')
-  if (match === null) throw new ResponseError('The status line is not valid.')
-  const status = Number(match[2])
-  if (status === 101) throw new ResponseError('The node switched protocols unasked.')
-  let contentType = ''
-  let contentLength: number | null = null
-  let chunked = false
-  let retryAfter: string | null = null
-  let keepAlive = match[1] === '1'
-  for (let i = 1; i < lines.length; i++) {
-    const header = HEADER_LINE.exec(lines[i] ?? '')
-    if (header === null) throw new ResponseError('A header line is not valid.')
-    const value = trimSpaces(header[2] ?? '')
-    switch ((header[1] ?? '').toLowerCase()) {
-      case 'content-type':
-        contentType = (value.split(';', 1)[0] ?? '').trim().toLowerCase()
-        break
-      case 'content-length':
-        if (contentLength !== null || !/^\d{1,15}$/.test(value)) {
-          throw new ResponseError('The content-length is not valid.')
-        }
-        contentLength = Number(value)
-        break
-      case 'transfer-encoding':
-        if (chunked || value.toLowerCase() !== 'chunked' || match[1] === '0') {
-          throw new ResponseError('The transfer-encoding is not valid.')
-        }
-        chunked = true
-        break
-      case 'connection':
-        for (const option of value.toLowerCase().split(',')) {
-          if (option.trim() === 'close') keepAlive = false
-          else if (option.trim() === 'upgrade') throw new ResponseError('The node upgraded unasked.')
-        }
-        break
-      case 'retry-after':
-        retryAfter = value
-        break
-      default:
-    }
-  }
-  if (chunked && contentLength !== null) {
-    throw new ResponseError('Both content-length and transfer-encoding are there.')
-  }
-  if (status < 200) return null
-  return { head: { status, contentType, contentLength, retryAfter, keepAlive }, chunked }
 }
 
 export class ResponseParser {
@@ -218,7 +138,7 @@ export class ResponseParser {
         this.#pendingHead = Buffer.from(text)
         return -1
       }
-      const framing = readHead(text.toString('latin1', 0, end))
+      const framing = readResponseHead(text, end)
       const bodyAt = end + 4
       if (framing !== null) {
         this.#pendingHead = EMPTY
@@ -358,8 +278,7 @@ export class ResponseParser {
       this.#state = DONE
       return
     }
-    const field = line.endsWith('\r\n') ? HEADER_LINE.exec(line.slice(0, -2)) : null
-    if (field === null || FRAMING_HEADER.test(field[1] ?? '')) {
+    if (!line.endsWith('\r\n') || !isTrailerLine(Buffer.from(line, 'latin1'), line.length - 2)) {
       throw new ResponseError('The trailer is not valid.')
     }
   }

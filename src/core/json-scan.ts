@@ -115,21 +115,68 @@ function skipNested(text: Buffer, start: number, tally: SkipTally): number {
   return fail('A bracket is not closed; it opens', start)
 }
 
-const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+const TRUE = Buffer.from('true')
+const FALSE = Buffer.from('false')
+const NULL = Buffer.from('null')
+const MINUS = 0x2d
+const PLUS = 0x2b
+const POINT = 0x2e
+const ZERO = 0x30
 
-function skipLiteral(text: Buffer, start: number): number {
-  let at = start
-  for (;;) {
-    const byte = text[at]
-    if (byte === undefined || byte === COMMA || byte === CLOSE_BRACE || isSpace(byte)) break
-    at++
-    if (at - start > 64) fail('A value that is not JSON', start)
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= 0x39
+}
+
+function skipDigits(text: Buffer, from: number): number {
+  let at = from
+  while (isDigit(text[at])) at++
+  return at
+}
+
+/** Index past the JSON number that begins at `start`, or -1 when none does. */
+function numberEnd(text: Buffer, start: number): number {
+  const first = text[start] === MINUS ? start + 1 : start
+  let at = text[first] === ZERO ? first + 1 : skipDigits(text, first)
+  if (at === first) return -1
+  if (text[at] === POINT) {
+    const fraction = at + 1
+    at = skipDigits(text, fraction)
+    if (at === fraction) return -1
   }
-  const literal = text.toString('latin1', start, at)
-  if (literal !== 'true' && literal !== 'false' && literal !== 'null' && !NUMBER.test(literal)) {
-    fail('A value that is not JSON', start)
+  if (((text[at] ?? 0) | 0x20) === 0x65) {
+    const sign = text[at + 1]
+    const exponent = sign === PLUS || sign === MINUS ? at + 2 : at + 1
+    at = skipDigits(text, exponent)
+    if (at === exponent) return -1
   }
   return at
+}
+
+function wordEnd(text: Buffer, start: number, word: Buffer): number {
+  for (let i = 1; i < word.length; i++) if (text[start + i] !== word[i]) return -1
+  return start + word.length
+}
+
+function literalEnd(text: Buffer, start: number): number {
+  switch (text[start]) {
+    case 0x74:
+      return wordEnd(text, start, TRUE)
+    case 0x66:
+      return wordEnd(text, start, FALSE)
+    case 0x6e:
+      return wordEnd(text, start, NULL)
+    default:
+      return numberEnd(text, start)
+  }
+}
+
+/** A number, `true`, `false` or `null`, up to 64 bytes long. */
+function skipLiteral(text: Buffer, start: number): number {
+  const end = literalEnd(text, start)
+  const next = text[end]
+  const closed = next === undefined || next === COMMA || next === CLOSE_BRACE || isSpace(next)
+  if (end < 0 || !closed || end - start > 64) fail('A value that is not JSON', start)
+  return end
 }
 
 /** Index past the value that begins at `start`. */
@@ -158,6 +205,36 @@ export function decodeString(text: Buffer, start: number, end: number): string {
   }
 }
 
+/** Keys that were met before, by a hash of their bytes: the few that APIs use are decoded once. */
+const KNOWN_KEYS = 256
+const LONGEST_KNOWN_KEY = 32
+const knownBytes: (Buffer | undefined)[] = new Array<undefined>(KNOWN_KEYS).fill(undefined)
+const knownTexts: string[] = new Array<string>(KNOWN_KEYS).fill('')
+
+/** The key whose quotes are at `start` and `end - 1`, decoded; a plain one as the same string each time. */
+function decodeKey(text: Buffer, start: number, end: number): string {
+  const from = start + 1
+  const length = end - 1 - from
+  if (length > LONGEST_KNOWN_KEY) return decodeString(text, start, end)
+  let hash = length
+  for (let at = from; at < from + length; at++) {
+    const byte = text[at] ?? 0
+    if (byte === BACKSLASH || byte < 0x20) return decodeString(text, start, end)
+    hash = (Math.imul(hash, 31) + byte) | 0
+  }
+  const slot = (hash ^ (hash >>> 8)) & (KNOWN_KEYS - 1)
+  const known = knownBytes[slot]
+  if (known?.length === length) {
+    let same = 0
+    while (same < length && known[same] === text[from + same]) same++
+    if (same === length) return knownTexts[slot] ?? ''
+  }
+  const key = decodeString(text, start, end)
+  knownBytes[slot] = Buffer.from(text.subarray(from, from + length))
+  knownTexts[slot] = key
+  return key
+}
+
 /**
  * Calls `visit` for each top-level member of the object in `text`, in order. The member object and the tally
  * are only valid during the call; `tally` counts this member's value alone.
@@ -179,7 +256,7 @@ export function scanObject(text: Buffer, visit: (member: Member, tally: SkipTall
       const keyEnd = stringEnd(text, at)
       if (++members > MAX_MEMBERS) fail(`More than ${MAX_MEMBERS} members`, at)
       member.start = at
-      member.key = decodeString(text, at, keyEnd)
+      member.key = decodeKey(text, at, keyEnd)
       at = skipSpace(text, keyEnd)
       if (text[at] !== COLON) fail('A colon was expected', at)
       at = skipSpace(text, at + 1)
