@@ -28,36 +28,37 @@ export function generateApiKey(kind: ApiKeyKind, randomBytes: Buffer): string {
   if (randomBytes.length !== SECRET_BYTES)
     throw new RangeError(`an API key is made of ${SECRET_BYTES} random bytes`)
   const body = `clsk_${kind}_${base62(BigInt(`0x${randomBytes.toString('hex')}`), SECRET_LENGTH)}`
-  return body + checksum(body)
+  return body + base62(BigInt(crc32(body)), CHECKSUM_LENGTH)
 }
 
 /** Whether the text has a key's shape and its checksum holds; says nothing of whether such a key exists. */
 export function isWellFormedApiKey(text: string): boolean {
-  return (
-    text.length === API_KEY_LENGTH && SHAPE.test(text) && text.endsWith(checksum(text.slice(0, BODY_LENGTH)))
-  )
+  if (text.length !== API_KEY_LENGTH || !SHAPE.test(text)) return false
+  // The checksum's digits from the last one, without making them a string.
+  let rest = crc32(text.slice(0, BODY_LENGTH))
+  for (let at = API_KEY_LENGTH - 1; at >= BODY_LENGTH; at--) {
+    if (text.charCodeAt(at) !== ALPHABET.charCodeAt(rest % 62)) return false
+    rest = Math.floor(rest / 62)
+  }
+  return true
 }
 
 /**
- * The SHA-256 digest (32 bytes) under which a key is stored and looked up. Keys are 256-bit random, so a plain digest
- * is enough; `crypto.hash` takes 1.8 µs where an HMAC takes 8.
+ * The SHA-256 digest (32 bytes) under which a key is stored and looked up, in hexadecimal. Keys are 256-bit random, so
+ * a plain digest is enough. On every request's way: `crypto.hash` to a string takes 0.3 µs, to a Buffer 1.2.
  */
+export function apiKeyDigestHex(text: string): string {
+  return hash('sha256', text, 'hex')
+}
+
+/** {@link apiKeyDigestHex} as bytes. */
 export function apiKeyDigest(text: string): Buffer {
-  return hash('sha256', text, 'buffer')
+  return Buffer.from(apiKeyDigestHex(text), 'hex')
 }
 
 /** The first 16 characters, which are shown and logged in place of the key. */
 export function apiKeyPrefix(text: string): string {
   return text.slice(0, PREFIX_LENGTH)
-}
-
-/** On every request's way, hence numbers and not {@link base62}'s big integers. */
-function checksum(body: string): string {
-  let text = ''
-  for (let rest = crc32(body); text.length < CHECKSUM_LENGTH; rest = Math.floor(rest / 62)) {
-    text = ALPHABET.charAt(rest % 62) + text
-  }
-  return text
 }
 
 function base62(value: bigint, length: number): string {

@@ -158,16 +158,11 @@ function wordEnd(text: Buffer, start: number, word: Buffer): number {
 }
 
 function literalEnd(text: Buffer, start: number): number {
-  switch (text[start]) {
-    case 0x74:
-      return wordEnd(text, start, TRUE)
-    case 0x66:
-      return wordEnd(text, start, FALSE)
-    case 0x6e:
-      return wordEnd(text, start, NULL)
-    default:
-      return numberEnd(text, start)
-  }
+  const first = text[start]
+  if (first === TRUE[0]) return wordEnd(text, start, TRUE)
+  if (first === FALSE[0]) return wordEnd(text, start, FALSE)
+  if (first === NULL[0]) return wordEnd(text, start, NULL)
+  return numberEnd(text, start)
 }
 
 /** A number, `true`, `false` or `null`, up to 64 bytes long. */

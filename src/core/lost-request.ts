@@ -6,7 +6,7 @@ import type { UsageIdentity } from './usage-record.js'
  * The row of a request whose gateway died: billed by its last progress, or by the prompt estimate when there is
  * none. A pure function of the two, so that it can be made again with the same bytes.
  */
-export function lostRequestLine(identity: UsageIdentity, progress: SpoolProgress | undefined): string {
+export function lostRequestLine(identity: UsageIdentity, progress: SpoolProgress | undefined): Buffer {
   const startedAt = identity.startedAtMicros
   const endedAt = Math.max(startedAt, progress?.atMicros ?? startedAt)
   const firstTokenAt = progress?.firstTokenAtMicros ?? 0

@@ -69,10 +69,11 @@ export class SpoolEncoder {
     if (this.#bytes.length > this.#initialBytes * 16) this.#bytes = Buffer.allocUnsafeSlow(this.#initialBytes)
   }
 
-  /** A `begin` or `end` record. */
-  text(type: typeof RECORD_BEGIN | typeof RECORD_END, spoolId: number, line: string): void {
-    const start = this.#reserve(line.length * 3)
-    this.#seal(start, type, spoolId, this.#bytes.write(line, start + HEADER_BYTES, 'utf8'))
+  /** A `begin` or `end` record; `line` is copied. */
+  line(type: typeof RECORD_BEGIN | typeof RECORD_END, spoolId: number, line: Buffer): void {
+    const start = this.#reserve(line.length)
+    this.#bytes.set(line, start + HEADER_BYTES)
+    this.#seal(start, type, spoolId, line.length)
   }
 
   progress(spoolId: number, progress: Readonly<SpoolProgress>): void {

@@ -1,6 +1,6 @@
 import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js'
-import { uuidv7 } from 'uuidv7'
 import { ERRORS, errorBody, GatewayError, toGatewayError } from '../core/errors.js'
+import { newRequestId } from './request-id.js'
 
 /**
  * The only file that touches uWebSockets.js, and the rules that it demands: headers are copied before the handler
@@ -101,7 +101,7 @@ const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 
 /** One request and its reply. After an abort or the end every method does nothing. */
 export class HttpCall {
-  readonly requestId = uuidv7()
+  readonly requestId = newRequestId(Date.now())
   readonly method: string
   /** Path without the query, as it was sent. */
   readonly path: string

@@ -75,7 +75,6 @@ export class Exchange implements SpoolEntry, UpstreamEvents, Placed {
   spoolId = 0
   spoolMoved = false
   spoolOpen: OpenEntry | null = null
-  readonly beginLine: string
   promptTokens = 0
   cachedTokens = 0
   completionTokens = 0
@@ -151,7 +150,6 @@ export class Exchange implements SpoolEntry, UpstreamEvents, Placed {
         route.model.contextLength,
       ),
     }
-    this.beginLine = identityLine(this.#identity)
   }
 
   /** Puts the request into the spool; it goes to the node when the kernel has it. */
@@ -166,6 +164,10 @@ export class Exchange implements SpoolEntry, UpstreamEvents, Placed {
   }
 
   // --- spool ---------------------------------------------------------------------------------------------
+
+  beginLine(): Buffer {
+    return identityLine(this.#identity)
+  }
 
   begun(): void {
     try {

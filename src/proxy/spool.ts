@@ -8,8 +8,8 @@ import { SwapList, type Placed } from './swap-list.js'
 export interface SpoolEntry {
   /** Set by {@link Spool.begin}; 0: not in the spool. */
   spoolId: number
-  /** JSON of the request's UsageIdentity, kept while it is open since new segments repeat it. */
-  readonly beginLine: string
+  /** JSON of the request's UsageIdentity; asked for again when a new segment repeats what is open. */
+  beginLine(): Buffer
   /** Progress so far. */
   readonly promptTokens: number
   readonly cachedTokens: number
@@ -49,7 +49,7 @@ export interface Spool {
    */
   progress(entry: SpoolEntry, atMs?: number): void
   /** Queues the finished row; it is kept and tried again for as long as the disk refuses it. */
-  end(entry: SpoolEntry, line: string): void
+  end(entry: SpoolEntry, line: Buffer): void
   /** False while the disk refuses writes; tried again every second. */
   readonly writable: boolean
   readonly openCount: number
@@ -88,7 +88,7 @@ export interface OpenEntry extends Placed {
 
 interface PendingEnd {
   readonly spoolId: number
-  readonly line: string
+  readonly line: Buffer
   /** Null: its begin was never written. */
   readonly open: OpenEntry | null
 }
@@ -156,7 +156,7 @@ class SpoolWriter implements Spool {
     if (atMs - this.#movedSince >= OVERDUE_MS && this.#writable) this.#flush(true)
   }
 
-  end(entry: SpoolEntry, line: string): void {
+  end(entry: SpoolEntry, line: Buffer): void {
     if (entry.spoolId === 0) {
       this.#options.onError(new Error('a usage record ended that is not in the spool'))
       return
@@ -266,7 +266,7 @@ class SpoolWriter implements Spool {
   }
 
   #encodeQueued(begins: readonly SpoolEntry[], withProgress: boolean, now: number): void {
-    for (const entry of begins) this.#encoder.text(RECORD_BEGIN, entry.spoolId, entry.beginLine)
+    for (const entry of begins) this.#encoder.line(RECORD_BEGIN, entry.spoolId, entry.beginLine())
     if (withProgress) {
       for (const entry of this.#moved) {
         const open = entry.spoolOpen ?? null
@@ -275,7 +275,7 @@ class SpoolWriter implements Spool {
         this.#encodeProgress(open)
       }
     }
-    for (const end of this.#ends) this.#encoder.text(RECORD_END, end.spoolId, end.line)
+    for (const end of this.#ends) this.#encoder.line(RECORD_END, end.spoolId, end.line)
   }
 
   #encodeProgress({ entry, spoolId, progressAtMicros }: OpenEntry): void {
@@ -308,7 +308,7 @@ class SpoolWriter implements Spool {
     try {
       this.#encoder.reset()
       this.#open.each((open) => {
-        this.#encoder.text(RECORD_BEGIN, open.spoolId, open.entry.beginLine)
+        this.#encoder.line(RECORD_BEGIN, open.spoolId, open.entry.beginLine())
         if (open.progressAtMicros > 0) this.#encodeProgress(open)
       })
       this.#encodeQueued(begins, withProgress, now)

@@ -183,7 +183,7 @@ export class SpoolDirectory {
     const encoder = new SpoolEncoder()
     for (const { spoolId, line, progress } of lost) {
       try {
-        encoder.text(RECORD_END, spoolId, lostRequestLine(parseIdentityLine(line), progress))
+        encoder.line(RECORD_END, spoolId, lostRequestLine(parseIdentityLine(line), progress))
       } catch (error) {
         this.#quarantine(Buffer.from(`${line}\n`), error)
       }

@@ -51,7 +51,8 @@ function encode(records: readonly Written[]): Buffer {
       const [promptTokens, cachedTokens, completionTokens] = record.counts
       const times = { firstTokenAtMicros: record.first, atMicros: record.at }
       encoder.progress(record.id, { promptTokens, cachedTokens, completionTokens, ...times })
-    } else encoder.text(record.kind === 'begin' ? RECORD_BEGIN : RECORD_END, record.id, record.line)
+    } else
+      encoder.line(record.kind === 'begin' ? RECORD_BEGIN : RECORD_END, record.id, Buffer.from(record.line))
   }
   return Buffer.from(encoder.bytes())
 }
@@ -136,7 +137,7 @@ test('counts that a node made up do not stop the record', () => {
 
 test('a record that no reader would take is refused', () => {
   assert.throws(() => {
-    new SpoolEncoder().text(RECORD_END, 1, 'x'.repeat(2 ** 20 + 1))
+    new SpoolEncoder().line(RECORD_END, 1, Buffer.alloc(2 ** 20 + 1))
   }, RangeError)
 })
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ERRORS, type ErrorCode } from '../../src/core/errors.js'
 import { lostRequestLine } from '../../src/core/lost-request.js'
+import { LineWriter } from '../../src/core/line-writer.js'
 import { costNanos } from '../../src/core/pricing.js'
 import { identityLine, parseIdentityLine, recordLine } from '../../src/core/usage-line.js'
 import type { UsageIdentity, UsageOutcome } from '../../src/core/usage-record.js'
@@ -58,7 +59,7 @@ const time = (at: number) => (at / 1e6).toFixed(6)
 test('the row is the JSON of identity, outcome and their cost', () => {
   fc.assert(
     fc.property(identities, outcomes, (identity, outcome) => {
-      const line = recordLine(identity, outcome)
+      const line = recordLine(identity, outcome).toString()
       assert.ok(!line.includes('\n'))
       assert.deepEqual(JSON.parse(line), {
         request_id: identity.requestId,
@@ -97,7 +98,7 @@ test('the row is the JSON of identity, outcome and their cost', () => {
 test('the identity is read back from its line', () => {
   fc.assert(
     fc.property(identities, (identity) => {
-      const line = identityLine(identity)
+      const line = identityLine(identity).toString()
       assert.ok(!line.includes('\n'))
       assert.deepEqual(parseIdentityLine(line), identity)
     }),
@@ -115,7 +116,7 @@ test('a lost request is billed by its last progress, else by its prompt estimate
         firstTokenAtMicros: 0,
         atMicros,
       }
-      const known = JSON.parse(lostRequestLine(identity, progress)) as Record<string, unknown>
+      const known = JSON.parse(lostRequestLine(identity, progress).toString()) as Record<string, unknown>
       const promptTokens = prompt === 0 ? identity.promptEstimate : prompt
       assert.equal(known.prompt_tokens, promptTokens)
       assert.equal(known.completion_tokens, completion)
@@ -127,10 +128,25 @@ test('a lost request is billed by its last progress, else by its prompt estimate
       assert.equal(known.status, 502)
       assert.equal(known.counted, 'estimated')
 
-      const unknown = JSON.parse(lostRequestLine(identity, undefined)) as Record<string, unknown>
+      const unknown = JSON.parse(lostRequestLine(identity, undefined).toString()) as Record<string, unknown>
       assert.equal(unknown.prompt_tokens, identity.promptEstimate)
       assert.equal(unknown.completion_tokens, 0)
       assert.equal(unknown.ended_at, unknown.started_at)
+    }),
+  )
+})
+
+test('a line writer writes integers of any size as JSON does', () => {
+  const writer = new LineWriter()
+  const sizes = fc.oneof(
+    fc.maxSafeInteger(),
+    fc.nat({ max: 10_000_000 }),
+    fc.constantFrom(0, 999_999, 1_000_000, 1e21),
+  )
+  fc.assert(
+    fc.property(fc.array(sizes, { maxLength: 40 }), (values) => {
+      for (const value of values) writer.integer(value).ascii(' ')
+      assert.equal(writer.take().toString(), values.map((value) => `${value} `).join(''))
     }),
   )
 })

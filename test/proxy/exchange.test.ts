@@ -109,7 +109,7 @@ async function startDataPlane(): Promise<DataPlane> {
       _identity: unknown,
       outcome: UsageOutcome,
     ) => {
-      spool.end(entry, '{}')
+      spool.end(entry, Buffer.from('{}'))
       outcomes.push(outcome)
     },
   }

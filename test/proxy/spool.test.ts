@@ -48,7 +48,7 @@ test('a begin is in the file when its entry hears of it, with all of its tick in
   assert.equal(await entries[0]?.answer, 'begun')
   assert.deepEqual(
     [...readSpool(directory.path).begins.values()],
-    entries.map((entry) => entry.beginLine),
+    entries.map((entry) => entry.beginLine().toString()),
   )
   assert.equal(spool.openCount, 20)
   for (const entry of entries) finish(spool, entry)
@@ -111,7 +111,7 @@ test('the last segment alone tells all that is open, with its last progress', as
   assert.equal(all.ends.size, 190)
   const last = readSpool(directory.path, files.slice(-1))
   for (const entry of opened) {
-    assert.equal(last.begins.get(entry.spoolId), entry.beginLine)
+    assert.equal(last.begins.get(entry.spoolId), entry.beginLine().toString())
     assert.equal(last.progress.get(entry.spoolId)?.completionTokens, entry.completionTokens)
     finish(spool, entry)
   }

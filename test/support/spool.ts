@@ -83,16 +83,18 @@ export class TestEntry implements SpoolEntry {
   completionTokens = 0
   firstTokenAtMicros = 0
   readonly identity: UsageIdentity
-  readonly beginLine: string
   readonly answer: Promise<'begun' | 'refused'>
   #resolve: (answer: 'begun' | 'refused') => void = () => {}
 
   constructor(identity: UsageIdentity) {
     this.identity = identity
-    this.beginLine = identityLine(identity)
     this.answer = new Promise((resolve) => {
       this.#resolve = resolve
     })
+  }
+
+  beginLine(): Buffer {
+    return identityLine(this.identity)
   }
 
   begun(): void {

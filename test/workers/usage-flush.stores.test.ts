@@ -224,7 +224,11 @@ test('a row that ClickHouse refuses is put aside and holds up no other', async (
   await poison.answer
   spool.end(
     poison,
-    recordLine(poison.identity, testOutcome({ status: 70_000 })).replace('"status":70000', '"status":"?"'),
+    Buffer.from(
+      recordLine(poison.identity, testOutcome({ status: 70_000 }))
+        .toString()
+        .replace('"status":70000', '"status":"?"'),
+    ),
   )
   await writeRequests(spool, 40, 40)
   await spool.close()

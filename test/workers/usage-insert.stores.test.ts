@@ -27,8 +27,10 @@ async function counts(store: UsageStore): Promise<unknown[]> {
 
 test('the same batch three times makes one set of rows in the table and in its rollups', async () => {
   await using store = await freshUsageStore()
-  const one = Array.from({ length: 50 }, (_, i) => recordLine(testIdentity(i), testOutcome()))
-  const other = Array.from({ length: 50 }, (_, i) => recordLine(testIdentity(i + 50), testOutcome()))
+  const one = Array.from({ length: 50 }, (_, i) => recordLine(testIdentity(i), testOutcome()).toString())
+  const other = Array.from({ length: 50 }, (_, i) =>
+    recordLine(testIdentity(i + 50), testOutcome()).toString(),
+  )
   await insert(store, one)
   await insert(store, one)
   assert.deepEqual(await counts(store), [50, 50, 50])
@@ -41,7 +43,10 @@ test('a batch that spans months is deduplicated in each of them', async () => {
   await using store = await freshUsageStore()
   const days = [0, 5, 10, 40, 70, 100]
   const lines = days.map((day, i) =>
-    recordLine(testIdentity(i), testOutcome({ endedAtMicros: (Date.now() - day * 86_400_000) * 1000 })),
+    recordLine(
+      testIdentity(i),
+      testOutcome({ endedAtMicros: (Date.now() - day * 86_400_000) * 1000 }),
+    ).toString(),
   )
   await insert(store, lines)
   await insert(store, lines)
@@ -53,7 +58,7 @@ test('a batch that spans months is deduplicated in each of them', async () => {
 
 test('rows that can never be taken are told from a store that is away', async () => {
   await using store = await freshUsageStore()
-  const good = recordLine(testIdentity(1), testOutcome())
+  const good = recordLine(testIdentity(1), testOutcome()).toString()
   for (const bad of [
     'no JSON',
     good.slice(0, -20),

@@ -61,7 +61,7 @@ type Row = [Partial<UsageIdentity>, Partial<UsageOutcome>]
 
 async function record(store: UsageStore, rows: readonly Row[]): Promise<void> {
   const lines = rows.map(([identity, outcome], i) =>
-    recordLine(testIdentity(i, identity), testOutcome(outcome)),
+    recordLine(testIdentity(i, identity), testOutcome(outcome)).toString(),
   )
   await store.clickhouse.command({
     query: `INSERT INTO usage_records FORMAT JSONEachRow\n${lines.join('\n')}`,
