@@ -6,8 +6,8 @@ import { crc32 } from 'node:zlib'
  *     crc32 u32 | magic u8 | type u8 | spoolId u48 | length u32 | payload (length bytes)
  *
  * The checksum covers everything after itself, so no field can change unnoticed. `begin` and `end` carry text
- * (a JSON line), `progress` a fixed block of numbers, `padding` is skipped. A reader that meets anything else
- * looks for the next byte string that is a whole valid record.
+ * (a JSON line), `progress` blocks of numbers, one for each request that moved and each with its own id (the record's is
+ * 0), `padding` is skipped. A reader that meets anything else looks for the next byte string that is a whole valid record.
  */
 export const RECORD_PADDING = 0
 export const RECORD_BEGIN = 1
@@ -18,12 +18,15 @@ export type SpoolRecordType =
   typeof RECORD_PADDING | typeof RECORD_BEGIN | typeof RECORD_PROGRESS | typeof RECORD_END
 
 /** Also the format's version: another layout takes another byte. */
-const MAGIC = 0xc1
+const MAGIC = 0xc2
 const HEADER_BYTES = 16
 /** Bounds what a damaged length can ask a reader to wait for; lines are about 1 KiB. */
 export const MAX_PAYLOAD_BYTES = 1 << 20
 export const MAX_RECORD_BYTES = HEADER_BYTES + MAX_PAYLOAD_BYTES
-const PROGRESS_BYTES = 28
+/** spoolId u48 | prompt, cached, completion tokens u32 | first token, observation in Unix microseconds f64 */
+const PROGRESS_BYTES = 34
+/** A torn record is lost as a whole, so it does not grow without end. */
+const MOST_PROGRESS = 1_000
 
 export interface SpoolProgress {
   promptTokens: number
@@ -55,47 +58,74 @@ export class SpoolEncoder {
     this.#bytes = Buffer.allocUnsafeSlow(initialBytes)
   }
 
+  /** Where the `progress` record that is being filled begins; -1: none is. */
+  #progressStart = -1
+
   get length(): number {
     return this.#length
   }
 
   /** The records since the last {@link reset}; valid until the next call. */
   bytes(): Buffer {
+    this.#endProgress()
     return this.#bytes.subarray(0, this.#length)
   }
 
   reset(): void {
     this.#length = 0
+    this.#progressStart = -1
     if (this.#bytes.length > this.#initialBytes * 16) this.#bytes = Buffer.allocUnsafeSlow(this.#initialBytes)
   }
 
   /** A `begin` or `end` record; `line` is copied. */
   line(type: typeof RECORD_BEGIN | typeof RECORD_END, spoolId: number, line: Buffer): void {
-    const start = this.#reserve(line.length)
+    this.#endProgress()
+    const start = this.#reserve(HEADER_BYTES + line.length)
     this.#bytes.set(line, start + HEADER_BYTES)
     this.#seal(start, type, spoolId, line.length)
   }
 
+  /**
+   * One request's progress. Those that follow one another share a record: its checksum and header cost more than the
+   * numbers.
+   */
   progress(spoolId: number, progress: Readonly<SpoolProgress>): void {
-    const start = this.#reserve(PROGRESS_BYTES)
-    const at = start + HEADER_BYTES
-    this.#bytes.writeUInt32LE(asUInt32(progress.promptTokens), at)
-    this.#bytes.writeUInt32LE(asUInt32(progress.cachedTokens), at + 4)
-    this.#bytes.writeUInt32LE(asUInt32(progress.completionTokens), at + 8)
-    this.#bytes.writeDoubleLE(progress.firstTokenAtMicros, at + 12)
-    this.#bytes.writeDoubleLE(progress.atMicros, at + 20)
-    this.#seal(start, RECORD_PROGRESS, spoolId, PROGRESS_BYTES)
+    if (this.#progressStart < 0) {
+      this.#progressStart = this.#reserve(HEADER_BYTES)
+      this.#length += HEADER_BYTES
+    }
+    const at = this.#reserve(PROGRESS_BYTES)
+    const bytes = this.#bytes
+    bytes.writeUIntLE(spoolId, at, 6)
+    bytes.writeUInt32LE(asUInt32(progress.promptTokens), at + 6)
+    bytes.writeUInt32LE(asUInt32(progress.cachedTokens), at + 10)
+    bytes.writeUInt32LE(asUInt32(progress.completionTokens), at + 14)
+    bytes.writeDoubleLE(progress.firstTokenAtMicros, at + 18)
+    bytes.writeDoubleLE(progress.atMicros, at + 26)
+    this.#length += PROGRESS_BYTES
+    if (this.#length - this.#progressStart >= HEADER_BYTES + MOST_PROGRESS * PROGRESS_BYTES) {
+      this.#endProgress()
+    }
   }
 
   /** A record that readers skip. */
   padding(length: number): void {
-    const start = this.#reserve(length)
+    this.#endProgress()
+    const start = this.#reserve(HEADER_BYTES + length)
     this.#bytes.fill(0, start + HEADER_BYTES, start + HEADER_BYTES + length)
     this.#seal(start, RECORD_PADDING, 0, length)
   }
 
-  #reserve(payloadBytes: number): number {
-    const needed = this.#length + HEADER_BYTES + payloadBytes
+  #endProgress(): void {
+    const start = this.#progressStart
+    if (start < 0) return
+    this.#progressStart = -1
+    this.#seal(start, RECORD_PROGRESS, 0, this.#length - start - HEADER_BYTES)
+  }
+
+  /** Makes room behind what is there. @returns where that room begins */
+  #reserve(moreBytes: number): number {
+    const needed = this.#length + moreBytes
     if (needed > this.#bytes.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2))
       this.#bytes.copy(grown, 0, 0, this.#length)
@@ -182,14 +212,19 @@ export function scanSpool(
   return { next: offset, skippedBytes }
 }
 
-/** @throws RangeError when the payload is not that of a `progress` record. */
-export function decodeProgress(payload: Buffer): SpoolProgress {
-  return {
-    promptTokens: payload.readUInt32LE(0),
-    cachedTokens: payload.readUInt32LE(4),
-    completionTokens: payload.readUInt32LE(8),
-    firstTokenAtMicros: payload.readDoubleLE(12),
-    atMicros: payload.readDoubleLE(20),
+/** Visits each request's progress in the payload of a `progress` record. */
+export function eachProgress(
+  payload: Buffer,
+  visit: (spoolId: number, progress: SpoolProgress) => void,
+): void {
+  for (let at = 0; at + PROGRESS_BYTES <= payload.length; at += PROGRESS_BYTES) {
+    visit(payload.readUIntLE(at, 6), {
+      promptTokens: payload.readUInt32LE(at + 6),
+      cachedTokens: payload.readUInt32LE(at + 10),
+      completionTokens: payload.readUInt32LE(at + 14),
+      firstTokenAtMicros: payload.readDoubleLE(at + 18),
+      atMicros: payload.readDoubleLE(at + 26),
+    })
   }
 }
 

@@ -2,7 +2,7 @@ import {
   RECORD_BEGIN,
   RECORD_END,
   RECORD_PROGRESS,
-  decodeProgress,
+  eachProgress,
   type SpoolProgress,
 } from '../core/spool-format.js'
 import { scanSegment } from './usage-batch.js'
@@ -29,8 +29,10 @@ export function openRequests(paths: readonly string[]): OpenRequest[] {
       } else if (type === RECORD_BEGIN && !ended.has(spoolId)) {
         open.set(spoolId, { spoolId, line: payload.toString('utf8'), progress: open.get(spoolId)?.progress })
       } else if (type === RECORD_PROGRESS) {
-        const request = open.get(spoolId)
-        if (request !== undefined) request.progress = decodeProgress(payload)
+        eachProgress(payload, (id, progress) => {
+          const request = open.get(id)
+          if (request !== undefined) request.progress = progress
+        })
       }
       return true
     })

@@ -7,7 +7,7 @@ import {
   RECORD_PADDING,
   RECORD_PROGRESS,
   SpoolEncoder,
-  decodeProgress,
+  eachProgress,
   lostFile,
   parseSegmentFile,
   scanSpool,
@@ -62,9 +62,10 @@ function decode(bytes: Buffer, final = true): { records: Written[]; next: number
   const scan = scanSpool(bytes, 0, final, ({ type, spoolId, payload }) => {
     if (type === RECORD_PADDING) records.push({ kind: 'padding', length: payload.length })
     else if (type === RECORD_PROGRESS) {
-      const p = decodeProgress(payload)
-      const counts: [number, number, number] = [p.promptTokens, p.cachedTokens, p.completionTokens]
-      records.push({ kind: 'progress', id: spoolId, counts, first: p.firstTokenAtMicros, at: p.atMicros })
+      eachProgress(payload, (requestId, p) => {
+        const counts: [number, number, number] = [p.promptTokens, p.cachedTokens, p.completionTokens]
+        records.push({ kind: 'progress', id: requestId, counts, first: p.firstTokenAtMicros, at: p.atMicros })
+      })
     } else {
       records.push({
         kind: type === RECORD_BEGIN ? 'begin' : 'end',
@@ -75,6 +76,17 @@ function decode(bytes: Buffer, final = true): { records: Written[]; next: number
     return true
   })
   return { records, ...scan }
+}
+
+/** What shares a record: progress that follows progress. */
+function recordGroups(records: readonly Written[]): Written[][] {
+  const groups: Written[][] = []
+  for (const record of records) {
+    const last = groups.at(-1)
+    if (record.kind === 'progress' && last?.[0]?.kind === 'progress') last.push(record)
+    else groups.push([record])
+  }
+  return groups
 }
 
 test('what was written is read back', () => {
@@ -114,8 +126,9 @@ test('a flipped byte costs the record that it stands in and no other', () => {
         const at = seed % bytes.length
         bytes[at] = (bytes[at] ?? 0) ^ mask
         const { records: read } = decode(bytes)
-        const damaged = records.findIndex((_, index) => encode(records.slice(0, index + 1)).length > at)
-        assert.deepEqual(read, records.toSpliced(damaged, 1))
+        const groups = recordGroups(records)
+        const damaged = groups.findIndex((_, index) => encode(groups.slice(0, index + 1).flat()).length > at)
+        assert.deepEqual(read, groups.toSpliced(damaged, 1).flat())
       },
     ),
     { numRuns: 500 },

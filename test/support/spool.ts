@@ -5,7 +5,7 @@ import {
   RECORD_BEGIN,
   RECORD_END,
   RECORD_PROGRESS,
-  decodeProgress,
+  eachProgress,
   parseSegmentFile,
   scanSpool,
   type SpoolProgress,
@@ -122,7 +122,7 @@ export function readSpool(directory: string, files = segmentFiles(directory)): S
   for (const file of files) {
     const scan = scanSpool(readFileSync(join(directory, file)), 0, true, ({ type, spoolId, payload }) => {
       if (type === RECORD_BEGIN) begins.set(spoolId, payload.toString('utf8'))
-      if (type === RECORD_PROGRESS) progress.set(spoolId, decodeProgress(payload))
+      if (type === RECORD_PROGRESS) eachProgress(payload, (id, one) => progress.set(id, one))
       if (type === RECORD_END) ends.set(spoolId, payload.toString('utf8'))
       return true
     })
