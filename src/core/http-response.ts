@@ -96,18 +96,19 @@ export class ResponseParser {
   }
 
   /**
-   * Takes one read. Chunked bodies are compacted inside `bytes`, so the caller's buffer is overwritten.
+   * Takes one read: the first `length` bytes. Chunked bodies are compacted inside `bytes`, so the caller's buffer is
+   * overwritten.
    *
    * @throws ResponseError on anything that is not a clean response, extra bytes after its end included.
    */
-  execute(bytes: Buffer): void {
+  execute(bytes: Buffer, length = bytes.length): void {
     const wasDone = this.#state === DONE
     let at = 0
     if (this.#state === HEAD) {
-      at = this.#readHead(bytes)
+      at = this.#readHead(length === bytes.length ? bytes : bytes.subarray(0, length))
       if (at < 0) return
     }
-    this.#readBody(bytes, at, wasDone)
+    this.#readBody(bytes, at, length, wasDone)
   }
 
   /**
@@ -174,12 +175,12 @@ export class ResponseParser {
   }
 
   /** What was decoded before a fault is delivered first: its tokens were made and count. */
-  #readBody(bytes: Buffer, from: number, wasDone: boolean): void {
+  #readBody(bytes: Buffer, from: number, length: number, wasDone: boolean): void {
     const out = this.#out
     out.start = out.end = from
     let fault: unknown = null
     try {
-      this.#decode(bytes, from, out)
+      this.#decode(bytes, from, length, out)
     } catch (error) {
       fault = error
       // Known before the end is announced, so that nobody reuses a connection that is about to be destroyed.
@@ -192,9 +193,8 @@ export class ResponseParser {
     if (fault !== null) throw fault as ResponseError
   }
 
-  /** Decodes into `bytes` itself; the result lies in `[out.start, out.end)`. */
-  #decode(bytes: Buffer, from: number, out: { start: number; end: number }): void {
-    const length = bytes.length
+  /** Decodes `[from, length)` into `bytes` itself; the result lies in `[out.start, out.end)`. */
+  #decode(bytes: Buffer, from: number, length: number, out: { start: number; end: number }): void {
     let at = from
     while (at < length) {
       switch (this.#state) {
@@ -212,7 +212,7 @@ export class ResponseParser {
           out.end = at = length
           break
         case CHUNK_SIZE:
-          at = this.#readChunkSize(bytes, at)
+          at = this.#readChunkSize(bytes, at, length)
           break
         case CHUNK_SIZE_LF:
           if (bytes[at++] !== LF) throw new ResponseError('A chunk size is not valid.')
@@ -250,10 +250,10 @@ export class ResponseParser {
     }
   }
 
-  #readChunkSize(bytes: Buffer, from: number): number {
+  #readChunkSize(bytes: Buffer, from: number, length: number): number {
     let at = from
     if (this.#digits === 0) this.#remaining = 0
-    while (at < bytes.length) {
+    while (at < length) {
       const byte = bytes[at++] ?? 0
       const digit = hexDigit(byte)
       if (digit >= 0) {

@@ -40,6 +40,9 @@ function cached<K, T>(make: (key: K) => T): (key: K) => T {
 
 export function createSettle({ spool, metrics, logger, accessLog }: SettlerDeps): Settle {
   const durations = cached((endpoint: string) => metrics.requestDuration.labels({ endpoint }))
+  const successes = cached((endpoint: string) =>
+    metrics.requests.labels({ endpoint, status: '200', code: '' }),
+  )
   const requests = cached((key: string) => {
     const [endpoint = '', status = '', code = ''] = key.split(' ')
     return metrics.requests.labels({ endpoint, status, code })
@@ -54,7 +57,9 @@ export function createSettle({ spool, metrics, logger, accessLog }: SettlerDeps)
 
   return (entry, identity, outcome, cause) => {
     spool.end(entry, recordLine(identity, outcome))
-    requests(`${identity.endpoint} ${outcome.status} ${outcome.errorCode}`).inc()
+    const succeeded = outcome.status === 200 && outcome.errorCode === ''
+    if (succeeded) successes(identity.endpoint).inc()
+    else requests(`${identity.endpoint} ${outcome.status} ${outcome.errorCode}`).inc()
     durations(identity.endpoint).observe(outcome.e2eMicros / 1e6)
     const model = models(identity.model)
     model.prompt.inc(outcome.promptTokens)

@@ -3,7 +3,7 @@ import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
 import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
 import { findKey } from '../io/key-lookup.js'
-import { createProxyMetrics } from '../io/metrics.js'
+import { createProxyMetrics, type ProxyMetrics } from '../io/metrics.js'
 import { readNodeLive } from '../io/node-live.js'
 import { mountPlatformRoutes } from '../io/platform-routes.js'
 import { createPostgres } from '../io/postgres.js'
@@ -15,7 +15,7 @@ import { createChangeFeed } from './change-feed.js'
 import { drainRequests } from './drain.js'
 import type { Exchange } from './exchange.js'
 import { serveInference } from './inference.js'
-import { createKeyAuth, type KeyAuth } from './key-auth.js'
+import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
 import { startLiveView } from './live-view.js'
 import { mountModels } from './models.js'
 import { createRouter } from './routing.js'
@@ -81,7 +81,6 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
       logger.warn({ event: 'snapshot_file_not_written', error })
     }
   }
-  const lookups = new Map<string, { inc(): void }>()
   const feed = createChangeFeed({
     readVersion: () => readVersion(postgres),
     changesSince: (version) => changesSince(postgres, version),
@@ -100,15 +99,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     // While the bus is up and has told of nothing that we could not read, nothing has changed.
     feedCurrentAt: () => (bus.connected && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
-    onLookup: (source, result) => {
-      const label = `${source} ${result}`
-      let cell = lookups.get(label)
-      if (cell === undefined) {
-        cell = metrics.authLookups.labels({ source, result })
-        lookups.set(label, cell)
-      }
-      cell.inc()
-    },
+    onLookup: countLookups(metrics),
   })
 
   try {
@@ -235,6 +226,15 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
         hurry,
       })
     },
+  }
+}
+
+/** Counts key look-ups; the cell of the warm path is bound once. */
+function countLookups({ authLookups }: ProxyMetrics): KeyAuthOptions['onLookup'] {
+  const known = authLookups.labels({ source: 'memory', result: 'hit' })
+  return (source, result) => {
+    if (source === 'memory' && result === 'hit') known.inc()
+    else authLookups.labels({ source, result }).inc()
   }
 }
 

@@ -284,15 +284,20 @@ class Connection {
   begin(call: Call, request: UpstreamRequest): void {
     this.#call = call
     this.#parser.reset(call.events)
-    const head = Buffer.from(request.head, 'latin1')
-    let size = head.length
+    let size = request.head.length
     for (const part of request.body) size += part.length
     if (size <= ONE_WRITE_BYTES) {
-      this.#socket.write(Buffer.concat([head, ...request.body], size))
+      const whole = Buffer.allocUnsafe(size)
+      let at = whole.write(request.head, 'latin1')
+      for (const part of request.body) {
+        whole.set(part, at)
+        at += part.length
+      }
+      this.#socket.write(whole)
       return
     }
     this.#socket.cork()
-    this.#socket.write(head)
+    this.#socket.write(request.head, 'latin1')
     for (const part of request.body) this.#socket.write(part)
     this.#socket.uncork()
   }
@@ -344,7 +349,7 @@ class Connection {
     }
     call.answered()
     try {
-      this.#parser.execute(this.#pool.readBuffer.subarray(0, length))
+      this.#parser.execute(this.#pool.readBuffer, length)
     } catch (error) {
       this.#fail(error)
       return false

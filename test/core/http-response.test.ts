@@ -157,15 +157,18 @@ function collect(outcome: Outcome): ResponseEvents {
   }
 }
 
-/** Feeds the pieces, each in a buffer that is spoilt afterwards, and closes the connection. */
+/** What an earlier read left behind the bytes of this one. */
+const STALE = Buffer.from('\r\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n')
+
+/** Feeds the pieces, each at the start of a buffer that is spoilt afterwards, and closes the connection. */
 function parse(pieces: readonly Buffer[]): Outcome {
   const outcome: Outcome = { head: null, body: '', ended: false, refused: false, reusable: false }
   const parser = new ResponseParser(collect(outcome))
   try {
     for (const piece of pieces) {
-      const copy = Buffer.from(piece)
+      const copy = Buffer.concat([piece, STALE])
       try {
-        parser.execute(copy)
+        parser.execute(copy, piece.length)
       } finally {
         copy.fill('#')
       }
