@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ERRORS, type ErrorCode } from '../../src/core/errors.js'
 import { lostRequestLine } from '../../src/core/lost-request.js'
-import { LineWriter } from '../../src/core/line-writer.js'
 import { costNanos } from '../../src/core/pricing.js'
 import { identityLine, parseIdentityLine, recordLine } from '../../src/core/usage-line.js'
 import type { UsageIdentity, UsageOutcome } from '../../src/core/usage-record.js'
@@ -136,17 +135,20 @@ test('a lost request is billed by its last progress, else by its prompt estimate
   )
 })
 
-test('a line writer writes integers of any size as JSON does', () => {
-  const writer = new LineWriter()
-  const sizes = fc.oneof(
-    fc.maxSafeInteger(),
-    fc.nat({ max: 10_000_000 }),
-    fc.constantFrom(0, 999_999, 1_000_000, 1e21),
-  )
+test('a line says what its own request says when another had the same ids', () => {
   fc.assert(
-    fc.property(fc.array(sizes, { maxLength: 40 }), (values) => {
-      for (const value of values) writer.integer(value).ascii(' ')
-      assert.equal(writer.take().toString(), values.map((value) => `${value} `).join(''))
+    fc.property(identities, identities, outcomes, (one, other, outcome) => {
+      const { apiKeyId, modelId, nodeId } = one
+      const alike = { ...other, apiKeyId, modelId, nodeId }
+      for (const identity of [one, alike, one]) {
+        assert.deepEqual(parseIdentityLine(identityLine(identity).toString()), identity)
+        const served = { ...outcome, nodeId, node: identity.node }
+        const row = JSON.parse(recordLine(identity, served).toString()) as Record<string, unknown>
+        assert.equal(row['tenant_id'], identity.tenantId)
+        assert.equal(row['model'], identity.model)
+        assert.equal(row['node'], identity.node)
+        assert.equal(row['price_output_micros'], identity.prices.outputMicros)
+      }
     }),
   )
 })
