@@ -114,9 +114,10 @@ export class SseTap implements TokenCounts {
     // Forwarded so far: [0, out) of text, compacted in place.
     let out = 0
     for (;;) {
-      const end = frameEnd(text, at)
+      const firstLineEnd = text.indexOf(LF, at)
+      const end = frameEnd(text, at, firstLineEnd)
       if (end < 0) break
-      const kept = this.#frame(text, at, end)
+      const kept = this.#frame(text, at, firstLineEnd, end)
       if (kept === 0) {
         if (this.over) {
           // Of an error frame that is half sent already the rest goes as well; half a [DONE] stays half.
@@ -152,15 +153,18 @@ export class SseTap implements TokenCounts {
     if (held.length === 0 || this.over || !isWhole(held)) return EMPTY
     this.#held = EMPTY
     const text = Buffer.concat([held, held[held.length - 1] === LF ? BLANK_LINE.subarray(1) : BLANK_LINE])
-    const kept = this.#frame(text, 0, text.length)
+    const kept = this.#frame(text, 0, text.indexOf(LF), text.length)
     if (this.#mode !== 'untouched') return text.subarray(0, kept)
     // The client holds all but the blank line. A false [DONE] stays open, or that line would make it a true one.
     this.partial = this.broken
     return this.broken ? EMPTY : text.subarray(held.length)
   }
 
-  /** Reads the frame in `[start, end)`; returns how many of its bytes, compacted to `start`, are to be forwarded. */
-  #frame(text: Buffer, start: number, end: number): number {
+  /**
+   * Reads the frame in `[start, end)`, whose first line ends at `firstLineEnd`; returns how many of its bytes, compacted
+   * to `start`, are to be forwarded.
+   */
+  #frame(text: Buffer, start: number, firstLineEnd: number, end: number): number {
     const all = end - start
     const payload = payloadStart(text, start, end)
     if (payload < 0) return all
@@ -173,7 +177,7 @@ export class SseTap implements TokenCounts {
       this.broken = true
       return 0
     }
-    const last = payloadLast(text, payload)
+    const last = payloadLast(text, payload <= firstLineEnd ? firstLineEnd : text.indexOf(LF, payload))
     // Engines that write `"choices": [` take the slow way; they are few and their frames as well.
     const choices = text.indexOf(CHOICES, payload)
     if (
@@ -334,19 +338,16 @@ function carriesText(choice: object): boolean {
   return false
 }
 
-/** Index past the blank line that ends the frame beginning at `from`, or -1. */
-function frameEnd(text: Buffer, from: number): number {
-  let at = from
-  for (;;) {
-    const lf = text.indexOf(LF, at)
-    if (lf < 0) return -1
+/** Index past the blank line that ends the frame beginning at `from`, whose first line ends at `firstLineEnd`, or -1. */
+function frameEnd(text: Buffer, from: number, firstLineEnd: number): number {
+  for (let lf = firstLineEnd; lf >= 0; lf = text.indexOf(LF, lf + 1)) {
     const next = text[lf + 1]
     if (next === LF) return lf + 2
     if (next === CR && text[lf + 2] === LF) return lf + 3
     // A frame that begins with a blank line is an empty one.
     if (lf === from || (lf === from + 1 && text[from] === CR)) return lf + 1
-    at = lf + 1
   }
+  return -1
 }
 
 /** Where the payload of the frame's first `data:` line begins, or -1 when it has none. */
@@ -360,9 +361,8 @@ function payloadStart(text: Buffer, start: number, end: number): number {
   return skipBlanks(text, at + DATA.length)
 }
 
-/** The last byte of the payload at `payload`: of its line, without what is blank. */
-function payloadLast(text: Buffer, payload: number): number {
-  const lineEnd = text.indexOf(LF, payload)
+/** The last byte of the payload whose line ends at `lineEnd` (-1: at the text's end), without what is blank. */
+function payloadLast(text: Buffer, lineEnd: number): number {
   let last = (lineEnd < 0 ? text.length : lineEnd) - 1
   while (text[last] === CR || text[last] === SPACE || text[last] === TAB) last--
   return last
@@ -374,7 +374,7 @@ function isWhole(frame: Buffer): boolean {
   if (payload < 0) return false
   if (frame[payload] !== OPEN) return standsAt(frame, payload, DONE)
   try {
-    scanObject(frame.subarray(payload, payloadLast(frame, payload) + 1), () => {})
+    scanObject(frame.subarray(payload, payloadLast(frame, frame.indexOf(LF, payload)) + 1), () => {})
     return true
   } catch (error) {
     if (error instanceof JsonScanError) return false
