@@ -355,7 +355,8 @@ export class HttpCall {
   }
 
   #writeHead(response: HttpResponse, status: number, headers: Headers): void {
-    response.writeStatus(statusLine(status))
+    // What is not said is 200 OK.
+    if (status !== 200) response.writeStatus(statusLine(status))
     response.writeHeader('x-request-id', this.requestId)
     const own = this.header('x-request-id')
     if (own !== undefined && CLIENT_REQUEST_ID.test(own)) response.writeHeader('x-client-request-id', own)

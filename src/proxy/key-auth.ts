@@ -72,11 +72,20 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
     key.version < (keyFloors.get(id) ?? -1) ||
     key.version < (tenantFloors.get(key.tenantId) ?? -1)
 
-  /** @returns digest in hexadecimal; throws for what cannot be a key, before any hash */
-  function identify(authorization: string | undefined): string {
-    const text = bearerToken(authorization)
+  /** @returns digest in hexadecimal; throws for what cannot be a key, before any look-up outside */
+  function identify(text: string): string {
     if (!isWellFormedApiKey(text)) throw new GatewayError('invalid_api_key')
     return apiKeyDigestHex(text)
+  }
+
+  /** The key when memory has it. What is known is well-formed, so its shape and checksum are not looked at again. */
+  function fromMemory(text: string): ResolvedKey | null {
+    if (text.length !== API_KEY_LENGTH) return null
+    const key = keys.get(apiKeyDigestHex(text))
+    if (key === undefined) return null
+    if (now() - feedCurrentAt() > graceMs) throw new GatewayError('auth_unavailable')
+    onLookup('memory', 'hit')
+    return checked(key)
   }
 
   function checked(key: ResolvedKey): ResolvedKey {
@@ -137,14 +146,10 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
 
   return {
     known(authorization) {
-      const id = identify(authorization)
-      const key = keys.get(id)
-      if (key !== undefined) {
-        if (now() - feedCurrentAt() > graceMs) throw new GatewayError('auth_unavailable')
-        onLookup('memory', 'hit')
-        return checked(key)
-      }
-      const unknownUntil = unknown.get(id)
+      const text = bearerToken(authorization)
+      const key = fromMemory(text)
+      if (key !== null) return key
+      const unknownUntil = unknown.get(identify(text))
       if (unknownUntil !== undefined && now() < unknownUntil) {
         onLookup('memory', 'miss')
         throw new GatewayError('invalid_api_key')
@@ -152,7 +157,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       return null
     },
     async resolve(authorization) {
-      const id = identify(authorization)
+      const id = identify(bearerToken(authorization))
       let pending = underWay.get(id)
       if (pending === undefined) {
         pending = lookUp(id).finally(() => underWay.delete(id))
