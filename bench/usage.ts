@@ -4,6 +4,9 @@ import { MAX_BATCH_ROWS } from '../src/workers/usage-spool-directory.js'
 import { benchFlush } from './usage/flush.js'
 import { abortOnInterrupt } from './usage/interruption.js'
 import { benchLatency } from './usage/latency.js'
+import { benchLive } from './usage/live.js'
+
+const RECORDS = 500_000
 
 const HELP = `Usage in ClickHouse: how fast it gets there, and how fast percentiles come out of it.
 
@@ -11,7 +14,9 @@ usage: usage flush [options]     carries a spool into the embedded ClickHouse, a
        usage latency [options]   generates requests, and asks the gateway for percentiles over 30 days of them
 
   flush
-    --records N    records in the spool (500000)
+    --records N    records in the spool (${RECORDS})
+    --rate N       instead: write so many records a second while they are flushed, and see what that costs
+    --seconds N    of that (20)
     --batch N      most records of an insert (${MAX_BATCH_ROWS}, the gateway's own)
   latency
     --requests N   requests to generate, about 160 bytes of disk each (10000000; the goal is for 100000000)
@@ -25,7 +30,9 @@ Exit code 1 when a run failed or was interrupted, 2 for bad options.
 `
 
 const FLUSH_OPTIONS = {
-  records: { type: 'string', default: '500000' },
+  records: { type: 'string' },
+  rate: { type: 'string' },
+  seconds: { type: 'string' },
   batch: { type: 'string', default: String(MAX_BATCH_ROWS) },
   strict: { type: 'boolean', default: false },
 } as const
@@ -36,6 +43,8 @@ const LATENCY_OPTIONS = {
   keep: { type: 'string' },
   strict: { type: 'boolean', default: false },
 } as const
+
+type FlushValues = ReturnType<typeof parseArgs<{ options: typeof FLUSH_OPTIONS }>>['values']
 
 interface Run {
   readonly strict: boolean
@@ -48,9 +57,7 @@ export function runOf(args: readonly string[]): Run {
   const [what, ...rest] = args
   if (what === 'flush') {
     const { values } = parseArgs({ args: rest, options: FLUSH_OPTIONS })
-    const records = wholeNumber('records', values.records, 1, 1e8)
-    const batch = wholeNumber('batch', values.batch, 1, MAX_BATCH_ROWS)
-    return { strict: values.strict, start: (signal) => benchFlush({ records, batch }, signal) }
+    return { strict: values.strict, start: flushOf(values) }
   }
   if (what === 'latency') {
     const { values } = parseArgs({ args: rest, options: LATENCY_OPTIONS })
@@ -60,6 +67,19 @@ export function runOf(args: readonly string[]): Run {
     return { strict: values.strict, start: (signal) => benchLatency(plan, signal) }
   }
   throw new UsageError('say what to measure: usage flush, or usage latency')
+}
+
+function flushOf(values: FlushValues): Run['start'] {
+  const batch = wholeNumber('batch', values.batch, 1, MAX_BATCH_ROWS)
+  if (values.rate === undefined) {
+    if (values.seconds !== undefined) throw new UsageError('--seconds goes with --rate')
+    const records = wholeNumber('records', values.records ?? String(RECORDS), 1, 1e8)
+    return (signal) => benchFlush({ records, batch }, signal)
+  }
+  if (values.records !== undefined) throw new UsageError('take --records or --rate, not both')
+  const perSecond = wholeNumber('rate', values.rate, 1, 40_000)
+  const seconds = wholeNumber('seconds', values.seconds ?? '20', 1, 3600)
+  return (signal) => benchLive({ perSecond, seconds, batch }, signal)
 }
 
 /** Measures and prints. Exit code 1 when a run failed or was interrupted, or with `--strict` when a goal was missed. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { packageRoot } from '../../src/io/package-root.js'
@@ -19,10 +20,11 @@ export const MODELS = 50
 
 const DAY_MS = 86_400_000
 const PROGRESS_MS = 10_000
+const THREADS = Math.min(4, availableParallelism())
 /** Bounds the memory of an insert, and makes parts that are few and large. */
 const SETTINGS = {
-  max_threads: 2,
-  max_insert_threads: '1',
+  max_threads: THREADS,
+  max_insert_threads: String(THREADS),
   min_insert_block_size_rows: '262144',
   max_partitions_per_insert_block: '0',
   max_memory_usage: String(3 * 1024 ** 3),

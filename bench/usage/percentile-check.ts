@@ -53,6 +53,15 @@ FROM usage_records
 WHERE tenant_id = {tenant:UUID} AND ended_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')
 GROUP BY model`
 
+/** What the gateway's reply should say of a tenant, out of the records. @param start Unix milliseconds */
+export function exactLatencies(
+  store: Store,
+  tenant: string,
+  start: number,
+): Promise<z.output<typeof ModelLatency>[]> {
+  return store.rows(`SELECT * EXCEPT (e2e, ttft, itl) FROM (${EXACT})`, ModelLatency, { tenant, start })
+}
+
 /**
  * Holds a tenant's percentiles against those of the records themselves.
  * @param ask calls the gateway
@@ -70,10 +79,7 @@ export async function compareWithRecords(
     start = periodStart()
     reply = await ask()
   } while (start !== periodStart())
-  const select = `SELECT * EXCEPT (e2e, ttft, itl) FROM (${EXACT})`
-  const exact = new Map(
-    (await store.rows(select, ModelLatency, { tenant, start })).map((one) => [one.model, one]),
-  )
+  const exact = new Map((await exactLatencies(store, tenant, start)).map((one) => [one.model, one]))
   const deviations: number[] = []
   let requests = 0
   for (const shown of reply.data) {

@@ -38,7 +38,8 @@ async function start(order: Extract<ToEngine, { type: 'start' }>): Promise<FromE
   ])
   const engine = openClickHouseEngine({
     data: join(order.folder, 'data'),
-    inserts: join(order.folder, 'inserts'),
+    // This process runs in the folder.
+    inserts: 'inserts',
   })
   const server = createClickHouseServer(engine, { user: order.user, password: order.password })
   serving = { engine, server }
