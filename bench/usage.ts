@@ -73,7 +73,7 @@ function flushOf(values: FlushValues): Run['start'] {
   const batch = wholeNumber('batch', values.batch, 1, MAX_BATCH_ROWS)
   if (values.rate === undefined) {
     if (values.seconds !== undefined) throw new UsageError('--seconds goes with --rate')
-    const records = wholeNumber('records', values.records ?? String(RECORDS), 1, 1e8)
+    const records = wholeNumber('records', values.records ?? String(RECORDS), 1, 1e7)
     return (signal) => benchFlush({ records, batch }, signal)
   }
   if (values.records !== undefined) throw new UsageError('take --records or --rate, not both')

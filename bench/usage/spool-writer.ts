@@ -14,12 +14,14 @@ class Entry implements SpoolEntry {
   readonly cachedTokens = 0
   readonly completionTokens = 0
   readonly firstTokenAtMicros = 0
-  readonly beginLine: string
   readonly request: MeteredRequest
 
   constructor(request: MeteredRequest) {
     this.request = request
-    this.beginLine = identityLine(request.identity)
+  }
+
+  beginLine(): Buffer {
+    return identityLine(this.request.identity)
   }
 
   begun(): void {}

@@ -93,7 +93,7 @@ test('a record that is missing, twice or different is found, and a percentile th
     store.clickhouse.command({
       query:
         'INSERT INTO usage_records SETTINGS insert_deduplicate = 0 FORMAT JSONEachRow\n' +
-        some.map(({ identity, outcome }) => recordLine(identity, outcome)).join('\n'),
+        some.map(({ identity, outcome }) => recordLine(identity, outcome).toString()).join('\n'),
     })
   await insert(requests)
   const sent = requests.reduce(addRequest, NO_TOTALS)

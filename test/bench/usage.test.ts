@@ -47,8 +47,11 @@ test('the same seed gives the same requests, each a valid record, and totals are
         assert.deepEqual(b(at), request)
         totals = addRequest(totals, request)
         ids.add(request.identity.requestId)
-        assert.deepEqual(parseIdentityLine(identityLine(request.identity)), request.identity)
-        const row = JSON.parse(recordLine(request.identity, request.outcome)) as Record<string, number>
+        assert.deepEqual(parseIdentityLine(identityLine(request.identity).toString()), request.identity)
+        const row = JSON.parse(recordLine(request.identity, request.outcome).toString()) as Record<
+          string,
+          number
+        >
         tokens += row['prompt_tokens'] ?? 0
         cost += row['cost_nanos'] ?? 0
         assert.ok((row['cached_tokens'] ?? 0) <= (row['prompt_tokens'] ?? 0))
