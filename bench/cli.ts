@@ -2,11 +2,13 @@
 import { runCommand, type Command } from './command.js'
 import { compareCommand } from './compare.js'
 import { nodesCommand } from './nodes/command.js'
+import { usageCommand } from './usage.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
   ['nodes', nodesCommand],
+  ['usage', usageCommand],
 ])
 
 function help(): string {

@@ -9,6 +9,8 @@ export const FlushThreadData = z.object({
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   /** Name in its log lines. */
   processName: z.string(),
+  /** Most rows of an insert; default: the flusher's own. */
+  maxBatchRows: z.number().int().positive().optional(),
 })
 export type FlushThreadData = z.infer<typeof FlushThreadData>
 
@@ -25,6 +27,7 @@ export const FlushReport = z.discriminatedUnion('type', [
       rowsInFlight: z.number(),
       oldestAgeMs: z.number(),
       rowsSent: z.number(),
+      batchesSent: z.number(),
       failedInserts: z.number(),
     }),
   }),

@@ -28,7 +28,7 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
   let stopping: Promise<boolean> | null = null
   let stopped: (allSent: boolean) => void = () => {}
   // The counters of threads that have died, so that totals never go back.
-  let base = { rowsSent: 0, failedInserts: 0 }
+  let base = { rowsSent: 0, batchesSent: 0, failedInserts: 0 }
   let latest = base
 
   const start = () => {
@@ -42,8 +42,12 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
         stopped(report.allSent)
         return
       }
-      const { rowsSent, failedInserts } = report.backlog
-      latest = { rowsSent: base.rowsSent + rowsSent, failedInserts: base.failedInserts + failedInserts }
+      const { rowsSent, batchesSent, failedInserts } = report.backlog
+      latest = {
+        rowsSent: base.rowsSent + rowsSent,
+        batchesSent: base.batchesSent + batchesSent,
+        failedInserts: base.failedInserts + failedInserts,
+      }
       onBacklog?.({ ...report.backlog, ...latest })
     })
     worker.on('error', (error) => {

@@ -33,10 +33,21 @@ const DATA_ERRORS: ReadonlySet<string> = new Set([
   '467', // CANNOT_PARSE_BOOL
 ])
 
+/** Said with every insert, since servers' defaults differ. */
+const SETTINGS = {
+  insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+  async_insert: 0,
+  wait_end_of_query: 1,
+  // A batch is one block: parsed in parallel its rows could come in another order, and in other blocks.
+  input_format_parallel_parsing: 0,
+  input_format_skip_unknown_fields: 1,
+  max_partitions_per_insert_block: '0',
+} as const
+
 /**
  * Inserts rows (JSONEachRow) under a token: the same token with the same rows any number of times makes them
- * once, in the table and in its rollups. The settings stand in the statement since servers' defaults differ and
- * an embedded engine may share one session. Resolves when ClickHouse has acknowledged all of it.
+ * once, in the table and in its rollups. Resolves when ClickHouse has acknowledged all of it.
  * @throws RowsRefusedError when the rows themselves are at fault; else whatever went wrong: send them again
  */
 export async function insertUsage(
@@ -46,17 +57,9 @@ export async function insertUsage(
 ): Promise<void> {
   try {
     const { stream } = await clickhouse.exec({
-      query: `INSERT INTO usage_records SETTINGS
-        insert_deduplicate = 1,
-        insert_deduplication_token = '${batch.token}',
-        deduplicate_blocks_in_dependent_materialized_views = 1,
-        async_insert = 0,
-        input_format_parallel_parsing = 0,
-        input_format_skip_unknown_fields = 1,
-        max_partitions_per_insert_block = 0
-        FORMAT JSONEachRow`,
+      query: 'INSERT INTO usage_records FORMAT JSONEachRow',
       values: Readable.from([batch.body], { objectMode: false }),
-      clickhouse_settings: { wait_end_of_query: 1 },
+      clickhouse_settings: { ...SETTINGS, insert_deduplication_token: batch.token },
       abort_signal: signal,
     })
     await stream.resume().toArray()

@@ -17,8 +17,9 @@ import {
 import { RowsRefusedError } from './usage-insert.js'
 import { openRequests } from './usage-lost.js'
 
-const MAX_ROWS = 20_000
-const MAX_BYTES = 8 * 1024 * 1024
+export const MAX_BATCH_ROWS = 20_000
+/** The rows of a full batch are about 16 MB. */
+const MAX_BYTES = 24 * 1024 * 1024
 const KEEP_MS = 3_600_000
 const QUARANTINE_FILE = 'quarantine.ndjson'
 
@@ -31,6 +32,8 @@ export interface SpoolDirectoryOptions {
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
+  /** Most rows that are sent at once; default {@link MAX_BATCH_ROWS}. */
+  readonly maxBatchRows?: number | undefined
 }
 
 interface Segment {
@@ -54,11 +57,15 @@ export class SpoolDirectory {
   readonly #state: FlushState
   /** How far was read; past the position where there are records but no rows. */
   readonly #cursors = new Map<string, Cursor>()
-  #maxRows = MAX_ROWS
+  readonly #mostRows: number
+  /** Fewer while a row that is refused is searched for. */
+  #maxRows: number
 
   /** @throws when the state file cannot be understood */
   constructor(options: SpoolDirectoryOptions) {
     this.#options = options
+    this.#mostRows = options.maxBatchRows ?? MAX_BATCH_ROWS
+    this.#maxRows = this.#mostRows
     this.#state = loadFlushState(options.directory)
   }
 
@@ -93,7 +100,7 @@ export class SpoolDirectory {
       start: inFlight.start,
       stop: inFlight.end,
       final: true,
-      maxRows: MAX_ROWS,
+      maxRows: Infinity,
       maxBytes: Infinity,
     })
     if (batch.token !== inFlight.token) {
@@ -142,7 +149,7 @@ export class SpoolDirectory {
   async #sendJournaled(segment: string, batch: UsageBatch): Promise<boolean> {
     try {
       await this.#options.send(batch)
-      this.#maxRows = Math.min(MAX_ROWS, this.#maxRows * 2)
+      this.#maxRows = Math.min(this.#mostRows, this.#maxRows * 2)
     } catch (error) {
       if (!(error instanceof RowsRefusedError)) throw error
       // Nothing of it was inserted. Halved until the row at fault stands alone.

@@ -5,6 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { ClickHouseEngine, Statement, StatementResult } from './clickhouse-engine.js'
 import { CODE, ClickHouseFailure, httpStatusOf, toClickHouseFailure } from './clickhouse-error.js'
+import { parseInsert, type RowInsert } from './clickhouse-insert.js'
 
 /** Of one request's body, unpacked. */
 const MAX_BODY_BYTES = 128 * 1024 * 1024
@@ -205,12 +206,8 @@ function readStatement(request: IncomingMessage, query: URLSearchParams, body: B
   if (request.headers['content-type']?.startsWith('multipart/')) {
     refuse('The embedded engine does not support multipart bodies')
   }
-  if (!isUtf8(body)) {
-    throw new ClickHouseFailure(
-      CODE.incorrectData,
-      'The embedded engine takes text formats only, as UTF-8. (INCORRECT_DATA)',
-    )
-  }
+  const sql = statementOf(query.get('query') ?? '', body)
+  if (sql === null) return null
   const settings = new Map<string, string>()
   const params = new Map<string, string>()
   for (const [name, value] of query) {
@@ -218,9 +215,6 @@ function readStatement(request: IncomingMessage, query: URLSearchParams, body: B
     else if (!INTERFACE_PARAMETERS.has(name) && !UNSUPPORTED_PARAMETERS.includes(name))
       settings.set(name, value)
   }
-  // As ClickHouse does it: the statement may be in the URL, in the body, or begin in one and end in the other.
-  const sql = [query.get('query') ?? '', body.toString()].filter((part) => part !== '').join('\n')
-  if (sql.trim() === '') return null
   return {
     sql,
     format: query.get('default_format') ?? header(request, 'x-clickhouse-format') ?? 'TabSeparated',
@@ -229,6 +223,20 @@ function readStatement(request: IncomingMessage, query: URLSearchParams, body: B
     params,
     readOnly: request.method === 'GET',
   }
+}
+
+/** As ClickHouse does it: the statement may be in the URL, in the body, or begin in one and end in the other. */
+function statementOf(head: string, body: Buffer): string | RowInsert | null {
+  if (!isUtf8(body)) {
+    throw new ClickHouseFailure(
+      CODE.incorrectData,
+      'The embedded engine takes text formats only, as UTF-8. (INCORRECT_DATA)',
+    )
+  }
+  const insert = body.length > 0 ? parseInsert(head) : null
+  if (insert !== null) return { ...insert, rows: body }
+  const sql = [head, body.toString()].filter((part) => part !== '').join('\n')
+  return sql.trim() === '' ? null : sql
 }
 
 function refuse(message: string): never {
@@ -252,6 +260,7 @@ async function runInsertsOfNothing(engine: ClickHouseEngine, statement: Statemen
 
 /** The format that a result comes in. An insert's own FORMAT is that of its rows, but then there is no result. */
 function formatOf({ sql, format }: Statement): string {
+  if (typeof sql !== 'string') return format
   return /\bFORMAT\s+([A-Za-z]\w*)\s*(?:SETTINGS\s[^;]*)?;?\s*$/i.exec(sql.slice(-1000))?.[1] ?? format
 }
 

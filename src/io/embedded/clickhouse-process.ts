@@ -36,7 +36,11 @@ async function start(order: Extract<ToEngine, { type: 'start' }>): Promise<FromE
     import('./clickhouse-engine.js'),
     import('./clickhouse-http.js'),
   ])
-  const engine = openClickHouseEngine(join(order.folder, 'data'))
+  const engine = openClickHouseEngine({
+    data: join(order.folder, 'data'),
+    // This process runs in the folder.
+    inserts: 'inserts',
+  })
   const server = createClickHouseServer(engine, { user: order.user, password: order.password })
   serving = { engine, server }
   server.listen(order.port, '127.0.0.1')
