@@ -13,7 +13,11 @@ export interface AnswerError {
   readonly message: string
 }
 
-const ErrorBody = z.object({ message: z.string(), code: z.unknown(), type: z.unknown() })
+const ErrorBody = z.object({
+  message: z.string(),
+  code: z.unknown().optional(),
+  type: z.unknown().optional(),
+})
 /** OpenAI's envelope, and the bare object of older engines. */
 const ErrorEnvelope = z.union([
   z.object({ error: ErrorBody }).transform(({ error }) => error),
@@ -42,6 +46,7 @@ const CR = 0x0d
 const SPACE = 0x20
 const QUOTE = 0x22
 const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
 const DATA = Buffer.from('data:')
 const DONE = Buffer.from('[DONE]')
 const USAGE = Buffer.from('"usage":')
@@ -113,10 +118,12 @@ export class AnswerReader {
     return this.tokens - before
   }
 
-  /** Reads a whole body that was not streamed. @returns whether it is an answer of the endpoint */
+  /** Reads a whole body that was not streamed. @returns whether it is an answer of the endpoint, and not cut off */
   readBody(body: Buffer): boolean {
     this.#readUsage(body)
-    return body.includes(this.#texts.length === 0 ? EMBEDDINGS : CHOICES)
+    let last = body.length - 1
+    while (last >= 0 && (body[last] ?? 0) <= SPACE) last -= 1
+    return body[last] === CLOSE_BRACE && body.includes(this.#texts.length === 0 ? EMBEDDINGS : CHOICES)
   }
 
   #readLine(bytes: Buffer, from: number, to: number): void {

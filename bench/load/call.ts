@@ -13,8 +13,8 @@ export interface CallSetting {
   readonly recorder: Recorder
   /** Milliseconds since the measured part. */
   now(): number
-  /** The request goes out, so much after its time. */
-  onSent(delayMs: number): void
+  /** The request of a step goes out, so much after its time; those of the warm-up are of no step. */
+  readonly onSent: (delayMs: number) => void
   /**
    * The call has ended; `connection` is free again, null when it is gone or never was. `unreachable`: it could not be
    * opened.
@@ -60,7 +60,7 @@ export class Call implements Waiter, ResponseHandler {
 
   onConnection(connection: Connection): void {
     this.#connection = connection
-    this.#setting.onSent(this.#setting.now() - this.intendedMs)
+    if (this.#step >= 0) this.#setting.onSent(this.#setting.now() - this.intendedMs)
     connection.send(this.request.bytes, this)
   }
 

@@ -27,7 +27,7 @@ export interface LoadRunOptions {
   readonly index: number
   /** Start of the profile, `performance.now()`. */
   readonly startAt: number
-  onSecond(part: SecondPart): void
+  readonly onSecond: (part: SecondPart) => void
 }
 
 /** Where requests come from. */

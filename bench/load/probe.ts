@@ -69,7 +69,7 @@ async function ask(plan: LoadPlan, dispatcher: Agent, url: URL, body: object | n
     })
     return { status: response.statusCode, text: await response.body.text() }
   } catch (error) {
-    throw new UsageError(`${url.origin} cannot be reached (${causeOf(error)}): ${adviceFor(error)}`, {
+    throw new UsageError(`${url.origin} cannot be reached (${causeOf(error)}): ${adviceFor(error, url)}`, {
       cause: error,
     })
   }
@@ -87,11 +87,13 @@ function causeOf(error: unknown): string {
   return codeOf(error) ?? (error instanceof Error ? error.message : String(error))
 }
 
-function adviceFor(error: unknown): string {
+function adviceFor(error: unknown, { protocol }: URL): string {
   const code = codeOf(error) ?? ''
   if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS/.test(code))
     return 'trust its certificate with NODE_EXTRA_CA_CERTS, or give --insecure'
-  if (/SSL|EPROTO/.test(code)) return 'does it speak TLS? Try --url with http'
+  // What has no TLS hangs up on a greeting that it does not understand, or answers in plain text.
+  if (protocol === 'https:' && /SSL|EPROTO|ECONNRESET|UND_ERR_SOCKET/.test(code))
+    return 'if it has no TLS, give --url with http'
   return 'start the server or correct --url'
 }
 

@@ -5,9 +5,9 @@ import { formatDuration, formatNumber } from './units.js'
 /** Shows a run while it lasts. */
 export interface Progress {
   /** A second is over. */
-  show(second: LoadSecond): void
+  readonly show: (second: LoadSecond) => void
   /** Leaves the terminal as it was. */
-  end(): void
+  readonly end: () => void
 }
 
 /** Where it is shown: `process.stderr`, or part of it. */

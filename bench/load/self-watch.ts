@@ -5,11 +5,11 @@ import { createHistogram, record } from './latency-histogram.js'
 export interface SelfWatch {
   readonly loopLag: Histogram
   readonly sendDelay: Histogram
-  /** Begins to measure. */
+  /** Begins to measure lag and CPU. */
   start(): void
   /** Ends it; what comes later does not count. */
   stop(): void
-  onSent(delayMs: number): void
+  readonly onSent: (delayMs: number) => void
   /** A timer of `periodMs` fired, `lateMs` after its time. */
   onTick(lateMs: number): void
   /** Share of one processor that was used between start and stop. */
@@ -38,7 +38,7 @@ export function createSelfWatch(): SelfWatch {
       share = (user + system) / 1000 / Math.max(1, performance.now() - startedAt)
     },
     onSent(delayMs) {
-      if (measuring) record(sendDelay, delayMs)
+      record(sendDelay, delayMs)
     },
     onTick(lateMs) {
       if (measuring) record(loopLag, lateMs)
