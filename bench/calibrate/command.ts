@@ -62,12 +62,18 @@ export const calibrateCommand: Command = {
   help: HELP,
   async run(args) {
     const plan = planOf(args)
-    const met = await calibrate(plan)
+    const interrupt = new AbortController()
+    const onSignal = (): void => {
+      interrupt.abort(new Error('interrupted'))
+    }
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
+    const met = await calibrate(plan, interrupt.signal)
     return met || !plan.strict ? 0 : 1
   },
 }
 
-async function calibrate(plan: Plan): Promise<boolean> {
+/** @throws when it is interrupted, or a request failed */
+async function calibrate(plan: Plan, signal: AbortSignal): Promise<boolean> {
   const { pairs, seconds, connections, serviceMs } = plan
   const program = await locateWrk()
   await using server = await startNodeFleet(
@@ -81,13 +87,13 @@ async function calibrate(plan: Plan): Promise<boolean> {
   const [url = ''] = server.urls
   const request = ['--url', url, '--no-stream', '--prompt-tokens', '16', '--output-tokens', '1']
   const runGenerator = (load: readonly string[]): Promise<Finding> =>
-    measure([...request, '--warm-up', `${WARM_UP_SECONDS}s`, '--duration', `${seconds}s`, ...load])
+    measure([...request, '--warm-up', `${WARM_UP_SECONDS}s`, '--duration', `${seconds}s`, ...load], signal)
   const body = bodyOf(request)
   console.log(
     `wrk and the load generator in turn on a server that answers in ${serviceMs} ms: ${pairs} pairs of ${seconds} s,\n` +
       `${connections} connections, the same POST\n`,
   )
-  const target = { url: `${url}/v1/chat/completions`, body, connections }
+  const target = { url: `${url}/v1/chat/completions`, body, connections, signal }
   await runWrk(program, { ...target, seconds: WARM_UP_SECONDS })
   const measured: Pair[] = []
   for (let pair = 0; pair < pairs; pair += 1) {
@@ -109,8 +115,9 @@ function bodyOf(args: readonly string[]): string {
 }
 
 /** @throws when a request failed */
-async function measure(args: readonly string[]): Promise<Finding> {
-  const { totals, e2e, errors, generator }: LoadReport = await runLoad(loadPlanOf(args).plan)
+async function measure(args: readonly string[], signal: AbortSignal): Promise<Finding> {
+  const { totals, e2e, errors, generator }: LoadReport = await runLoad(loadPlanOf(args).plan, { signal })
+  signal.throwIfAborted()
   const [error] = errors
   if (error !== undefined)
     throw new Error(`${totals.failed} requests failed: ${error.kind}: ${error.example}`)

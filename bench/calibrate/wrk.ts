@@ -20,6 +20,8 @@ export interface WrkLoad {
   readonly body: string
   readonly connections: number
   readonly seconds: number
+  /** Ends it early. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -35,10 +37,10 @@ export async function locateWrk(): Promise<string> {
   throw new Error(`wrk is missing (${problem ?? 'not in the package'}); try: ${installCommand(PROGRAM)}`)
 }
 
-/** POSTs the body in a closed loop from one thread. @throws when a request failed */
+/** POSTs the body in a closed loop from one thread. @throws the signal's reason, or when a request failed */
 export async function runWrk(
   program: string,
-  { url, body, connections, seconds }: WrkLoad,
+  { url, body, connections, seconds, signal }: WrkLoad,
 ): Promise<Finding> {
   const folder = await mkdtemp(join(tmpdir(), 'crosslogic-wrk-'))
   try {
@@ -54,7 +56,10 @@ export async function runWrk(
       '-s',
       script,
     ]
-    const { stdout } = await run(program, [...options, url])
+    const { stdout } = await run(program, [...options, url], { signal }).catch((error: unknown) => {
+      signal.throwIfAborted()
+      throw error
+    })
     return parseWrk(stdout)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -6,8 +6,8 @@ import { FromGenerator, type ResultPart, type SecondPart, type ToGenerator } fro
 import type { LoadPlan } from './plan.js'
 
 const MODULE = fileURLToPath(new URL('./load-process.js', import.meta.url))
-/** From the order to start to the start, so that all processes have heard of it. */
-const START_AFTER_MS = 50
+/** From the order to start to the start, so that all processes have heard of it and their threads run. */
+const START_AFTER_MS = 200
 
 /** The generator's processes, ready to start. */
 export interface LoadProcesses extends AsyncDisposable {

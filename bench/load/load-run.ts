@@ -6,6 +6,7 @@ import { Call, type CallSetting } from './call.js'
 import type { ConnectionPool } from './connection-pool.js'
 import { encode } from './latency-histogram.js'
 import type { ResultPart, SecondPart } from './generator-messages.js'
+import { startMetronome } from './metronome.js'
 import type { LoadPlan } from './plan.js'
 import { createProfile, slotsAt, type Profile } from './profile.js'
 import { Recorder } from './recorder.js'
@@ -32,16 +33,14 @@ export interface LoadRunOptions {
 
 /** Where requests come from. */
 interface Source {
-  /** Begins what is due. @returns false when nothing will follow */
-  tick(nowMs: number): boolean
+  /** Begins what is due. @returns when more will be, Infinity: not known; null: nothing will follow */
+  tick(nowMs: number): number | null
   /** A call has ended. */
   ended(unreachable: boolean, nowMs: number): void
 }
 
 /** Timeouts, idle connections, ramps of a closed loop and the loop's lag are looked at this often. */
 const SWEEP_MS = 10
-/** The shortest time that a timer takes: how exactly an open loop keeps its times. */
-const ARRIVAL_TICK_MS = 1
 /** A slot of a closed loop whose connection was refused waits this long: the server is down, not to be hammered. */
 const REFUSED_REST_MS = 100
 /** Until one reply was seen, replies are taken to need this long, to find a moment at which to leave one. */
@@ -102,7 +101,7 @@ export function startLoadRun(options: LoadRunOptions): LoadRun {
   const finish = (endMs: number): void => {
     if (over) return
     over = true
-    clearInterval(ticker)
+    metronome?.stop()
     clearInterval(sweeper)
     watch.stop()
     pool.close()
@@ -124,10 +123,13 @@ export function startLoadRun(options: LoadRunOptions): LoadRun {
   }
 
   const tick = (): void => {
-    if (exhausted) return
-    exhausted = !source.tick(now())
+    if (exhausted || over) return
+    const nextMs = source.tick(now())
+    exhausted = nextMs === null
+    if (nextMs !== null) metronome?.wakeAt(nextMs + startOfMeasure)
     finishIfDone()
   }
+  const metronome = plan.loop.kind === 'open' ? startMetronome(tick) : null
 
   let expectedMs = now() + SWEEP_MS
   let measuring = false
@@ -141,6 +143,7 @@ export function startLoadRun(options: LoadRunOptions): LoadRun {
     }
     if (nowMs >= profile.endMs) watch.stop()
     recorder.advance(nowMs)
+    if (metronome === null) tick()
     pool.sweep(nowMs)
     const begunBefore = nowMs - plan.timeoutMs
     calls.each((call) => {
@@ -148,7 +151,6 @@ export function startLoadRun(options: LoadRunOptions): LoadRun {
     })
   }
 
-  const ticker = setInterval(tick, plan.loop.kind === 'open' ? ARRIVAL_TICK_MS : SWEEP_MS)
   const sweeper = setInterval(sweep, SWEEP_MS)
   tick()
   return {
@@ -186,7 +188,7 @@ function openLoop(plan: LoadPlan, profile: Profile, index: number, begin: Begin)
         advance()
         begin(one, intendedMs, nowMs)
       }
-      return next !== undefined
+      return next ?? null
     },
     ended: () => {},
   }
@@ -218,7 +220,7 @@ function closedLoop(plan: LoadPlan, profile: Profile, index: number, begin: Begi
   return {
     tick(nowMs) {
       fill(nowMs)
-      return !isOver(nowMs)
+      return isOver(nowMs) ? null : Infinity
     },
     ended(unreachable, nowMs) {
       active -= 1

@@ -156,8 +156,8 @@ export function parsePrompts(bytes: Buffer, endpoint: Endpoint, name: string): P
     for (const { number, value } of isArray ? elements(bytes, start) : lines(bytes.subarray(start))) {
       const entry = value === NOT_JSON ? 'no valid JSON' : readEntry(value, endpoint)
       if (entry === null) skipped += 1
-      else if (typeof entry === 'string') bad.set(entry, [...(bad.get(entry) ?? []), number])
-      else prompts.push(entry)
+      else if (typeof entry !== 'string') prompts.push(entry)
+      else if (bad.get(entry)?.push(number) === undefined) bad.set(entry, [number])
     }
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error)

@@ -58,7 +58,12 @@ test('wrk posts the body that it is given', async () => {
   await using server = await startNodeFleet(['--model', 'm'])
   const program = await locateWrk()
   const [url = ''] = server.urls
-  const load = { url: `${url}/v1/chat/completions`, connections: 2, seconds: 1 }
+  const load = {
+    url: `${url}/v1/chat/completions`,
+    connections: 2,
+    seconds: 1,
+    signal: AbortSignal.timeout(60_000),
+  }
   const body = JSON.stringify({
     model: 'm',
     max_tokens: 1,
@@ -67,6 +72,8 @@ test('wrk posts the body that it is given', async () => {
   const { requestsPerSecond, medianMicros } = await runWrk(program, { ...load, body })
   assert.ok(requestsPerSecond > 0 && medianMicros > 0)
   await assert.rejects(runWrk(program, { ...load, body: '{' }), /Non-2xx/)
+  const ended = runWrk(program, { ...load, body, seconds: 600, signal: AbortSignal.timeout(50) })
+  await assert.rejects(ended, { name: 'TimeoutError' })
 })
 
 test('reads its options', () => {
