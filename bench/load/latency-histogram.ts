@@ -42,7 +42,10 @@ export function addEncoded(histogram: Histogram, encoded: string): void {
 
 /** Microseconds below which `percent` of the values lie; null when there are none. */
 export function percentile(histogram: Histogram, percent: number): number | null {
-  return histogram.totalCount === 0 ? null : histogram.getValueAtPercentile(percent)
+  // The upper end of a bucket may lie above all that is in it.
+  return histogram.totalCount === 0
+    ? null
+    : Math.min(histogram.getValueAtPercentile(percent), histogram.maxValue)
 }
 
 /** The percentiles that a report holds. */
