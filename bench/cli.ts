@@ -1,12 +1,16 @@
 /** The bench suite: `npm run bench -- [command] [options]`. */
 import { runCommand, type Command } from './command.js'
+import { calibrateCommand } from './calibrate/command.js'
 import { compareCommand } from './compare.js'
+import { loadCommand } from './load.js'
 import { nodesCommand } from './nodes/command.js'
 import { usageCommand } from './usage.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
+  ['load', loadCommand],
+  ['calibrate', calibrateCommand],
   ['nodes', nodesCommand],
   ['usage', usageCommand],
 ])

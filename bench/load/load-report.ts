@@ -77,6 +77,7 @@ const Second = z.object({
   e2eP50: z.number().nullable(),
   e2eP99: z.number().nullable(),
 })
+export type LoadSecond = z.infer<typeof Second>
 
 export const LoadReport = z.object({
   format: z.literal('crosslogic-load/1'),
@@ -120,6 +121,10 @@ export const LoadReport = z.object({
     }),
   ),
   ...Distributions.shape,
+  /** How the tokens of complete answers were counted: by the server's usage, by a stream's frames, or not at all. */
+  counted: z
+    .object({ byUsage: z.number().int(), byFrames: z.number().int(), not: z.number().int() })
+    .optional(),
   steps: z.array(Step),
   timeline: z.array(Second),
   /** The generator itself: whether its figures can be trusted. */
