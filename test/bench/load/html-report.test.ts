@@ -124,15 +124,13 @@ test('no coordinate is broken, also for runs without a single answer, second, or
 })
 
 test('a run of hours stays a page of some hundred points a plot', () => {
-  const hours = one.timeline
-    .slice(-1)
-    .flatMap((second) =>
-      Array.from({ length: 7_200 }, (_, at) => ({
-        ...second,
-        second: at,
-        ttftP99: at === 4_000 ? 9e6 : 1_000,
-      })),
-    )
+  const hours = one.timeline.slice(-1).flatMap((second) =>
+    Array.from({ length: 7_200 }, (_, at) => ({
+      ...second,
+      second: at,
+      ttftP99: at === 4_000 ? 9e6 : 1_000,
+    })),
+  )
   const html = renderReport({ ...one, measuredSeconds: 7_200, timeline: hours })
   const [plots = ''] = html.split('<details>')
   assert.ok(plots.length < 1_000_000, `${plots.length} characters`)

@@ -10,6 +10,8 @@ export interface FixtureOptions {
   readonly requestsPerSecond?: number
   /** Median, of a skewed distribution with a long tail. */
   readonly ttftMs?: number
+  /** How far all requests of a second are slower or faster together: the logarithm's greatest deviation. */
+  readonly secondScatter?: number
   /** Loads of the steps; one: a single step. */
   readonly loads?: readonly number[]
   readonly model?: string
@@ -18,7 +20,7 @@ export interface FixtureOptions {
 /** A report as a run would have written it: drawn at random from the seed, its totals and histograms consistent. */
 export function reportFixture(options: FixtureOptions = {}): LoadReport {
   const { seed = 1, seconds = 30, warmUpSeconds = 5, requestsPerSecond = 50, ttftMs = 40 } = options
-  const { loads = [requestsPerSecond], model = 'sim-8b' } = options
+  const { loads = [requestsPerSecond], model = 'sim-8b', secondScatter = 0 } = options
   const random = seededRandom(seed)
   const skewed = (median: number): number =>
     median * Math.exp(0.35 * (random() + random() + random() - 1.5) * 2)
@@ -32,9 +34,12 @@ export function reportFixture(options: FixtureOptions = {}): LoadReport {
     const from = at * perStep
     for (let second = at === 0 ? -warmUpSeconds : from; second < from + perStep; second++) {
       const here = { ttft: [] as number[], itl: [] as number[], e2e: [] as number[] }
+      const pace = Math.exp(secondScatter * (2 * random() - 1))
       for (let request = 0; request < load; request++) {
-        const ttft = Math.round(skewed(ttftMs * 1000) * tail() * (second < 0 ? 1.6 : 1) * (1 + load / 400))
-        const gaps = Array.from({ length: TOKENS - 1 }, () => Math.round(skewed(10_000)))
+        const ttft = Math.round(
+          skewed(ttftMs * 1000) * tail() * (second < 0 ? 1.6 : 1) * (1 + load / 400) * pace,
+        )
+        const gaps = Array.from({ length: TOKENS - 1 }, () => Math.round(skewed(10_000) * pace))
         here.ttft.push(ttft)
         here.itl.push(...gaps)
         here.e2e.push(gaps.reduce((sum, gap) => sum + gap, ttft))
