@@ -6,12 +6,15 @@ import { diffCommand } from './diff.js'
 import { loadCommand } from './load.js'
 import { nodesCommand } from './nodes/command.js'
 import { reportCommand } from './report.js'
+import { sweepCommand } from './sweep.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
   ['load', loadCommand],
   ['calibrate', calibrateCommand],
+  ['sweep', sweepCommand],
+  ['report', reportCommand],
   ['report', reportCommand],
   ['diff', diffCommand],
   ['nodes', nodesCommand],

@@ -2,6 +2,7 @@ import { againstLoad, ttftByOpenRequests } from './html-report/load-plot.js'
 import { markup, type Markup, type Part } from './html-report/markup.js'
 import { banner, page } from './html-report/page.js'
 import { percentileCurves } from './html-report/percentile-curve.js'
+import { sweepBody } from './html-report/sweep-page.js'
 import {
   environmentTable,
   errorTable,
@@ -15,6 +16,7 @@ import {
 import { timeline } from './html-report/timeline.js'
 import type { LoadReport } from './load-report.js'
 import { writeText } from './report-file.js'
+import type { SweepReport } from './sweep/sweep-report.js'
 import { formatNumber } from './units.js'
 
 /**
@@ -51,8 +53,19 @@ export async function writeReport(report: LoadReport, path: string): Promise<voi
   await writeText(path, renderReport(report))
 }
 
+/** A sweep as such a page. */
+export function renderSweep(report: SweepReport): string {
+  const title = `Highest load of ${targetOf(report)} within an SLO`
+  return page(title, sweepBody(report, title))
+}
+
+/** Writes the page to a file. @throws UsageError when it cannot be written */
+export async function writeSweep(report: SweepReport, path: string): Promise<void> {
+  await writeText(path, renderSweep(report))
+}
+
 /** What the page is about, out of settings that may hold anything. */
-function targetOf({ settings }: LoadReport): string {
+function targetOf({ settings }: Pick<LoadReport, 'settings'>): string {
   const words = ['model', 'url'].map((name) => settings[name]).filter((value) => typeof value === 'string')
   return words.length === 0 ? 'a server' : words.join(' at ')
 }

@@ -21,10 +21,19 @@ export async function readLoadReport(path: string): Promise<LoadReport> {
   return report
 }
 
+/** Found out before a run rather than after it. @throws UsageError when one of the files cannot be written */
+export async function checkWritable(paths: readonly (string | null)[]): Promise<void> {
+  for (const path of paths) if (path !== null) await write(path, '', 'a')
+}
+
 /** @throws UsageError when the file cannot be written */
 export async function writeText(path: string, text: string): Promise<void> {
+  await write(path, text, 'w')
+}
+
+async function write(path: string, text: string, flag: 'a' | 'w'): Promise<void> {
   try {
-    await writeFile(path, text)
+    await writeFile(path, text, { flag })
   } catch (error) {
     throw new UsageError(`cannot write ${path}: ${wordsOf(error)}`, { cause: error })
   }

@@ -37,6 +37,8 @@ p { margin: 6px 0; }
 .tile dd { margin: 0; font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tile dd small { font-size: 13px; font-weight: 400; color: var(--soft); }
 .tile dd.bad { color: var(--failed); }
+.finding { font-size: 17px; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 12px 16px; margin: 16px 0 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); font-size: 13px; padding: 0 0 4px; }
@@ -80,7 +82,9 @@ svg .limit-label { fill: var(--tone); }
 .tone-good { --tone: var(--good); } .tone-failed { --tone: var(--failed); }
 details { margin: 14px 0; }
 summary { cursor: pointer; color: var(--soft); }
-details .scroll { max-height: 480px; overflow-y: auto; }
+details .finding { font-size: 17px; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
+  padding: 12px 16px; margin: 16px 0 0; overflow-wrap: anywhere; }
+.scroll { max-height: 480px; overflow-y: auto; }
 @media print {
   body { max-width: none; padding: 0; font-size: 12px; }
   h2, figcaption { break-after: avoid; }

@@ -168,7 +168,7 @@ export function secondTable(seconds: readonly LoadSecond[]): Markup {
   )
 }
 
-export function settingsTable({ settings, seed }: LoadReport): Markup {
+export function settingsTable({ settings, seed }: Pick<LoadReport, 'settings' | 'seed'>): Markup {
   const rows = Object.entries(settings).map(([name, value]) => [name, settingText(value)] as const)
   return facts('Settings', rows.some(([name]) => name === 'seed') ? rows : [...rows, ['seed', String(seed)]])
 }
@@ -179,9 +179,13 @@ function settingText(value: unknown): string {
   return JSON.stringify(value)
 }
 
-export function environmentTable({ environment, startedAt, generator }: LoadReport): Markup {
+/** When, by what and on which machine something was measured. */
+export function machineFacts({
+  environment,
+  startedAt,
+}: Pick<LoadReport, 'environment' | 'startedAt'>): (readonly [string, string])[] {
   const { version, commit, node, os, processor, processors, memoryBytes } = environment
-  return facts('Made by', [
+  return [
     ['Started', startedAt],
     ['Version', version],
     ['Commit', commit ?? 'not a checkout'],
@@ -189,16 +193,22 @@ export function environmentTable({ environment, startedAt, generator }: LoadRepo
     ['System', os],
     ['Processors', `${processors} × ${processor}`],
     ['Memory', `${formatNumber(memoryBytes / 2 ** 30)} GiB`],
-    ['Generator’s processor', `${formatShare(generator.cpu)} of one`],
-    [
-      'Generator’s loop lag',
-      `p50 ${formatDuration(generator.loopLagP50)}, p99 ${formatDuration(generator.loopLagP99)}, max ${formatDuration(generator.loopLagMax)}`,
-    ],
+  ]
+}
+
+export function environmentTable(report: LoadReport): Markup {
+  const { cpu, loopLagP50, loopLagP99, loopLagMax, sendDelay } = report.generator
+  const spread = (p50: number | null, p99: number | null, max: number | null): string =>
+    `p50 ${formatDuration(p50)}, p99 ${formatDuration(p99)}, max ${formatDuration(max)}`
+  return facts('Made by', [
+    ...machineFacts(report),
+    ['Generator’s processor', `${formatShare(cpu)} of one`],
+    ['Generator’s loop lag', spread(loopLagP50, loopLagP99, loopLagMax)],
     [
       'Requests sent late by',
-      generator.sendDelay.count === 0
+      sendDelay.count === 0
         ? 'no schedule: closed loop'
-        : `p50 ${formatDuration(generator.sendDelay.p50)}, p99 ${formatDuration(generator.sendDelay.p99)}, max ${formatDuration(generator.sendDelay.max)}`,
+        : spread(sendDelay.p50, sendDelay.p99, sendDelay.max),
     ],
   ])
 }
