@@ -15,7 +15,6 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['calibrate', calibrateCommand],
   ['sweep', sweepCommand],
   ['report', reportCommand],
-  ['report', reportCommand],
   ['diff', diffCommand],
   ['nodes', nodesCommand],
 ])
