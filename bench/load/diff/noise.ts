@@ -25,7 +25,11 @@ export function shareInterval(share: number, samples: number): { low: number; hi
   const middle = (share + weight / 2) / (1 + weight)
   const half =
     (Z / (1 + weight)) * Math.sqrt((share * (1 - share)) / samples + (weight * weight) / (4 * Z * Z))
-  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) }
+  // Exactly the share itself at the ends, where rounding would leave a trace.
+  return {
+    low: share === 0 ? 0 : Math.max(0, middle - half),
+    high: share === 1 ? 1 : Math.min(1, middle + half),
+  }
 }
 
 /**

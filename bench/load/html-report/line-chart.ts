@@ -75,7 +75,7 @@ export function lineChart(chart: Chart): Markup {
   const plot = plotOf(chart)
   const { id, title, description, width, height } = chart
   return markup`<figure class="chart">
-<figcaption><strong>${title}</strong><span class="legend">${chart.series.map(legendEntry)}${(chart.bands ?? []).map(bandEntry)}</span></figcaption>
+<figcaption><strong>${title}</strong><span class="legend">${chart.series.map(legendEntry)}${bandEntry(chart.bands ?? [])}</span></figcaption>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-desc">
 <title id="${id}-title">${title}</title><desc id="${id}-desc">${description}</desc>
 ${(chart.bands ?? []).map((band) => drawBand(plot, band))}
@@ -106,8 +106,11 @@ function legendEntry({ name, tone, stroke, shape }: Series): Markup {
   return markup`<span><svg class="tone-${tone} ${stroke}" viewBox="0 0 24 12" width="24" height="12" aria-hidden="true">${shape !== 'dots' && line}${shape !== 'line' && dot}</svg>${name}</span>`
 }
 
-function bandEntry({ label }: Band): Markup {
-  return markup`<span><svg viewBox="0 0 24 12" width="24" height="12" aria-hidden="true"><rect class="band" width="24" height="12"/></svg>${label}</span>`
+/** All bands look alike, so they have one entry. */
+function bandEntry(bands: readonly Band[]): Markup | null {
+  if (bands.length === 0) return null
+  const labels = bands.map(({ label }) => label).join(' and ')
+  return markup`<span><svg viewBox="0 0 24 12" width="24" height="12" aria-hidden="true"><rect class="band" width="24" height="12"/></svg>${labels}</span>`
 }
 
 function drawY({ left, top, right, py }: Plot, { label, ticks }: Axis): Markup {
@@ -133,7 +136,7 @@ function drawBand({ top, bottom, px }: Plot, { from, to }: Band): Markup {
 
 function drawLimit({ left, right, py }: Plot, { y, tone, label }: Limit): Markup {
   const at = round(py(y))
-  return markup`<g class="tone-${tone}"><line class="limit" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/><text class="limit-label" x="${left + 6}" y="${at - 4}">${label}</text></g>`
+  return markup`<g class="tone-${tone}"><line class="limit" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/><text class="limit-label" x="${right - 2}" y="${at - 4}" text-anchor="end">${label}</text></g>`
 }
 
 function drawSeries(plot: Plot, { tone, stroke, shape, points }: Series): Markup {

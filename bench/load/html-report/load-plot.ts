@@ -1,6 +1,6 @@
 import type { LoadReport, LoadStep } from '../load-report.js'
 import { formatDuration, formatNumber } from '../units.js'
-import { countAxis, durationAxis } from './axis.js'
+import { countAxis, durationAxis, logDurationAxis, type Axis } from './axis.js'
 import { lineChart, type Hover, type Limit, type Point, type Series } from './line-chart.js'
 import type { Markup } from './markup.js'
 
@@ -54,7 +54,7 @@ function latencyChart(shared: Shared, points: readonly LoadPoint[], slo: LoadRep
     id: 'latency-load',
     title: `${name} against load`,
     description: `${name} at ${points.length} loads, from ${loadText(points.at(0))} to ${loadText(points.at(-1))} ${shared.x.label}; the worst p99 is ${formatDuration(worst)}.`,
-    y: durationAxis(name, Math.max(worst, micros ?? 0)),
+    y: latencyAxis(name, [...values, ...(micros === undefined ? [] : [micros])]),
     series: [series('p99', 'solid'), series('p50', 'dashed')],
     limits,
     hovers: hoversOf(points, (point) => [
@@ -62,6 +62,12 @@ function latencyChart(shared: Shared, points: readonly LoadPoint[], slo: LoadRep
       `p99 ${formatDuration(point[key].p99)}`,
     ]),
   })
+}
+
+/** Beside an overload of seconds a linear axis shows nothing of the milliseconds that an SLO is about. */
+function latencyAxis(name: string, values: readonly number[]): Axis {
+  const [least, greatest] = [Math.min(...values), Math.max(...values)]
+  return greatest > 10 * least ? logDurationAxis(name, least, greatest) : durationAxis(name, greatest)
 }
 
 function throughputChart(shared: Shared, points: readonly LoadPoint[]): Markup {
@@ -112,7 +118,9 @@ const MOST_DOTS = 600
 
 /** The seconds of a run of one load: each one's TTFT above the requests that were open at its end. */
 export function ttftByOpenRequests(report: LoadReport): Markup | null {
-  const measured = report.timeline.filter(({ second, ttftP50 }) => second >= 0 && ttftP50 !== null)
+  const measured = report.timeline.filter(
+    ({ second, ttftP50 }) => second >= 0 && second + 1 <= report.measuredSeconds && ttftP50 !== null,
+  )
   const every = Math.ceil(measured.length / MOST_DOTS)
   const seconds = measured.filter((_, at) => at % every === 0)
   if (seconds.length === 0) return null

@@ -8,6 +8,8 @@ import type { Markup } from './markup.js'
 /** Points of a curve for each further nine. */
 const POINTS_PER_NINE = 40
 const HOVERS_PER_NINE = 10
+/** A few gaps of next to nothing (two tokens in one packet) would take most of a logarithmic axis. */
+const LOWEST_SHOWN = 0.05
 
 interface Curve {
   readonly name: string
@@ -26,7 +28,7 @@ export function percentileCurves(report: LoadReport): Markup | null {
   const nines = Math.max(1, ...curves.map(({ quantiles }) => Math.log10(quantiles.count)))
   const limits = limitsOf(report)
   const values = [
-    ...curves.flatMap(({ quantiles }) => [quantiles.at(0), quantiles.at(1)]),
+    ...curves.flatMap(({ quantiles }) => [quantiles.at(LOWEST_SHOWN), quantiles.at(1)]),
     ...limits.map(({ y }) => y),
   ]
   return lineChart({

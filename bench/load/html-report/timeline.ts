@@ -54,7 +54,7 @@ export function timeline(report: LoadReport): Timeline {
 function bandsOf(from: number, measuredSeconds: number, to: number): Band[] {
   const bands: Band[] = []
   if (from < 0) bands.push({ from, to: 0, label: 'warm-up' })
-  if (to > measuredSeconds + 1) bands.push({ from: measuredSeconds, to, label: 'the last answers' })
+  if (to > measuredSeconds) bands.push({ from: measuredSeconds, to, label: 'last answers' })
   return bands
 }
 

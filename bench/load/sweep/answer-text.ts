@@ -16,6 +16,9 @@ export const VERDICT_WORDS = {
 const TITLES = ['load', 'sent', 'done/s', 'tokens/s', 'good', 'TTFT p50', 'p99', 'ITL p99', 'E2E p99', '']
 const WIDTHS = [8, 8, 8, 9, 7, 9, 9, 9, 9]
 
+/** Arrivals at random may send this share more or less than was asked for without a word. */
+const MOST_OFF = 0.05
+
 function line(cells: readonly string[]): string {
   return cells.map((cell, at) => cell.padStart(WIDTHS[at] ?? 0)).join('  ')
 }
@@ -46,7 +49,8 @@ function loadText(load: number): string {
 }
 
 /** What a sweep found, in sentences that claim no more than its probes show. */
-export function answerText({ kind, share, answer, probes, range }: SweepReport): string[] {
+export function answerText(report: SweepReport): string[] {
+  const { kind, share, answer, probes, range } = report
   const { highest, next, ending } = answer
   const load = (value: number | null): string =>
     `${value === null ? NOTHING : loadText(value)} ${kind === 'rate' ? 'requests/s' : 'requests at once'}`
@@ -57,12 +61,12 @@ export function answerText({ kind, share, answer, probes, range }: SweepReport):
       return [
         `${load(highest)} is the highest load that was tried at which ${goal}.`,
         `At ${load(next)} that was missed: ${reason}.`,
-        ...smallSample(probes, highest, share),
+        ...shortcomings(report, load(highest)),
       ]
     case 'at-end':
       return [
         `At ${load(highest)}, the end of the range, ${goal}: the limit is higher.`,
-        ...smallSample(probes, highest, share),
+        ...shortcomings(report, load(highest)),
       ]
     case 'below-start':
       return [`At ${load(range.from)}, the start of the range, the SLO was missed: ${reason}.`]
@@ -81,15 +85,22 @@ export function answerText({ kind, share, answer, probes, range }: SweepReport):
   }
 }
 
-/** A share that so few requests cannot show. */
-function smallSample(probes: readonly SweepProbe[], highest: number | null, share: number): string[] {
-  const sent = Math.max(
-    0,
-    ...probes.filter((probe) => loadOf(probe) === highest).map(({ totals }) => totals.sent),
+/** What the runs at the highest load cannot show: a share of so few requests, a rate that chance kept from being sent. */
+function shortcomings({ probes, answer: { highest }, share }: SweepReport, where: string): string[] {
+  const runs = probes.filter((probe) => loadOf(probe) === highest)
+  const sent = Math.max(0, ...runs.map(({ totals }) => totals.sent))
+  const rates = runs.flatMap(({ load, totals, measuredSeconds }) =>
+    load.kind === 'rate' ? [totals.sent / measuredSeconds] : [],
   )
-  return share < 1 && sent * (1 - share) < 1
-    ? [
-        `Only ${sent} requests were sent there, too few to tell ${formatShare(share)} from all: make --duration longer.`,
-      ]
-    : []
+  const isOff = rates.some((rate) => Math.abs(rate - (highest ?? 0)) > MOST_OFF * (highest ?? 0))
+  return [
+    ...(share < 1 && sent * (1 - share) < 1
+      ? [
+          `Only ${sent} requests were sent at ${where}, too few to tell ${formatShare(share)} from all: make --duration longer.`,
+        ]
+      : []),
+    ...(isOff
+      ? [`Asked for ${where}, chance sent ${rates.map(formatNumber).join(' and ')}: make --duration longer.`]
+      : []),
+  ]
 }
