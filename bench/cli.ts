@@ -2,15 +2,21 @@
 import { runCommand, type Command } from './command.js'
 import { calibrateCommand } from './calibrate/command.js'
 import { compareCommand } from './compare.js'
+import { diffCommand } from './diff.js'
 import { loadCommand } from './load.js'
 import { nodesCommand } from './nodes/command.js'
 import { usageCommand } from './usage.js'
+import { reportCommand } from './report.js'
+import { sweepCommand } from './sweep.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
   ['load', loadCommand],
   ['calibrate', calibrateCommand],
+  ['sweep', sweepCommand],
+  ['report', reportCommand],
+  ['diff', diffCommand],
   ['nodes', nodesCommand],
   ['usage', usageCommand],
 ])
