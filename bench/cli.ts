@@ -1,6 +1,6 @@
 /** The bench suite: `npm run bench -- [command] [options]`. */
 import { runCommand, type Command } from './command.js'
-import { compareCommand } from './compare.js'
+import { compareCommand } from './compare/command.js'
 import { nodesCommand } from './nodes/command.js'
 
 const DEFAULT_COMMAND = 'compare'

@@ -1,4 +1,4 @@
-import type { Connection, ResponseHandler } from './connection.js'
+import type { Connection, ResponseHandler } from '../../load/connection.js'
 import type { LoadResult } from './messages.js'
 import { createLoadTally, type LoadTally } from './tally.js'
 

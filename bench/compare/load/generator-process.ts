@@ -2,7 +2,7 @@
  * The load generator: a process of its own, so that its work is not counted as anybody else's. Takes orders over
  * IPC one after another and ends when its parent is gone.
  */
-import { openConnection, type Connection } from './connection.js'
+import { openConnection, type Connection } from '../../load/connection.js'
 import { Order, type LoadResult, type PlannedRequest, type Report } from './messages.js'
 import { sendRequests } from './requests.js'
 import { sendStreams } from './streams.js'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startLoadGenerator, type LoadGenerator } from '../../bench/load/generator.js'
+import { startLoadGenerator, type LoadGenerator } from '../../bench/compare/load/generator.js'
 import { startSimulatedNode, type SimulatedNode, type SimulatedNodeInput } from '../../bench/nodes.js'
-import { chatRequest } from '../../bench/scenarios/chat.js'
+import { chatRequest } from '../../bench/compare/scenarios/chat.js'
 
 /** Starts a node and the generator's process, with connections from one to the other. */
 async function connected(options: SimulatedNodeInput, connections: number) {

@@ -1,5 +1,5 @@
-import type { Connection } from './connection.js'
-import { createFrameTally } from './frame-tally.js'
+import type { Connection } from '../../load/connection.js'
+import { createFrameTally } from '../../load/frame-tally.js'
 import type { LoadResult } from './messages.js'
 import { createLoadTally, type LoadTally } from './tally.js'
 

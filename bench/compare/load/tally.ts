@@ -1,4 +1,4 @@
-import { quantile } from '../statistics.js'
+import { quantile } from '../../statistics.js'
 import type { LoadResult } from './messages.js'
 
 const SHOWN_REASONS = 5

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { busyShare, readMachineTimes } from '../cpu-time.js'
+import { busyShare, readMachineTimes } from '../../cpu-time.js'
 import type { LoadGenerator } from '../load/generator.js'
 import type { LoadResult, Order } from '../load/messages.js'
-import { cpuSince, PROXY_GROUP, type Contender } from './contender.js'
+import { cpuSince, PROXY_GROUP, type Contender } from '../contenders/contender.js'
 
 export type LoadOrder = Extract<Order, { kind: 'requests' | 'streams' }>
 

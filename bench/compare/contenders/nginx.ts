@@ -5,8 +5,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { reservePort } from '../src/io/reserve-port.js'
-import { findProgram, install, installCommand } from './debian-packages.js'
+import { reservePort } from '../../../src/io/reserve-port.js'
+import { findProgram, install, installCommand } from '../../debian-packages.js'
 
 const PROGRAM = { programs: ['nginx'], debianPackage: 'nginx-light' }
 const HOST = '127.0.0.1'

@@ -1,6 +1,6 @@
 import type { LoadGenerator } from '../load/generator.js'
 import { chatRequest } from './chat.js'
-import type { Contender } from './contender.js'
+import type { Contender } from '../contenders/contender.js'
 
 const WARM_UP_MS = 500
 

@@ -1,6 +1,6 @@
 import type { Latency } from './scenarios/latency.js'
 import type { Measurement, Scenario } from './scenarios/scenario.js'
-import { spread } from './statistics.js'
+import { spread } from '../statistics.js'
 
 /** Two runs, one right after the other. */
 export interface Pair {

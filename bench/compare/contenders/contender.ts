@@ -1,7 +1,7 @@
-import { cpuMicrosBetween, readCpuTimes, type CpuTimes } from '../cpu-time.js'
-import type { Gateway } from '../gateway.js'
-import { bearer } from '../gateway.js'
-import type { Nginx } from '../nginx.js'
+import { cpuMicrosBetween, readCpuTimes, type CpuTimes } from '../../cpu-time.js'
+import type { Gateway } from '../../gateway.js'
+import { bearer } from '../../gateway.js'
+import type { Nginx } from './nginx.js'
 
 /** The group whose CPU is the figure; all other groups are shown beside it. */
 export const PROXY_GROUP = 'proxy'
