@@ -15,6 +15,7 @@ export const NEEDED_PROGRAMS: readonly NeededProgram[] = [
     usedBy: /\b(freshRedis|startStores|startEmbeddedRedis|redis-server)\b/,
   },
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: /\bstartNginx\b/ },
+  { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: /\bstartHaproxy\b/ },
 ]
 
 /** Whether one of the programs is on the PATH. */

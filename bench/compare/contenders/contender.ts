@@ -1,46 +1,64 @@
-import { cpuMicrosBetween, readCpuTimes, type CpuTimes } from '../../cpu-time.js'
-import type { Gateway } from '../../gateway.js'
-import { bearer } from '../../gateway.js'
-import type { Nginx } from './nginx.js'
+import { readCpuTimes, type CpuTimes } from '../../cpu-time.js'
+import { descendants } from '../../proc-stat.js'
+import type { Address } from '../load/generator.js'
+import type { PlannedRequest } from '../load/messages.js'
+import { createAccount, type Account } from '../account.js'
 
 /** The group whose CPU is the figure; all other groups are shown beside it. */
 export const PROXY_GROUP = 'proxy'
 
-/** A proxy before the simulated nodes. */
-export interface Contender {
+/** What every proxy forwards to. */
+export interface Backends {
+  readonly model: string
+  /** `http://host:port` of each node. */
+  readonly nodeUrls: readonly string[]
+}
+
+/** Something that requests are sent to: a proxy before the simulated nodes, or a node itself. */
+export interface Contender extends Address {
   readonly name: string
-  readonly host: string
-  readonly port: number
+  /** What it is and how it is set up, for the reader. */
+  readonly description: string
   readonly headers: Readonly<Record<string, string>>
-  /** CPU time of its processes so far, by group. */
-  cpuTimes(): CpuTimes
+  /** The model's name, as this contender wants it. */
+  readonly model: string
+  /** `rewritten`: it makes the frames of a stream anew, so that they cannot be counted one by one. */
+  readonly frames: PlannedRequest['frames']
+  /** The process that all others descend from. */
+  readonly pid: number
+  /** Group of a process by its title: {@link PROXY_GROUP}, or one that is shown beside it. */
+  readonly groupOf: (title: string) => string
+  /** What it deferred (records to a store) is done after this time, in ms. */
+  readonly settleMs: number
+  /** What was received through it so far. */
+  readonly account: Account
 }
 
-/** CPU microseconds that each group of a contender's processes used since a reading. */
-export function cpuSince(contender: Contender, before: CpuTimes): Map<string, number> {
-  return cpuMicrosBetween(before, contender.cpuTimes())
-}
+/** A contender with its processes, which end on disposal. */
+export type RunningContender = Contender & AsyncDisposable
 
-/** nginx: master and worker count as the proxy. */
-export function nginxContender({ host, port, pid }: Nginx): Contender {
-  return { name: 'nginx', host, port, headers: {}, cpuTimes: () => readCpuTimes(pid, () => PROXY_GROUP) }
-}
-
-/** The gateway: its proxy processes count, all their threads included; supervisor, control and stores apart. */
-export function gatewayContender(gateway: Gateway, apiKey: string): Contender {
+/** What all contenders have in common; a description gives the rest. */
+export function contenderOf(
+  parts: Pick<Contender, 'name' | 'description' | 'host' | 'port' | 'pid' | 'model'> & Partial<Contender>,
+): Contender {
   return {
-    name: 'gateway',
-    host: gateway.host,
-    port: gateway.tenantPort,
-    headers: bearer(apiKey),
-    cpuTimes: () => readCpuTimes(gateway.process.pid, groupOfTitle),
+    headers: {},
+    frames: 'forwarded',
+    groupOf: () => PROXY_GROUP,
+    settleMs: 0,
+    account: createAccount(),
+    ...parts,
   }
 }
 
-/** The group of one of the gateway's processes, by its title or command line. */
-export function groupOfTitle(title: string): string {
-  const own = /^crosslogic-(\w+)/.exec(title)?.[1]
-  if (own !== undefined) return own
-  if (title.includes('postgres')) return 'postgres'
-  return /redis|valkey/.test(title) ? 'redis' : 'other'
+/** CPU time of a contender's processes so far, by group. */
+export function cpuTimesOf({ pid, groupOf }: Contender): CpuTimes {
+  return readCpuTimes(pid, groupOf)
+}
+
+/** The processes that are the proxy. */
+export function proxyPids({ pid, groupOf }: Contender): number[] {
+  return descendants(pid)
+    .filter(({ title }) => groupOf(title) === PROXY_GROUP)
+    .map((one) => one.pid)
 }

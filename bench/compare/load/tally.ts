@@ -1,41 +1,44 @@
-import { quantile } from '../../statistics.js'
 import type { LoadResult } from './messages.js'
 
 const SHOWN_REASONS = 5
 
-/** Gathers the outcomes of one order. Milliseconds are `performance.now()`. */
+/** Gathers the outcomes of one order. */
 export interface LoadTally {
-  complete(startedAt: number, endedAt: number): void
-  token(count: number): void
-  fail(reason: string): void
+  complete(tokens: number): void
+  /** @param tokens what came of the reply before it failed */
+  fail(reason: string, tokens: number): void
+  sample(micros: number): void
   result(): LoadResult
 }
 
-/** @param withLatency whether the time of each reply is of interest */
-export function createLoadTally(withLatency: boolean): LoadTally {
+/** The time of the order runs from here. */
+export function createLoadTally(): LoadTally {
   const startedAt = performance.now()
-  const latencies: number[] = []
+  const samplesMicros: number[] = []
   const reasons: string[] = []
   let completed = 0
-  let tokens = 0
+  let received = 0
   let failed = 0
   return {
-    complete(from, to) {
+    complete(tokens) {
       completed += 1
-      if (withLatency) latencies.push((to - from) * 1000)
+      received += tokens
     },
-    token(count) {
-      tokens += count
-    },
-    fail(reason) {
+    fail(reason, tokens) {
       failed += 1
+      received += tokens
       if (reasons.length < SHOWN_REASONS) reasons.push(reason)
     },
-    result() {
-      const sorted = latencies.sort((a, b) => a - b)
-      const latencyMicros =
-        sorted.length === 0 ? null : { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) }
-      return { completed, tokens, failed, reasons, elapsedMs: performance.now() - startedAt, latencyMicros }
+    sample(micros) {
+      samplesMicros.push(Math.round(micros))
     },
+    result: () => ({
+      completed,
+      tokens: received,
+      failed,
+      reasons,
+      elapsedMs: performance.now() - startedAt,
+      samplesMicros,
+    }),
   }
 }

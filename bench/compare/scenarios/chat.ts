@@ -1,14 +1,31 @@
+import type { Contender } from '../contenders/contender.js'
 import type { PlannedRequest } from '../load/messages.js'
 
 /** The model that the simulated nodes serve. */
 export const MODEL = 'sim-8b'
-export const CHAT_PATH = '/v1/chat/completions'
+const CHAT_PATH = '/v1/chat/completions'
+const PROMPT = 'In one sentence: what does a reverse proxy do?'
 
-/** A chat request of about 150 bytes; `fields` are added to its body. */
+export interface ChatOptions {
+  readonly tokens: number
+  readonly stream?: boolean
+  /** Pace of the node, for streams; 0: as fast as it is read. */
+  readonly tokensPerSecond?: number
+  /** Text, or parts as the API has them; default a short question. */
+  readonly content?: string | readonly object[]
+}
+
+/** A chat request for exactly so many tokens, about 150 bytes unless `content` says otherwise. */
 export function chatRequest(
-  headers: Readonly<Record<string, string>>,
-  fields: Readonly<Record<string, unknown>>,
+  { headers, model, frames }: Pick<Contender, 'headers' | 'model' | 'frames'>,
+  { tokens, stream = false, tokensPerSecond, content = PROMPT }: ChatOptions,
 ): PlannedRequest {
-  const messages = [{ role: 'user', content: 'In one sentence: what does a reverse proxy do?' }]
-  return { path: CHAT_PATH, headers, body: JSON.stringify({ model: MODEL, messages, ...fields }) }
+  const pace = tokensPerSecond === undefined || tokensPerSecond === 0 ? 0 : 1000 / tokensPerSecond
+  const body = JSON.stringify({
+    model,
+    messages: [{ role: 'user', content }],
+    max_tokens: tokens,
+    ...(stream && { stream, sim_itl_ms: pace }),
+  })
+  return { path: CHAT_PATH, headers, body, stream, tokens, frames }
 }
