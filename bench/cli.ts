@@ -1,11 +1,13 @@
 /** The bench suite: `npm run bench -- [command] [options]`. */
 import { runCommand, type Command } from './command.js'
 import { compareCommand } from './compare/command.js'
+import { microCommand } from './micro/command.js'
 import { nodesCommand } from './nodes/command.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
+  ['micro', microCommand],
   ['nodes', nodesCommand],
 ])
 
