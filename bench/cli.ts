@@ -3,12 +3,14 @@ import { runCommand, type Command } from './command.js'
 import { compareCommand } from './compare/command.js'
 import { microCommand } from './micro/command.js'
 import { nodesCommand } from './nodes/command.js'
+import { profileCommand } from './profile/command.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
   ['micro', microCommand],
   ['nodes', nodesCommand],
+  ['profile', profileCommand],
 ])
 
 function help(): string {
