@@ -21,7 +21,8 @@ export interface Absent {
 }
 
 const NODES = 2
-const NODE_OPTIONS = ['--max-running', '100000', '--keep-alive-ms', '300000']
+/** Nodes that are never the limit. */
+export const NODE_OPTIONS = ['--count', String(NODES), '--max-running', '100000', '--keep-alive-ms', '300000']
 
 /** @throws when nodes, gateway or generators do not start, or `interrupted` rejects */
 export async function startSetting(plan: Plan, interrupted: Promise<never>): Promise<Setting> {
@@ -39,7 +40,7 @@ export async function startSetting(plan: Plan, interrupted: Promise<never>): Pro
     for (let last = started.pop(); last !== undefined; last = started.pop()) await last[Symbol.asyncDispose]()
   }
   const startAll = async (): Promise<Setting> => {
-    const fleet = await start(startNodeFleet(['--count', String(NODES), ...NODE_OPTIONS]))
+    const fleet = await start(startNodeFleet(NODE_OPTIONS))
     const backends = { model: MODEL, nodeUrls: fleet.urls }
     const peers: RunningContender[] = []
     const absent: Absent[] = []

@@ -2,20 +2,19 @@ import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../../src/io/package-root.js'
 import { UsageError, wholeNumber, type Command } from '../command.js'
-import type { Scenario } from '../compare/scenarios/scenario.js'
-import { startGateway, type Gateway } from '../gateway.js'
-import { startNodeFleet } from '../node-fleet.js'
+import type { CpuLoad } from '../compare/scenarios/cpu.js'
+import { CPU_LOADS } from '../compare/scenarios/scenarios.js'
 import { checkOutFile } from '../out-file.js'
 import { readMainThreadMicros } from '../proc-stat.js'
 import { summariseCpuProfile } from './cpu-profile.js'
 import { summariseHeapProfile } from './heap-profile.js'
-import { INSPECTOR_OPTIONS, openInspector, type Inspector } from './inspector.js'
+import { INSPECTOR_OPTIONS, openInspector } from './inspector.js'
 import { createLocate } from './place.js'
+import { withProxyLoad, type Loaded, type ProxyLoad } from './proxy-load.js'
 import { recordCpu, recordHeap } from './recording.js'
 import { reportCpu, reportHeap } from './report.js'
-import { NODE_ARGUMENTS, openScenarioLoad, SCENARIOS, type ScenarioLoad } from './scenario-load.js'
 
-const names = SCENARIOS.map(({ name }) => name).join(', ')
+const names = CPU_LOADS.map(({ name }) => name).join(', ')
 
 const HELP = `Profiles the proxy process, its main thread, while a scenario of "compare" runs through it.
 
@@ -46,7 +45,7 @@ const OPTIONS = {
 const WARM_UP_SECONDS = 5
 
 interface Plan {
-  readonly scenario: Scenario
+  readonly load: CpuLoad
   readonly seconds: number
   readonly heap: boolean
   readonly top: number
@@ -56,15 +55,15 @@ interface Plan {
 /** Reads the command's arguments. @throws UsageError, or the error of `parseArgs` */
 export function profilePlanOf(args: readonly string[]): Plan {
   const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false })
-  const scenario = SCENARIOS.find(({ name }) => name === values.scenario)
-  if (scenario === undefined) throw new UsageError(`--scenario takes ${names}, not "${values.scenario}"`)
+  const load = CPU_LOADS.find(({ name }) => name === values.scenario)
+  if (load === undefined) throw new UsageError(`--scenario takes ${names}, not "${values.scenario}"`)
   const extension = values.heap ? 'heapprofile' : 'cpuprofile'
   return {
-    scenario,
+    load,
     seconds: wholeNumber('seconds', values.seconds, 1, 600),
     heap: values.heap,
     top: wholeNumber('top', values.top, 1, 1_000),
-    out: values.out ?? `proxy-${scenario.name}.${extension}`,
+    out: values.out ?? `proxy-${load.name}.${extension}`,
   }
 }
 
@@ -89,57 +88,45 @@ export const profileCommand: Command = {
 }
 
 async function profile(plan: Plan, interrupted: Promise<never>): Promise<void> {
-  const orStop = <T>(work: Promise<T>): Promise<T> => Promise.race([work, interrupted])
-  await using fleet = await startNodeFleet(NODE_ARGUMENTS)
   const inherited = process.env['NODE_OPTIONS'] ?? ''
-  await using gateway = await startGateway({ env: { NODE_OPTIONS: `${inherited} ${INSPECTOR_OPTIONS}` } })
-  await using load = await orStop(openScenarioLoad(plan.scenario, gateway, fleet))
-  console.log(`${plan.scenario.title}\n`)
-  await orStop(load.run(Math.min(plan.seconds, WARM_UP_SECONDS)))
-  const pid = proxyOf(gateway)
-  using inspector = await openInspector(gateway.process, pid)
-  const lines = await orStop(record(plan, inspector, load, pid))
-  console.log(`${lines.join('\n')}\n\nThe profile is in ${plan.out}.`)
+  const env = { NODE_OPTIONS: `${inherited} ${INSPECTOR_OPTIONS}` }
+  await withProxyLoad(plan.load, env, (proxyLoad) =>
+    Promise.race([profileUnder(proxyLoad, plan), interrupted]),
+  )
 }
 
-function proxyOf(gateway: Gateway): number {
-  const proxy = gateway.process.family().find(({ title }) => title.startsWith('crosslogic-proxy'))
-  if (proxy === undefined) throw new Error('the gateway has no proxy process')
-  return proxy.pid
-}
-
-async function record(
-  { heap, seconds, out, top }: Plan,
-  inspector: Inspector,
-  load: ScenarioLoad,
-  pid: number,
-): Promise<string[]> {
-  const work = async () => {
-    const before = readMainThreadMicros(pid)
-    const units = await load.run(seconds)
-    return { units, cpuMicros: readMainThreadMicros(pid) - before }
+async function profileUnder(proxyLoad: ProxyLoad, { load, seconds, heap, top, out }: Plan): Promise<void> {
+  console.log(`${load.title}\n`)
+  await proxyLoad.run(Math.min(seconds, WARM_UP_SECONDS))
+  const { proxyPid } = proxyLoad
+  using inspector = await openInspector(proxyLoad.gateway, proxyPid)
+  const work = async (): Promise<Measured> => {
+    const before = readMainThreadMicros(proxyPid)
+    const loaded = await proxyLoad.run(seconds)
+    return { loaded, cpuMicros: readMainThreadMicros(proxyPid) - before }
   }
   const locate = createLocate(packageRoot)
+  const tell = (measured: Measured, report: readonly string[]): void => {
+    console.log([loadLine(measured), ...report, '', `The profile is in ${out}.`].join('\n'))
+  }
   if (heap) {
     const { profile, result } = await recordHeap(inspector, work)
     await writeFile(out, JSON.stringify(profile))
-    return [loadLine(result), ...reportHeap(summariseHeapProfile(profile), locate, result.units, top)]
+    tell(result, reportHeap(summariseHeapProfile(profile), locate, result.loaded, top))
+  } else {
+    const { profile, result } = await recordCpu(inspector, work)
+    await writeFile(out, JSON.stringify(profile))
+    tell(result, reportCpu(summariseCpuProfile(profile), result.cpuMicros, locate, result.loaded, top))
   }
-  const { profile, result } = await recordCpu(inspector, work)
-  await writeFile(out, JSON.stringify(profile))
-  return [
-    loadLine(result),
-    ...reportCpu(summariseCpuProfile(profile), result.cpuMicros, locate, result.units, top),
-  ]
 }
 
-interface Loaded {
-  readonly units: Awaited<ReturnType<ScenarioLoad['run']>>
+interface Measured {
+  readonly loaded: Loaded
+  /** Of the proxy's main thread, by the kernel's account. */
   readonly cpuMicros: number
 }
 
-function loadLine({ units, cpuMicros }: Loaded): string {
-  const { name, count, elapsedMs } = units
+function loadLine({ loaded: { name, count, elapsedMs }, cpuMicros }: Measured): string {
   return (
     `${count} ${name}s in ${(elapsedMs / 1000).toFixed(1)} s. The main thread used ` +
     `${Math.round(cpuMicros / elapsedMs / 10)}% of a processor by /proc: ` +
