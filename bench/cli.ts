@@ -1,24 +1,28 @@
 /** The bench suite: `npm run bench -- [command] [options]`. */
 import { runCommand, type Command } from './command.js'
 import { calibrateCommand } from './calibrate/command.js'
-import { compareCommand } from './compare.js'
+import { compareCommand } from './compare/command.js'
 import { diffCommand } from './diff.js'
 import { loadCommand } from './load.js'
+import { microCommand } from './micro/command.js'
 import { nodesCommand } from './nodes/command.js'
-import { usageCommand } from './usage.js'
+import { profileCommand } from './profile/command.js'
 import { reportCommand } from './report.js'
 import { sweepCommand } from './sweep.js'
+import { usageCommand } from './usage.js'
 
 const DEFAULT_COMMAND = 'compare'
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['compare', compareCommand],
   ['load', loadCommand],
-  ['calibrate', calibrateCommand],
   ['sweep', sweepCommand],
   ['report', reportCommand],
   ['diff', diffCommand],
-  ['nodes', nodesCommand],
+  ['calibrate', calibrateCommand],
   ['usage', usageCommand],
+  ['micro', microCommand],
+  ['profile', profileCommand],
+  ['nodes', nodesCommand],
 ])
 
 function help(): string {

@@ -38,6 +38,13 @@ export function readProcessStat(pid: number): ProcessStat | null {
   }
 }
 
+/** CPU microseconds of a process's main thread so far. @throws when there is no such process */
+export function readMainThreadMicros(pid: number): number {
+  const stat = parseProcessStat(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8'))
+  if (stat === null) throw new Error(`process ${pid} has no main thread`)
+  return stat.cpuTicks * MICROS_PER_TICK
+}
+
 /** A process, told from a later one with the same id by its start time. */
 export interface Kin {
   readonly pid: number

@@ -3,82 +3,202 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { planOf } from '../../bench/compare.js'
-import { reportLatency, reportScenario, type Pair } from '../../bench/compare-report.js'
-import { nginxConfig, startNginx } from '../../bench/nginx.js'
-import { startSimulatedNode } from '../../bench/nodes.js'
-import type { Measurement } from '../../bench/scenarios/scenario.js'
-import { smallRequests } from '../../bench/scenarios/small-requests.js'
-import { streams } from '../../bench/scenarios/streams.js'
+import fc from 'fast-check'
+import { UsageError } from '../../bench/command.js'
+import { inTurn } from '../../bench/compare/bench.js'
+import { contenderOf, type Contender } from '../../bench/compare/contenders/contender.js'
+import { planOf } from '../../bench/compare/plan.js'
+import { rowOf, type Rounds } from '../../bench/compare/row.js'
+import { describeRuns, streams, type CpuMeasurement } from '../../bench/compare/scenarios/cpu.js'
+import { added, added99 } from '../../bench/compare/scenarios/latency.js'
+import { LoadFailed } from '../../bench/compare/session.js'
+import { columns, formatTable } from '../../bench/compare/table.js'
 
-function measured(contender: string, cpuMicrosPerUnit: number): Measurement {
-  return {
-    contender,
-    units: 1000,
+const rounds = (gateway: readonly number[], nginx?: readonly number[]): Rounds =>
+  new Map([...(nginx === undefined ? [] : [['nginx', nginx] as const]), ['gateway', gateway] as const])
+
+test('the median of the ratios of each round decides whether a goal is met', () => {
+  const met = rowOf('CPU', 'µs', rounds([24, 90, 10], [10, 10, 10]), { timesNginx: 2.5 })
+  assert.deepEqual(met, {
+    measure: 'CPU',
+    unit: 'µs',
+    figures: { nginx: 10, gateway: 24 },
+    ratio: { min: 1, median: 2.4, max: 9 },
+    goal: '≤ 2.5× nginx',
+    met: true,
+  })
+  assert.equal(rowOf('CPU', 'µs', rounds([26, 26, 10], [10, 10, 10]), { timesNginx: 2.5 }).met, false)
+})
+
+test('of two limits both must hold', () => {
+  const goal = { atMost: 200, timesNginx: 2 }
+  const verdict = (gateway: number, nginx?: number) =>
+    rowOf('p99', 'µs', rounds([gateway], nginx === undefined ? undefined : [nginx]), goal).met
+  assert.equal(verdict(150, 100), true)
+  assert.equal(verdict(250, 150), false)
+  assert.equal(verdict(150, 50), false)
+  assert.equal(verdict(150), null)
+  assert.equal(verdict(250), false)
+  assert.equal(verdict(150, -3), null)
+})
+
+test('without nginx, or with a round that it lacks, there is no ratio', () => {
+  assert.equal(rowOf('x', 'µs', rounds([1, 2]), { timesNginx: 2 }).ratio, null)
+  assert.equal(rowOf('x', 'µs', rounds([1, 2], [1]), null).ratio, null)
+})
+
+test('added latency is set against the direct one of the same round, and its ratio is that of the medians', () => {
+  const samples = new Map([
+    ['direct', [[100], [300]]],
+    ['nginx', [[150], [290]]],
+    ['gateway', [[200], [420]]],
+  ])
+  const differences = added(samples, 0.99)
+  assert.deepEqual(
+    [...differences],
+    [
+      ['nginx', [50, -10]],
+      ['gateway', [100, 120]],
+    ],
+  )
+  const row = added99('p99', differences, { atMost: 200, timesNginx: 6 })
+  assert.deepEqual(
+    [row.figures['nginx'], row.figures['gateway'], row.ratio?.median, row.met],
+    [20, 110, 5.5, true],
+  )
+})
+
+test('the table says of each row what it was held against, and what is missing', () => {
+  const lines = formatTable(
+    [
+      rowOf('CPU per request', 'µs', rounds([30], [10]), { timesNginx: 2 }),
+      rowOf('Memory', 'KB', rounds([20.25]), { atMost: 25 }),
+      rowOf('Other', 'µs', rounds([5]), { timesNginx: 2 }),
+    ],
+    ['gateway', 'nginx', 'haproxy'],
+  )
+  assert.match(
+    lines[2] ?? '',
+    /^CPU per request +µs +30\.0 +10\.0 +– +3\.00 – 3\.00 – 3\.00 +≤ 2× nginx +MISSED$/,
+  )
+  assert.match(lines[3] ?? '', /^Memory +KB +20\.3 +– +– +– +≤ 25 KB +met$/)
+  assert.match(lines[4] ?? '', /not judged$/)
+})
+
+test('columns are as wide as their widest cell, whatever is in them', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.array(fc.stringMatching(/^[a-z]{1,9}$/), { minLength: 3, maxLength: 3 }), { minLength: 1 }),
+      (rows) => {
+        const lines = columns(rows)
+        assert.equal(new Set(lines.map((line) => line.length)).size, 1)
+        assert.deepEqual(
+          lines.map((line) => line.split(/ +/)),
+          rows,
+        )
+      },
+    ),
+  )
+})
+
+function contender(name: string): Contender {
+  return contenderOf({ name, description: '', host: '', port: 0, pid: 0, model: '' })
+}
+
+test('contenders have their turns one after another; a peer that fails has no further part', async () => {
+  const [peer, good, gateway] = [contender('bad'), contender('good'), contender('gateway')]
+  const notes: string[] = []
+  const bench = { peers: [peer, good], note: (line: string) => void notes.push(line) }
+  const turns: string[] = []
+  const results = await inTurn(bench, [peer, good, gateway], 3, (one, round) => {
+    turns.push(one.name)
+    if (one === peer && round === 1) throw new LoadFailed('broken')
+    return Promise.resolve(round)
+  })
+  assert.deepEqual(turns, ['bad', 'good', 'gateway', 'bad', 'good', 'gateway', 'good', 'gateway'])
+  assert.deepEqual(
+    [...results],
+    [
+      ['good', [0, 1, 2]],
+      ['gateway', [0, 1, 2]],
+    ],
+  )
+  assert.deepEqual(notes, ['bad FAILED: broken'])
+})
+
+test('a failure of the gateway, or of the bench itself, ends the bench', async () => {
+  const [peer, gateway] = [contender('peer'), contender('gateway')]
+  const bench = { peers: [peer], note: () => {} }
+  await assert.rejects(
+    inTurn(bench, [peer, gateway], 1, (one) =>
+      one === gateway ? Promise.reject(new LoadFailed('broken')) : Promise.resolve(1),
+    ),
+    /broken/,
+  )
+  await assert.rejects(
+    inTurn(bench, [peer], 1, () => Promise.reject(new Error('a bug'))),
+    /a bug/,
+  )
+})
+
+test('every run is shown, with what the other processes of the gateway used', () => {
+  const run = (microsPerUnit: number, control?: number): CpuMeasurement => ({
+    microsPerUnit,
     unitsPerSecond: 200,
-    cpuMicros: cpuMicrosPerUnit * 1000,
-    cpuMicrosPerUnit,
     machineBusy: 0.5,
-    besides: new Map(contender === 'gateway' ? [['control', 1.25]] : []),
-  }
-}
-
-function pairs(...ratios: readonly number[]): Pair[] {
-  return ratios.map((ratio) => ({ nginx: measured('nginx', 10), gateway: measured('gateway', 10 * ratio) }))
-}
-
-test('the median ratio decides whether a goal is met', () => {
-  const met = reportScenario(smallRequests, pairs(2.4, 9, 1))
-  assert.ok(met.met)
-  assert.match(met.lines.join('\n'), /ratio per request: 1\.00 – 2\.40 – 9\.00× {2}goal ≤ 2\.50 {2}met/)
-  const missed = reportScenario(smallRequests, pairs(2.6, 2.6, 1))
-  assert.ok(!missed.met)
-  assert.match(missed.lines.join('\n'), /goal ≤ 2\.50 {2}MISSED/)
-  assert.match(missed.lines.join('\n'), /besides, µs per request: control 1\.3/)
-})
-
-test('a scenario without a goal is met by any ratio', () => {
-  const scenario = streams({ count: 200, tokensPerSecond: 100, goal: null })
-  const { met, lines } = reportScenario(scenario, pairs(50))
-  assert.ok(met)
-  assert.match(lines.join('\n'), /ratio per token: 50\.00 – 50\.00 – 50\.00× {2}for information/)
-})
-
-test('latency is shown with what each adds to the node', () => {
-  const [, , ...rows] = reportLatency({ p50: 100, p99: 200 }, { p50: 150, p99: 300 }, { p50: 175, p99: 420 })
-  assert.match(rows[1] ?? '', /nginx +150 +300 +50 +100$/)
-  assert.match(rows[2] ?? '', /gateway +175 +420 +75 +220$/)
+    besides: new Map(control === undefined ? [] : [['control', control]]),
+  })
+  const lines = describeRuns(
+    'token',
+    new Map([
+      ['nginx', [run(10)]],
+      ['gateway', [run(12, 1.25)]],
+    ]),
+  )
+  assert.match(lines[1] ?? '', /^pair 1 +10\.0 µs 200\/s 50% +12\.0 µs 200\/s 50%$/)
+  assert.match(lines[2] ?? '', /µs per token: control 1\.3$/)
 })
 
 test('a streams scenario asks for as many tokens as its pace gives in the time', () => {
-  const order = streams({ count: 1000, tokensPerSecond: 25, goal: 1.3 }).order({ authorization: 'x' }, 6)
-  assert.ok(order.kind === 'streams')
-  assert.equal(order.tokens, 150)
-  assert.match(order.request.body, /"stream":true,"max_tokens":150,"sim_itl_ms":40/)
-  assert.deepEqual(order.request.headers, { authorization: 'x' })
+  const load = streams({ name: 'x', count: 1000, tokensPerSecond: 25, timesNginx: 1.15 }).load(
+    { ...contender('gateway'), headers: { authorization: 'x' } },
+    6,
+  )
+  assert.ok(load.kind === 'streams')
+  assert.equal(load.request.tokens, 150)
+  assert.match(load.request.body, /"max_tokens":150,"stream":true,"sim_itl_ms":40/)
+  assert.deepEqual(load.request.headers, { authorization: 'x' })
 })
 
 test('reads its options, with everything on by default', () => {
   const plan = planOf([])
+  assert.deepEqual([plan.pairs, plan.peers, plan.strict, plan.out], [3, ['nginx', 'haproxy'], false, null])
+  assert.ok(plan.scenarios.some(({ name }) => name === 'requests'))
+  const some = planOf([
+    '--only',
+    'latency',
+    '--pairs',
+    '1',
+    '--strict',
+    '--peers',
+    'haproxy',
+    '--out',
+    'x.json',
+  ])
   assert.deepEqual(
-    plan.scenarios.map(({ name }) => name),
-    ['requests', 'streams-1000', 'streams-200'],
+    { ...some, scenarios: some.scenarios.map(({ name }) => name) },
+    { pairs: 1, seconds: 3, peers: ['haproxy'], scenarios: ['latency'], out: 'x.json', strict: true },
   )
-  assert.ok(plan.withLatency && !plan.strict)
-  const some = planOf(['--only', 'latency', '--pairs', '1', '--strict'])
-  assert.deepEqual(
-    { ...some, scenarios: some.scenarios.length },
-    {
-      pairs: 1,
-      seconds: 6,
-      scenarios: 0,
-      withLatency: true,
-      strict: true,
-    },
-  )
-  for (const bad of [['--pairs', '0'], ['--seconds', '1.5'], ['--only', 'x'], ['what'], ['--what']]) {
-    assert.throws(() => planOf(bad))
+  assert.deepEqual(planOf(['--peers', '']).peers, [])
+  for (const bad of [
+    ['--pairs', '0'],
+    ['--seconds', '1.5'],
+    ['--only', 'x'],
+    ['--peers', 'nginx,apache'],
+  ]) {
+    assert.throws(() => planOf(bad), UsageError)
   }
+  for (const bad of [['what'], ['--what']]) assert.throws(() => planOf(bad))
 })
 
 const CLI = fileURLToPath(new URL('../../bench/cli.js', import.meta.url))
@@ -98,38 +218,16 @@ test('the bench lists its commands, and refuses unknown ones with one line and e
   assert.equal(help.code, 0)
   assert.match(help.out, /compare/)
   assert.match(help.out, /nodes/)
-  for (const args of [['nothing'], ['compare', '--nonsense'], ['--pairs', 'x'], ['nodes', '--nonsense']]) {
+  for (const args of [
+    ['nothing'],
+    ['compare', '--nonsense'],
+    ['compare', '--out', '/nowhere/x.json'],
+    ['--pairs', 'x'],
+    ['nodes', '--nonsense'],
+  ]) {
     const { code, errors } = await runCli(...args)
     assert.equal(code, 2)
     assert.match(errors, /^[^\n]+\n$/)
   }
   for (const command of ['compare', 'nodes']) assert.equal((await runCli(command, '--help')).code, 0)
-})
-
-test('nginx only forwards: no buffering, no log, one worker, connections kept', () => {
-  const config = nginxConfig('/tmp/x', 1234, ['127.0.0.1:1', '127.0.0.1:2'])
-  for (const line of [
-    'worker_processes 1;',
-    'access_log off;',
-    'proxy_buffering off;',
-    'proxy_http_version 1.1;',
-    'listen 127.0.0.1:1234 backlog=4096;',
-    'server 127.0.0.1:2;',
-  ]) {
-    assert.ok(config.includes(line), line)
-  }
-})
-
-test('nginx is started before nodes, forwards to them, and is gone in the end', async () => {
-  await using node = await startSimulatedNode({})
-  let port: number
-  {
-    await using nginx = await startNginx([node.url])
-    port = nginx.port
-    const response = await fetch(`http://${nginx.host}:${port}/v1/models`)
-    assert.equal(response.status, 200)
-    assert.match(await response.text(), /sim-8b/)
-    assert.match(nginx.version, /^\d+\.\d+/)
-  }
-  await assert.rejects(fetch(`http://127.0.0.1:${port}/v1/models`))
 })

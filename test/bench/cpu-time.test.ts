@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { busyShare, cpuMicrosBetween, parseMachineTimes, readMachineTimes } from '../../bench/cpu-time.js'
 import { descendants, lives, parseProcessStat, readProcessStat } from '../../bench/proc-stat.js'
-import { groupOfTitle } from '../../bench/scenarios/contender.js'
+import { groupOfTitle } from '../../bench/compare/contenders/gateway-contender.js'
 
 const STAT =
   '4711 (a) (b c) S 17 4711 4711 0 -1 4194560 5000 0 3 0 120 45 9 9 20 0 11 0 99887 1223 456 18446744073709551615\n'

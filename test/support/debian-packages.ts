@@ -16,6 +16,7 @@ export const NEEDED_PROGRAMS: readonly NeededProgram[] = [
   },
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: /\bstartNginx\b/ },
   { programs: ['wrk'], debianPackage: 'wrk', usedBy: /\blocateWrk\b/ },
+  { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: /\bstartHaproxy\b/ },
 ]
 
 /** Whether one of the programs is on the PATH. */

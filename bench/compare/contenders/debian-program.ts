@@ -1,0 +1,17 @@
+import { findProgram, install, installCommand, type DebianProgram } from '../../debian-packages.js'
+
+/**
+ * Path of a program, which is installed with apt-get where it is missing and may be.
+ * @throws when it can neither be found nor installed, with the command that installs it
+ */
+export async function locateDebianProgram(program: DebianProgram): Promise<string> {
+  const found = await findProgram(program)
+  if (found !== null) return found
+  const problem = await install(program)
+  const installed = await findProgram(program)
+  if (installed !== null) return installed
+  throw new Error(
+    `${program.programs.join(' or ')} is missing (${problem ?? 'not in the package'}); ` +
+      `try: ${installCommand(program)}`,
+  )
+}
