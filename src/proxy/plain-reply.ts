@@ -8,6 +8,7 @@ export const HELD_BYTES = 4 * 1024 * 1024
 /** Of a longer one this much of the end is kept: its `usage` stands there. */
 const TAIL_BYTES = 64 * 1024
 const USAGE = Buffer.from('"usage"')
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** Where the text of an answer stands; read only where an engine reports no usage. */
 const Answer = z.object({
@@ -27,7 +28,7 @@ export class PlainReply {
   #length = 0
   /** The reply is too long to be held: what comes is passed on at once. */
   #passing = false
-  #tail: Buffer = Buffer.alloc(0)
+  #tail = NOTHING
   #scan: BodyScan | null = null
 
   get passing(): boolean {
@@ -71,8 +72,11 @@ export class PlainReply {
   usage(counts: TokenCounts): boolean {
     if (this.#passing) return tailUsage(this.#tail, counts)
     const { usage } = this.#scanned()
-    if (usage !== null) Object.assign(counts, usage)
-    return usage !== null
+    if (usage === null) return false
+    counts.promptTokens = usage.promptTokens
+    counts.cachedTokens = usage.cachedTokens
+    counts.completionTokens = usage.completionTokens
+    return true
   }
 
   /** Completion tokens of a whole answer whose engine reports none: bytes of its texts ÷ 4; 0 for one not held. */
