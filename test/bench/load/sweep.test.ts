@@ -11,8 +11,9 @@ import { judge } from '../../../bench/load/sweep/judge.js'
 import type { Answer } from '../../../bench/load/sweep/search.js'
 import { sweepOf } from '../../../bench/load/sweep/sweep-options.js'
 import type { SweepProbe, SweepReport } from '../../../bench/load/sweep/sweep-report.js'
+import { eventually } from '../../support/processes.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
-import { runBench } from './bench-command.js'
+import { runBench, startBench } from './bench-command.js'
 import { elementsOf } from './html-reader.js'
 import { reportFixture } from './report-fixture.js'
 
@@ -172,6 +173,28 @@ test('finds how many requests at once a server takes, and writes it down', async
   }
   assert.equal(new Set(probes.map(({ seed }) => seed)).size, probes.length, 'no probe repeats prompts')
   assert.ok(elementsOf(await readFile(page, 'utf8')).some(({ name }) => name === 'svg'))
+})
+
+test('Ctrl-C prints what the sweep knows so far', async () => {
+  await using server = await startStrictServer(2)
+  const args = [
+    '--url',
+    server.url,
+    '--no-stream',
+    '--concurrency',
+    '1:8',
+    '--slo',
+    'e2e=1m',
+    '--duration',
+    '60s',
+  ]
+  const sweep = startBench(['sweep', ...args])
+  await eventually('the first run goes on', () => sweep.errors().includes('after 1 s'))
+  sweep.child.kill('SIGINT')
+  const { code, output } = await sweep.closed
+  assert.equal(code, 130)
+  assert.match(output, /^Interrupted at 1 requests at once\.$/m)
+  assert.match(output, /^No load was tried to its end\.$/m)
 })
 
 test('reads its range, share and resolution, and leaves the rest to load', () => {
