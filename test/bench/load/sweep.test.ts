@@ -221,7 +221,7 @@ test('reads its range, share and resolution, and leaves the rest to load', () =>
   assert.deepEqual(plan.stages, [{ seconds: 10, from: 2.5, to: 2.5 }])
 })
 
-test('options that make no sense are one line and exit code 2', async () => {
+test('options that make no sense are refused with what to do', () => {
   const slo = ['--slo', 'ttft=500ms']
   const cases: [string[], RegExp][] = [
     [[...slo], /needs a range/],
@@ -234,12 +234,23 @@ test('options that make no sense are one line and exit code 2', async () => {
     [['--rate', '1:10', '--share', '101%', ...slo], /--share takes percent/],
     [['--rate', '1:10', '--repeats', '2', ...slo], /odd/],
     [['--rate', '1:10', '--share', ...slo], /--share needs a value/],
-    [['--rate', '1:10', '--nonsense', ...slo], /nonsense/],
-    [['--rate', '1:10', ...slo, '--url', 'http://127.0.0.1:1'], /127\.0\.0\.1:1/],
   ]
   for (const [args, words] of cases) {
-    const { code, output, errors } = await runBench(['sweep', ...args])
-    assert.deepEqual([code, output], [2, ''], args.join(' '))
+    const refusal = { name: 'UsageError', message: words }
+    assert.throws(() => sweepOf(args, {}), refusal, args.join(' '))
+  }
+})
+
+test('an unknown option and a server that is not there are one line and exit code 2', async () => {
+  const args = ['sweep', '--rate', '1:10', '--slo', 'ttft=500ms']
+  const cases: [string, string, RegExp][] = [
+    ['--nonsense', 'x', /nonsense/],
+    ['--url', 'http://127.0.0.1:1', /127\.0\.0\.1:1/],
+    ['--out', '/no/such/folder/x.json', /cannot write/],
+  ]
+  for (const [option, value, words] of cases) {
+    const { code, output, errors } = await runBench([...args, option, value])
+    assert.deepEqual([code, output], [2, ''], option)
     assert.match(errors, /^[^\n]+\n$/)
     assert.match(errors, words)
   }
