@@ -13,7 +13,7 @@ export interface Judgement {
  * were good. A run whose generator was the limit decides nothing, whatever its figures are.
  */
 export function judge({ ended, totals, errors, generator }: LoadReport, share: number): Judgement {
-  if (ended === 'interrupted') return { verdict: 'interrupted', reason: 'interrupted' }
+  if (ended === 'interrupted') return { verdict: 'interrupted', reason: 'before its end' }
   if (generator.limited !== null) return { verdict: 'generator-limit', reason: generator.limited }
   const asked = totals.sent - totals.aborted
   if (asked === 0) return { verdict: 'missed', reason: 'no request was sent: the probes are too short' }

@@ -1,8 +1,10 @@
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 const CLI = fileURLToPath(new URL('../../../bench/cli.js', import.meta.url))
+/** A key of whoever runs the tests belongs to none of them. */
+const ENV = { ...process.env, CROSSLOGIC_API_KEY: '', OPENAI_API_KEY: '' }
 
 export interface CommandResult {
   readonly code: unknown
@@ -10,13 +12,28 @@ export interface CommandResult {
   readonly errors: string
 }
 
-/** Runs `npm run bench -- …` to its end. */
-export async function runBench(args: readonly string[]): Promise<CommandResult> {
-  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+export interface RunningCommand {
+  readonly child: ChildProcess
+  /** What it wrote to standard error so far. */
+  errors(): string
+  readonly closed: Promise<CommandResult>
+}
+
+/** Starts `npm run bench -- …`. */
+export function startBench(args: readonly string[]): RunningCommand {
+  const child = spawn(process.execPath, [CLI, ...args], { env: ENV, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   let errors = ''
   child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))
   child.stderr.on('data', (bytes: Buffer) => (errors += bytes.toString()))
-  const closed: unknown[] = await once(child, 'close')
-  return { code: closed[0], output, errors }
+  return {
+    child,
+    errors: () => errors,
+    closed: once(child, 'close').then(() => ({ code: child.exitCode, output, errors })),
+  }
+}
+
+/** Runs it to its end. */
+export function runBench(args: readonly string[]): Promise<CommandResult> {
+  return startBench(args).closed
 }

@@ -11,8 +11,9 @@ import { judge } from '../../../bench/load/sweep/judge.js'
 import type { Answer } from '../../../bench/load/sweep/search.js'
 import { sweepOf } from '../../../bench/load/sweep/sweep-options.js'
 import type { SweepProbe, SweepReport } from '../../../bench/load/sweep/sweep-report.js'
+import { eventually } from '../../support/processes.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
-import { runBench } from './bench-command.js'
+import { runBench, startBench } from './bench-command.js'
 import { elementsOf } from './html-reader.js'
 import { reportFixture } from './report-fixture.js'
 
@@ -174,6 +175,28 @@ test('finds how many requests at once a server takes, and writes it down', async
   assert.ok(elementsOf(await readFile(page, 'utf8')).some(({ name }) => name === 'svg'))
 })
 
+test('Ctrl-C prints what the sweep knows so far', async () => {
+  await using server = await startStrictServer(2)
+  const args = [
+    '--url',
+    server.url,
+    '--no-stream',
+    '--concurrency',
+    '1:8',
+    '--slo',
+    'e2e=1m',
+    '--duration',
+    '60s',
+  ]
+  const sweep = startBench(['sweep', ...args])
+  await eventually('the first run goes on', () => sweep.errors().includes('after 1 s'))
+  sweep.child.kill('SIGINT')
+  const { code, output } = await sweep.closed
+  assert.equal(code, 130)
+  assert.match(output, /^Interrupted at 1 requests at once\.$/m)
+  assert.match(output, /^No load was tried to its end\.$/m)
+})
+
 test('reads its range, share and resolution, and leaves the rest to load', () => {
   const { plan, range, share } = sweepOf(
     [
@@ -198,7 +221,7 @@ test('reads its range, share and resolution, and leaves the rest to load', () =>
   assert.deepEqual(plan.stages, [{ seconds: 10, from: 2.5, to: 2.5 }])
 })
 
-test('options that make no sense are one line and exit code 2', async () => {
+test('options that make no sense are refused with what to do', () => {
   const slo = ['--slo', 'ttft=500ms']
   const cases: [string[], RegExp][] = [
     [[...slo], /needs a range/],
@@ -211,12 +234,23 @@ test('options that make no sense are one line and exit code 2', async () => {
     [['--rate', '1:10', '--share', '101%', ...slo], /--share takes percent/],
     [['--rate', '1:10', '--repeats', '2', ...slo], /odd/],
     [['--rate', '1:10', '--share', ...slo], /--share needs a value/],
-    [['--rate', '1:10', '--nonsense', ...slo], /nonsense/],
-    [['--rate', '1:10', ...slo, '--url', 'http://127.0.0.1:1'], /127\.0\.0\.1:1/],
   ]
   for (const [args, words] of cases) {
-    const { code, output, errors } = await runBench(['sweep', ...args])
-    assert.deepEqual([code, output], [2, ''], args.join(' '))
+    const refusal = { name: 'UsageError', message: words }
+    assert.throws(() => sweepOf(args, {}), refusal, args.join(' '))
+  }
+})
+
+test('an unknown option and a server that is not there are one line and exit code 2', async () => {
+  const args = ['sweep', '--rate', '1:10', '--slo', 'ttft=500ms']
+  const cases: [string, string, RegExp][] = [
+    ['--nonsense', 'x', /nonsense/],
+    ['--url', 'http://127.0.0.1:1', /127\.0\.0\.1:1/],
+    ['--out', '/no/such/folder/x.json', /cannot write/],
+  ]
+  for (const [option, value, words] of cases) {
+    const { code, output, errors } = await runBench([...args, option, value])
+    assert.deepEqual([code, output], [2, ''], option)
     assert.match(errors, /^[^\n]+\n$/)
     assert.match(errors, words)
   }
