@@ -33,6 +33,7 @@ const NO_CHOICES = Buffer.from('"choices":[]')
 const FIRST_INDEX = Buffer.from('{"index":')
 const NEXT_INDEX = Buffer.from(',{"index":')
 const FINISH = Buffer.from('"finish_reason":')
+const GOES_ON = Buffer.from('"finish_reason":null}]')
 const USAGE = Buffer.from('"usage"')
 const ERROR_KEY = Buffer.from('{"error"')
 const FLAT_ERROR = Buffer.from('{"object":"error"')
@@ -75,6 +76,8 @@ export class SseTap implements TokenCounts {
   readonly #byChoice = new Map<number, number>()
   /** Prompt tokens by prompt, likewise. */
   readonly #byPrompt = new Map<number, number>()
+  /** Where the last frame's `"choices":[` stood behind the start of its payload; not above 0: nowhere. */
+  #choicesAt = 0
   /** The beginning of a frame that the last read did not finish. */
   #held: Buffer = EMPTY
   readonly #counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
@@ -179,7 +182,7 @@ export class SseTap implements TokenCounts {
     }
     const last = payloadLast(text, payload <= firstLineEnd ? firstLineEnd : text.indexOf(LF, payload))
     // Engines that write `"choices": [` take the slow way; they are few and their frames as well.
-    const choices = text.indexOf(CHOICES, payload)
+    const choices = this.#findChoices(text, payload, end)
     if (
       choices < 0 ||
       choices >= end ||
@@ -207,10 +210,9 @@ export class SseTap implements TokenCounts {
       )
     }
     if (!empty) {
-      const finish = text.indexOf(FINISH, choices)
-      if (finish >= 0 && finish < end && text[skipBlanks(text, finish + FINISH.length)] === QUOTE) {
-        this.#finished.add(choice)
-      }
+      // `…,"finish_reason":null}],"usage":{…` is how nearly every frame goes on.
+      const goesOn = usage >= 0 && standsAt(text, usage - 1 - GOES_ON.length, GOES_ON)
+      if (!goesOn && finishes(text, choices, end)) this.#finished.add(choice)
     }
     if (usage < 0) {
       if (!this.reported) this.#countDelta(text, choices, end)
@@ -223,6 +225,15 @@ export class SseTap implements TokenCounts {
     const cut = usage - 1
     text.copyWithin(cut, last, end)
     return cut - start + (end - last)
+  }
+
+  /** Index of the frame's `"choices":[`, or -1; what stands before it is the same in all frames of most streams. */
+  #findChoices(text: Buffer, payload: number, end: number): number {
+    const usual = payload + this.#choicesAt
+    if (this.#choicesAt > 0 && usual < end && standsAt(text, usual, CHOICES)) return usual
+    const choices = text.indexOf(CHOICES, payload)
+    this.#choicesAt = choices - payload
+    return choices
   }
 
   #report(text: Buffer, start: number, end: number, choice: number | null): void {
@@ -303,6 +314,12 @@ export class SseTap implements TokenCounts {
     if (list.length === 0 && hasUsage) return this.#mode === 'final' ? all : 0
     return all - cutMember(text, payload + usageStart, payload + usageEnd, end)
   }
+}
+
+/** Whether the choice in `[choices, end)` has a finish reason. */
+function finishes(text: Buffer, choices: number, end: number): boolean {
+  const finish = text.indexOf(FINISH, choices)
+  return finish >= 0 && finish < end && text[skipBlanks(text, finish + FINISH.length)] === QUOTE
 }
 
 function sum(tokens: ReadonlyMap<number, number>): number {
