@@ -126,6 +126,18 @@ export async function setUpModel(
     email: 'bench@example.com',
     tier: 'enterprise',
   })
+  await addModel(gateway, model, nodeUrls)
+  await untilServed(gateway, apiKey, model)
+  return apiKey
+}
+
+/** Adds a model to a gateway, and the nodes that serve it, named `<nodeName>-<number>`. */
+export async function addModel(
+  gateway: Gateway,
+  model: string,
+  nodeUrls: readonly string[],
+  nodeName = 'node',
+): Promise<void> {
   await gateway.admin('POST', '/admin/models', z.unknown(), {
     name: model,
     family: 'simulated',
@@ -137,13 +149,17 @@ export async function setUpModel(
   })
   for (const [index, url] of nodeUrls.entries()) {
     await gateway.admin('POST', '/admin/nodes', z.unknown(), {
-      cluster_name: `node-${index + 1}`,
+      cluster_name: `${nodeName}-${index + 1}`,
       model_name: model,
       endpoint_url: url,
       // The node behaves like vLLM, with continuous usage statistics.
       engine: 'vllm',
     })
   }
+}
+
+/** Waits until one request, for one token, succeeds. @throws when none does within 15 s */
+export async function untilServed(gateway: Gateway, apiKey: string, model: string): Promise<void> {
   const deadline = performance.now() + SERVED_MS
   for (;;) {
     try {
@@ -152,7 +168,7 @@ export async function setUpModel(
         max_tokens: 1,
         messages: [{ role: 'user', content: 'Are you there?' }],
       })
-      return apiKey
+      return
     } catch (error) {
       if (performance.now() > deadline) throw error
       await sleep(100)

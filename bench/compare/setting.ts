@@ -5,7 +5,9 @@ import { startGatewayContender } from './contenders/gateway-contender.js'
 import { PEERS } from './contenders/peers.js'
 import { startLoadGenerator } from './load/generator.js'
 import type { Plan } from './plan.js'
+import { raiseOpenFiles } from './open-files.js'
 import { MODEL } from './scenarios/chat.js'
+import { OPEN_FILES } from './scenarios/many-streams.js'
 
 /** Nodes, contenders and generators, all running. Disposal ends them, the last started first. */
 export interface Setting extends AsyncDisposable {
@@ -40,6 +42,7 @@ export async function startSetting(plan: Plan, interrupted: Promise<never>): Pro
     for (let last = started.pop(); last !== undefined; last = started.pop()) await last[Symbol.asyncDispose]()
   }
   const startAll = async (): Promise<Setting> => {
+    await raiseOpenFiles(OPEN_FILES)
     const fleet = await start(startNodeFleet(NODE_OPTIONS))
     const backends = { model: MODEL, nodeUrls: fleet.urls }
     const peers: RunningContender[] = []

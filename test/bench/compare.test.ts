@@ -10,7 +10,7 @@ import { contenderOf, type Contender } from '../../bench/compare/contenders/cont
 import { planOf } from '../../bench/compare/plan.js'
 import { rowOf, type Rounds } from '../../bench/compare/row.js'
 import { describeRuns, streams, type CpuMeasurement } from '../../bench/compare/scenarios/cpu.js'
-import { added, added99 } from '../../bench/compare/scenarios/latency.js'
+import { added, ofMedians } from '../../bench/compare/samples.js'
 import { LoadFailed } from '../../bench/compare/session.js'
 import { columns, formatTable } from '../../bench/compare/table.js'
 
@@ -61,7 +61,7 @@ test('added latency is set against the direct one of the same round, and its rat
       ['gateway', [100, 120]],
     ],
   )
-  const row = added99('p99', differences, { atMost: 200, timesNginx: 6 })
+  const row = rowOf('p99', 'µs', ofMedians(differences), { atMost: 200, timesNginx: 6 })
   assert.deepEqual(
     [row.figures['nginx'], row.figures['gateway'], row.ratio?.median, row.met],
     [20, 110, 5.5, true],

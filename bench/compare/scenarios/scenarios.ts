@@ -1,6 +1,12 @@
 import type { Scenario } from '../bench.js'
 import { cpuScenario, smallRequests, streams, type CpuLoad } from './cpu.js'
+import { largeBodies } from './large-bodies.js'
 import { latency } from './latency.js'
+import { manyStreams } from './many-streams.js'
+import { prompts } from './prompts.js'
+import { slowReaders } from './slow-readers.js'
+import { ttft } from './ttft.js'
+import { twoProxies } from './two-proxies.js'
 
 /** Loads whose CPU is measured; `bench profile` looks into them. */
 export const CPU_LOADS: readonly CpuLoad[] = [
@@ -11,4 +17,13 @@ export const CPU_LOADS: readonly CpuLoad[] = [
 ]
 
 /** All that is measured, in its order. */
-export const SCENARIOS: readonly Scenario[] = [...CPU_LOADS.map(cpuScenario), latency]
+export const SCENARIOS: readonly Scenario[] = [
+  ...CPU_LOADS.map(cpuScenario),
+  latency,
+  ttft,
+  prompts,
+  largeBodies,
+  twoProxies,
+  slowReaders,
+  manyStreams,
+]

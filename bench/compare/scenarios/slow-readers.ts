@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { quantile } from '../../statistics.js'
+import { nginxOf, type Bench, type Scenario } from '../bench.js'
+import type { Contender } from '../contenders/contender.js'
+import { readBill } from '../account.js'
+import { startGatewayContender, type GatewayContender } from '../contenders/gateway-contender.js'
+import { startNginx } from '../contenders/nginx.js'
+import { BYTES_PER_KB, megabytes, residentBytes } from '../memory.js'
+import { clearLedgers, runningRequests, writtenTokens } from '../node-state.js'
+import { rowOf, type Rounds } from '../row.js'
+import { connectTo } from '../session.js'
+import { chatRequest, MODEL } from './chat.js'
+import { limitMs } from './cpu.js'
+
+const READERS = 100
+const WARM_UP_READERS = 10
+/** More than all buffers on the way hold, and within the model's context. */
+const TOKENS = 120_000
+const OTHERS = { streams: 50, tokensPerSecond: 20, seconds: 4 }
+const STILL_MS = 1_000
+const STILL_WITHIN_MS = 15_000
+const BILLED_WITHIN_MS = 15_000
+
+interface Outcome {
+  readonly bytesPerReader: number
+  /** Tokens that the nodes wrote in the second after they should have paused. */
+  readonly stillWritten: number
+  /** ITL p99 of the other streams, in ms. */
+  readonly alone: number
+  readonly beside: number
+}
+
+/** Readers that never read: what they take of memory, that their nodes are paused, and that nobody else notices. */
+export const slowReaders: Scenario = {
+  name: 'slow-readers',
+  title: `${READERS} readers that never read, of nodes that write as fast as they can`,
+  async run(bench) {
+    const outcomes = new Map<string, Outcome>()
+    const backends = { model: MODEL, nodeUrls: bench.nodeUrls }
+    if (nginxOf(bench) !== undefined) {
+      await using nginx = await startNginx(backends)
+      outcomes.set('nginx', await measure(bench, nginx))
+    }
+    await using gateway = await startGatewayContender(backends)
+    outcomes.set('gateway', await measure(bench, gateway))
+    bench.note(await checkUnreadBill(bench, gateway))
+    const each = (figure: (outcome: Outcome) => number): Rounds =>
+      new Map([...outcomes].map(([name, outcome]) => [name, [figure(outcome)]]))
+    const kilobytes = each(({ bytesPerReader }) => bytesPerReader / BYTES_PER_KB)
+    const others = `${OTHERS.streams} streams beside readers that never read`
+    return [
+      rowOf(`Memory per reader that never reads`, 'KB', kilobytes, { atMost: 64 }),
+      rowOf(
+        `Still written for them by their nodes`,
+        'tokens/s',
+        each((one) => one.stillWritten),
+        { atMost: 0 },
+      ),
+      rowOf(
+        `Added ITL p99 of ${others}`,
+        'ms',
+        each(({ alone, beside }) => beside - alone),
+        { atMost: 2 },
+      ),
+    ]
+  },
+}
+
+async function measure(bench: Bench, contender: Contender): Promise<Outcome> {
+  const request = chatRequest(contender, { stream: true, tokens: TOKENS })
+  await clearLedgers(bench.nodeUrls)
+  {
+    await using _warmUp = await bench.load.openUnread(contender, WARM_UP_READERS, request)
+    await othersItlP99(bench, contender)
+  }
+  await sleep(STILL_MS + contender.settleMs)
+  const alone = await othersItlP99(bench, contender)
+  const before = residentBytes(contender)
+  await using _readers = await bench.load.openUnread(contender, READERS, request)
+  await sleep(STILL_MS)
+  const stillWritten = await untilStill(bench)
+  const after = residentBytes(contender)
+  const open = await runningRequests(bench.nodeUrls)
+  const beside = await othersItlP99(bench, contender)
+  const bytesPerReader = (after - before) / READERS
+  bench.note(
+    `${contender.name}: resident ${megabytes(before)} before, ${megabytes(after)} with ${open} unread streams: ` +
+      `${(bytesPerReader / BYTES_PER_KB).toFixed(1)} KB each; ITL p99 of ${OTHERS.streams} others ${alone.toFixed(1)} ms without, ` +
+      `${beside.toFixed(1)} ms with them, each complete`,
+  )
+  if (open !== READERS) throw new Error(`${contender.name} has ${open} of ${READERS} unread streams open`)
+  return { bytesPerReader, stillWritten, alone, beside }
+}
+
+/** @returns tokens that were written in the last second: 0 as soon as the nodes are paused */
+async function untilStill({ nodeUrls }: Bench): Promise<number> {
+  const deadline = performance.now() + STILL_WITHIN_MS
+  let written = await writtenTokens(nodeUrls)
+  for (;;) {
+    await sleep(STILL_MS)
+    const now = await writtenTokens(nodeUrls)
+    if (now === written || performance.now() > deadline) return now - written
+    written = now
+  }
+}
+
+/**
+ * Of streams that nobody reads the bill has what reached the gateway: no client can tell how much that was, but it is
+ * more than what was received by others, and not more than what the nodes wrote.
+ * @throws when the bill is outside of that
+ */
+async function checkUnreadBill(
+  bench: Bench,
+  { gateway, apiKey, account }: GatewayContender,
+): Promise<string> {
+  const requests = account.requests + READERS + WARM_UP_READERS
+  // The first request, with which the gateway was found to serve, is older than the ledgers.
+  const most = (await writtenTokens(bench.nodeUrls)) + 1
+  const deadline = performance.now() + BILLED_WITHIN_MS
+  for (;;) {
+    const bill = await readBill(gateway, apiKey)
+    const words = `${bill.total_requests} requests and ${bill.completion_tokens} tokens`
+    const right = bill.completion_tokens > account.tokens && bill.completion_tokens <= most
+    if (bill.total_requests === requests && right) {
+      return `Billed: ${words}; nodes wrote ${most} tokens, ${account.tokens} of them to others, which were received.`
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`${words} are billed; ${requests} were sent, and nodes wrote ${most} tokens`)
+    }
+    await sleep(200)
+  }
+}
+
+/** @throws LoadFailed when one of the streams is not complete */
+async function othersItlP99(bench: Bench, contender: Contender): Promise<number> {
+  const { streams, tokensPerSecond, seconds } = OTHERS
+  await using session = await connectTo(bench.probe, contender, streams)
+  const { samplesMicros } = await session.run({
+    kind: 'streams',
+    request: chatRequest(contender, { stream: true, tokens: seconds * tokensPerSecond, tokensPerSecond }),
+    record: 'gaps',
+    rampMs: 500,
+    limitMs: limitMs(seconds),
+  })
+  return (
+    quantile(
+      samplesMicros.toSorted((a, b) => a - b),
+      0.99,
+    ) / 1000
+  )
+}
