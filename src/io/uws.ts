@@ -99,6 +99,32 @@ const SURELY_TAKEN_BYTES = 64 * 1024
 
 const CLIENT_REQUEST_ID = /^[\x21-\x7e]{1,128}$/
 
+/** Memory that a body is read into. */
+export interface BodyRoom {
+  /**
+   * Memory for `bytes` or more that begins with the `filled` bytes of what it gave before, which is not used any more;
+   * null when there is none.
+   */
+  grow(bytes: number, filled: number): Buffer | null
+}
+
+/** Memory without a bound, for bodies that are small. */
+function anyRoom(): BodyRoom {
+  let room = NO_BYTES
+  return {
+    grow(bytes, filled) {
+      const grown = Buffer.allocUnsafe(bytes)
+      room.copy(grown, 0, 0, filled)
+      room = grown
+      return grown
+    },
+  }
+}
+
+const NO_BYTES: Buffer = Buffer.alloc(0)
+/** A body that declares no more than this gets its room at once. */
+const TRUSTED_BYTES = 256 * 1024
+
 /** One request and its reply. After an abort or the end every method does nothing. */
 export class HttpCall {
   readonly requestId = newRequestId(Date.now())
@@ -216,38 +242,39 @@ export class HttpCall {
   }
 
   /**
-   * Reads the whole body, which must be begun in the handler's own turn. `deliver` gets a copy that may be kept.
-   * A body longer than `mostBytes` is not kept, and `deliver` gets null at once. `take` is asked for each part as it
-   * comes; when it says no, what was kept is dropped, and `deliver` gets null.
+   * Reads the whole body, which must be begun in the handler's own turn. `deliver` gets it in memory of `room`. A body
+   * longer than `mostBytes` is not kept, and `deliver` gets null at once; also when `room` has no more.
    */
-  readBody(
-    mostBytes: number,
-    deliver: (body: Buffer | null) => void,
-    take: (bytes: number) => boolean = () => true,
-  ): void {
+  readBody(mostBytes: number, deliver: (body: Buffer | null) => void, room: BodyRoom = anyRoom()): void {
     let wanted = Math.max(0, this.contentLength) <= mostBytes
     const from = performance.now()
-    let parts: Buffer[] = []
+    let body = NO_BYTES
+    let filled = 0
     this.#response?.onData((bytes, last) => {
       if (!wanted) return
-      if (!take(bytes.byteLength)) {
-        wanted = false
-        parts = []
-        deliver(null)
-        return
+      const length = filled + bytes.byteLength
+      if (length > body.length) {
+        const grown = room.grow(last ? length : this.#expectedBytes(length), filled)
+        if (grown === null) {
+          wanted = false
+          deliver(null)
+          return
+        }
+        body = grown
       }
-      const part = Buffer.from(new Uint8Array(bytes))
-      if (!last) {
-        parts.push(part)
-        return
-      }
+      body.set(new Uint8Array(bytes), filled)
+      filled = length
+      if (!last) return
       this.#bodyRead = true
       this.bodyWaitMs = performance.now() - from
-      const body = parts.length === 0 ? part : Buffer.concat([...parts, part])
-      parts = []
-      deliver(body)
+      deliver(body.length === filled ? body : body.subarray(0, filled))
     })
     if (!wanted) deliver(null)
+  }
+
+  /** Room for a body of which so many bytes have come: what it declares, but not much more than it has shown. */
+  #expectedBytes(length: number): number {
+    return Math.max(length, Math.min(this.contentLength, Math.max(2 * length, TRUSTED_BYTES)))
   }
 
   /**

@@ -8,6 +8,7 @@ import { identityLine } from '../core/usage-line.js'
 import type { TokenCounts, UsageEndpoint, UsageIdentity } from '../core/usage-record.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import type { HttpCall } from '../io/uws.js'
+import type { HeldBody } from './body-memory.js'
 import { ClientReply } from './client-reply.js'
 import { PlainReply } from './plain-reply.js'
 import type { ModelRoute, Router } from './routing.js'
@@ -42,8 +43,8 @@ export interface Admission {
   readonly route: ModelRoute
   /** Milliseconds spent waiting for the client's body: not ours to answer for. */
   readonly bodyWaitMs: number
-  /** Gives the body's bytes back to the process's budget. */
-  readonly releaseBody: () => void
+  /** The memory of the body. */
+  readonly held: HeldBody
 }
 
 const PING_MS = 15_000
@@ -471,7 +472,9 @@ export class Exchange implements SpoolEntry, UpstreamEvents, Placed {
   #releaseBody(): void {
     if (this.#body === null) return
     this.#body = null
-    this.#admission.releaseBody()
+    // What has not gone out whole may still be read by a socket.
+    const upstream = this.#upstream
+    this.#admission.held.release(upstream === null || (this.#attempts === 1 && upstream.flushed))
   }
 
   #release(): void {

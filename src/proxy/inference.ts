@@ -6,14 +6,14 @@ import type { SnapshotModel } from '../core/snapshot.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import type { HttpCall } from '../io/uws.js'
-import type { BodyBudget } from './body-budget.js'
+import type { BodyMemory, HeldBody } from './body-memory.js'
 import { Exchange, type ExchangeDeps } from './exchange.js'
 import type { KeyAuth } from './key-auth.js'
 import type { ModelRoute } from './routing.js'
 
 export interface InferenceDeps extends ExchangeDeps {
   readonly auth: KeyAuth
-  readonly budget: BodyBudget
+  readonly bodies: BodyMemory
   readonly maxBodyBytes: number
   readonly metrics: ProxyMetrics
   readonly isDraining: () => boolean
@@ -36,28 +36,21 @@ export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, cal
     return
   }
 
-  let held = 0
-  const take = (bytes: number) => {
-    if (!deps.budget.take(bytes)) return false
-    held += bytes
-    return true
-  }
-  const release = () => {
-    deps.budget.give(held)
-    held = 0
-  }
+  const held = deps.bodies.hold()
   const refused = (error: unknown) => {
-    release()
+    held.release(true)
     refuse(deps, call, error)
   }
   let body: Buffer | null = null
   const proceed = (checked: ResolvedKey, bytes: Buffer) => {
     // The exchange alone decides how long the body lives.
     body = null
-    admit(deps, endpoint, call, checked, bytes, release)
+    admit(deps, endpoint, call, checked, bytes, held)
   }
 
-  call.onAbort(release)
+  call.onAbort(() => {
+    held.release(true)
+  })
   const tooLarge = call.contentLength > deps.maxBodyBytes
   const deliver = (bytes: Buffer | null) => {
     // A body that is too large is refused when the key has been found good.
@@ -66,7 +59,7 @@ export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, cal
     } else if (key !== null) proceed(key, bytes)
     else body = bytes
   }
-  call.readBody(deps.maxBodyBytes, deliver, take)
+  call.readBody(deps.maxBodyBytes, deliver, held)
   if (key !== null) return
   // The body has to be taken from the socket while the key is looked up; nothing of it is read before.
   deps.auth
@@ -105,7 +98,7 @@ function admit(
   call: HttpCall,
   key: ResolvedKey,
   body: Buffer,
-  releaseBody: () => void,
+  held: HeldBody,
 ): void {
   try {
     call.refuseQuery()
@@ -122,9 +115,9 @@ function admit(
     }
     if (!deps.spool.writable) throw new GatewayError('storage_full')
     const target = pickTarget(deps, route)
-    new Exchange(deps, { call, key, endpoint, head, route, bodyWaitMs, releaseBody }, bytes, target).begin()
+    new Exchange(deps, { call, key, endpoint, head, route, bodyWaitMs, held }, bytes, target).begin()
   } catch (error) {
-    releaseBody()
+    held.release(true)
     refuse(deps, call, error)
   }
 }

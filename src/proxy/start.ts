@@ -10,7 +10,7 @@ import { createPostgres } from '../io/postgres.js'
 import { createRedis } from '../io/redis.js'
 import { loadSnapshot } from '../io/snapshot-load.js'
 import { createHttpApp, type HttpApp } from '../io/uws.js'
-import { createBodyBudget } from './body-budget.js'
+import { createBodyMemory } from './body-memory.js'
 import { createChangeFeed } from './change-feed.js'
 import { drainRequests } from './drain.js'
 import type { Exchange } from './exchange.js'
@@ -169,7 +169,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     open,
     auth,
     settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
-    budget: createBodyBudget(settings.maxBodiesTotalBytes),
+    bodies: createBodyMemory(settings.maxBodiesTotalBytes),
     maxBodyBytes: settings.maxBodyBytes,
     isDraining: () => closed,
   }

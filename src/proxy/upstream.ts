@@ -43,8 +43,10 @@ export interface UpstreamCall {
   readonly connected: boolean
   /** `performance.now()` when its connection was begun. */
   readonly connectingSince: number
-  /** Whether the whole request has gone out. */
+  /** Whether the whole request has gone out, or the node has answered. */
   readonly sent: boolean
+  /** Whether the kernel has taken the whole request, so that nothing reads its bytes any more. */
+  readonly flushed: boolean
   /** Stops reading, so that the node feels back-pressure. */
   pause(): void
   resume(): void
@@ -191,6 +193,10 @@ class Call implements UpstreamCall {
     return this.#connection.sent
   }
 
+  get flushed(): boolean {
+    return this.#connection.flushed
+  }
+
   get paused(): boolean {
     return this.#paused
   }
@@ -304,6 +310,10 @@ class Connection {
 
   get sent(): boolean {
     return this.connected && (this.#parser.started || this.#socket.writableLength === 0)
+  }
+
+  get flushed(): boolean {
+    return this.connected && !this.#socket.destroyed && this.#socket.writableLength === 0
   }
 
   replacement(): Connection {

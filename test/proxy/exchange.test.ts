@@ -8,6 +8,7 @@ import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
 import type { UsageOutcome } from '../../src/core/usage-record.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
 import { createHttpApp } from '../../src/io/uws.js'
+import { createBodyMemory } from '../../src/proxy/body-memory.js'
 import { Exchange } from '../../src/proxy/exchange.js'
 import { createRouter } from '../../src/proxy/routing.js'
 import { SwapList } from '../../src/proxy/swap-list.js'
@@ -126,8 +127,8 @@ async function startDataPlane(): Promise<DataPlane> {
       assert.ok(typeof target !== 'string')
       const head = readRequestHead(body)
       const endpoint = 'completions'
-      const releaseBody = () => {}
-      const admission = { call, key: KEY, endpoint, head, route, bodyWaitMs: 0, releaseBody } as const
+      const held = createBodyMemory(10_000).hold()
+      const admission = { call, key: KEY, endpoint, head, route, bodyWaitMs: 0, held } as const
       const exchange = new Exchange(deps, admission, body, target)
       exchanges.push(exchange)
       exchange.begin()
