@@ -32,6 +32,8 @@ export function cpuMicrosBetween(before: CpuTimes, after: CpuTimes): Map<string,
 export interface MachineTimes {
   readonly busy: number
   readonly total: number
+  /** What processes used: `busy` without interrupts, which nobody is charged for. */
+  readonly processes: number
 }
 
 /** Parses the first line of /proc/stat. @throws when it is not such a text */
@@ -40,12 +42,12 @@ export function parseMachineTimes(text: string): MachineTimes {
   const [name, ...fields] = line.trim().split(/\s+/)
   // user nice system idle iowait irq softirq steal; guest times are part of user already.
   const ticks = fields.slice(0, 8).map(Number)
-  const [, , , idle, ioWait = 0] = ticks
+  const [user = 0, nice = 0, system = 0, idle, ioWait = 0] = ticks
   if (name !== 'cpu' || idle === undefined || ticks.some(Number.isNaN)) {
     throw new Error('/proc/stat does not begin with the times of all processors')
   }
   const total = ticks.reduce((sum, one) => sum + one, 0)
-  return { total, busy: total - idle - ioWait }
+  return { total, busy: total - idle - ioWait, processes: user + nice + system }
 }
 
 /** Reads how busy the machine was so far. */

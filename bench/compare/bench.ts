@@ -1,8 +1,12 @@
 import type { Contender } from './contenders/contender.js'
 import type { GatewayContender } from './contenders/gateway-contender.js'
 import type { LoadGenerator } from './load/generator.js'
+import { watchForeignLoad } from './foreign-load.js'
 import type { Row } from './row.js'
 import { LoadFailed } from './session.js'
+
+/** A machine that others use by more than this share is told of: its figures are not to be trusted. */
+const NOTED_FOREIGN_LOAD = 0.05
 
 /** What all scenarios run on. */
 export interface Bench {
@@ -53,18 +57,25 @@ export async function inTurn<T>(
   run: (contender: Contender, round: number) => Promise<T>,
 ): Promise<ReadonlyMap<string, readonly T[]>> {
   const results = new Map<string, T[]>(contenders.map(({ name }) => [name, []]))
+  const foreign: number[] = []
   for (let round = 0; round < rounds; round += 1) {
     for (const contender of contenders) {
       const own = results.get(contender.name)
       if (own === undefined) continue
+      const foreignLoad = watchForeignLoad()
       try {
         own.push(await run(contender, round))
+        foreign.push(foreignLoad())
       } catch (error) {
         if (!(error instanceof LoadFailed && bench.peers.includes(contender))) throw error
         results.delete(contender.name)
         bench.note(`${contender.name} FAILED: ${error.message}`)
       }
     }
+  }
+  const most = Math.max(0, ...foreign)
+  if (most > NOTED_FOREIGN_LOAD) {
+    bench.note(`NOISY: others used up to ${Math.round(most * 100)}% of the machine in one of these runs`)
   }
   return results
 }
