@@ -123,7 +123,11 @@ test('contenders have their turns one after another; a peer that fails has no fu
       ['gateway', [0, 1, 2]],
     ],
   )
-  assert.deepEqual(notes, ['bad FAILED: broken'])
+  // Beside it there may be a line on a machine that others use.
+  assert.deepEqual(
+    notes.filter((line) => !line.startsWith('NOISY')),
+    ['bad FAILED: broken'],
+  )
 })
 
 test('a failure of the gateway, or of the bench itself, ends the bench', async () => {
