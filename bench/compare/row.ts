@@ -6,6 +6,8 @@ export interface Row {
   readonly unit: string
   /** By contender; who has none was not measured, or failed. */
   readonly figures: Readonly<Record<string, number>>
+  /** What the figures are the medians of. */
+  readonly rounds: Readonly<Record<string, readonly number[]>>
   /** The gateway's figure to nginx's; null where the two cannot be set against each other. */
   readonly ratio: Spread | null
   readonly goal: string | null
@@ -32,7 +34,14 @@ export function rowOf(measure: string, unit: string, rounds: Rounds, goal: Goal 
   const figures: Record<string, number> = {}
   for (const [name, values] of rounds) if (values.length > 0) figures[name] = spread(values).median
   const ratio = ratioOf(rounds)
-  return { measure, unit, figures, ratio, ...judge(goal, unit, figures['gateway'], ratio) }
+  return {
+    measure,
+    unit,
+    figures,
+    rounds: Object.fromEntries(rounds),
+    ratio,
+    ...judge(goal, unit, figures['gateway'], ratio),
+  }
 }
 
 /** Null when nginx has no figure in some round, or one that is not above zero, as a small difference may be. */

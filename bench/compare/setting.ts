@@ -1,6 +1,7 @@
 import { startNodeFleet } from '../node-fleet.js'
 import type { Bench } from './bench.js'
 import { contenderOf, type RunningContender } from './contenders/contender.js'
+import { locateDebianProgram, REDIS } from './contenders/debian-program.js'
 import { startGatewayContender } from './contenders/gateway-contender.js'
 import { PEERS } from './contenders/peers.js'
 import { startLoadGenerator } from './load/generator.js'
@@ -57,6 +58,8 @@ export async function startSetting(plan: Plan, interrupted: Promise<never>): Pro
         absent.push({ name, reason: words.replaceAll(/\s+/g, ' ') })
       }
     }
+    // The gateway starts it where it is; without it all but one scenario are measured.
+    await locateDebianProgram(REDIS).catch(() => {})
     const gateway = await start(startGatewayContender(backends))
     const [first = ''] = fleet.urls
     const direct = contenderOf({

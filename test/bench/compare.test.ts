@@ -23,6 +23,7 @@ test('the median of the ratios of each round decides whether a goal is met', () 
     measure: 'CPU',
     unit: 'µs',
     figures: { nginx: 10, gateway: 24 },
+    rounds: { nginx: [10, 10, 10], gateway: [24, 90, 10] },
     ratio: { min: 1, median: 2.4, max: 9 },
     goal: '≤ 2.5× nginx',
     met: true,

@@ -28,6 +28,8 @@ export interface Contender extends Address {
   readonly pid: number
   /** Group of a process by its title: {@link PROXY_GROUP}, or one that is shown beside it. */
   readonly groupOf: (title: string) => string
+  /** Length of the load before its first counted run: an interpreter has compiled what it needs by then. */
+  readonly warmUpSeconds: number
   /** What it deferred (records to a store) is done after this time, in ms. */
   readonly settleMs: number
   /** What was received through it so far. */
@@ -45,6 +47,7 @@ export function contenderOf(
     headers: {},
     frames: 'forwarded',
     groupOf: () => PROXY_GROUP,
+    warmUpSeconds: 1,
     settleMs: 0,
     account: createAccount(),
     ...parts,

@@ -1,5 +1,11 @@
 import { findProgram, install, installCommand, type DebianProgram } from '../../debian-packages.js'
 
+/** What the gateway shares keys and limits with; without it there is one proxy process at most. */
+export const REDIS: DebianProgram = {
+  programs: ['redis-server', 'valkey-server'],
+  debianPackage: 'redis-server',
+}
+
 /**
  * Path of a program, which is installed with apt-get where it is missing and may be.
  * @throws when it can neither be found nor installed, with the command that installs it

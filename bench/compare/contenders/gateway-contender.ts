@@ -4,6 +4,7 @@ import { contenderOf, type Backends, type RunningContender } from './contender.j
 
 /** Records are on their way to the analytics store for so long after a load. */
 const SETTLE_MS = 1_000
+const WARM_UP_SECONDS = 4
 
 /** The gateway as a contender, with what only it has. */
 export interface GatewayContender extends RunningContender {
@@ -36,6 +37,7 @@ export async function startGatewayContender(
       model,
       headers: bearer(apiKey),
       groupOf: groupOfTitle,
+      warmUpSeconds: WARM_UP_SECONDS,
       settleMs: SETTLE_MS,
     })
     // The request with which it was found to serve.

@@ -12,7 +12,8 @@ import { descendants, lives } from '../../proc-stat.js'
 /** Where the bench's servers listen. */
 export const HOST = '127.0.0.1'
 const STOP_MS = 5_000
-const SHOWN_CHARACTERS = 2_000
+const KEPT_CHARACTERS = 2_000
+const SHOWN_LINES = 3
 
 /** A server that was started for the bench; disposal ends it with all its descendants and removes its folder. */
 export interface ServerProcess extends AsyncDisposable {
@@ -55,7 +56,7 @@ export async function startServerProcess(options: ServerOptions): Promise<Server
   let words = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (bytes: Buffer) => {
-      words = (words + bytes.toString()).slice(-SHOWN_CHARACTERS)
+      words = (words + bytes.toString()).slice(-KEPT_CHARACTERS)
     })
   }
   let hasEnded = false
@@ -86,11 +87,16 @@ export async function startServerProcess(options: ServerOptions): Promise<Server
     if (hasEnded || performance.now() > deadline) {
       await stop()
       const why = hasEnded ? 'it ended' : `not ready after ${startMs} ms`
-      throw new Error(`${name} did not start (${why}): ${words.trim()}`)
+      throw new Error(`${name} did not start (${why}): ${lastLines(words)}`)
     }
     await sleep(20)
   }
   return { port, pid: child.pid ?? 0, [Symbol.asyncDispose]: stop }
+}
+
+/** Programs begin with banners and end with what is wrong. */
+function lastLines(words: string): string {
+  return words.trim().split('\n').slice(-SHOWN_LINES).join('\n')
 }
 
 /** Whether somebody accepts connections on the port. */
@@ -103,17 +109,6 @@ export async function takesConnections(port: number): Promise<boolean> {
     return false
   } finally {
     socket.destroy()
-  }
-}
-
-/** Whether a GET is answered with 200. */
-export async function answers(port: number, path: string): Promise<boolean> {
-  try {
-    const response = await fetch(`http://${HOST}:${port}${path}`, { signal: AbortSignal.timeout(1_000) })
-    await response.arrayBuffer()
-    return response.ok
-  } catch {
-    return false
   }
 }
 

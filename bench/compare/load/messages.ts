@@ -76,7 +76,7 @@ export const LoadResult = z.object({
   /** Tokens received. */
   tokens: z.number(),
   failed: z.number(),
-  /** The first few reasons. */
+  /** The first few reasons, each once. */
   reasons: z.array(z.string()),
   /** From the first request's start to the last reply's end. */
   elapsedMs: z.number(),

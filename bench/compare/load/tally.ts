@@ -27,7 +27,7 @@ export function createLoadTally(): LoadTally {
     fail(reason, tokens) {
       failed += 1
       received += tokens
-      if (reasons.length < SHOWN_REASONS) reasons.push(reason)
+      if (reasons.length < SHOWN_REASONS && !reasons.includes(reason)) reasons.push(reason)
     },
     sample(micros) {
       samplesMicros.push(Math.round(micros))

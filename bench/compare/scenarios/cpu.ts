@@ -31,15 +31,13 @@ export interface CpuMeasurement {
   readonly besides: ReadonlyMap<string, number>
 }
 
-/** Long enough for the gateway's compiler to be done with the code that a scenario uses. */
-const FIRST_WARM_UP_SECONDS = 4
 const WARM_UP_SECONDS = 1
 const REQUESTS_CONNECTIONS = 32
 const RAMP_MS = 1_000
 
 /** How long a load that takes so many seconds may take on a machine that cannot keep up. */
 export function limitMs(seconds: number): number {
-  return seconds * 5_000 + 15_000
+  return seconds * 10_000 + 20_000
 }
 
 /** Plain chat requests for one token, one after another on 32 connections. */
@@ -99,7 +97,7 @@ export function cpuScenario(load: CpuLoad): Scenario {
     title: load.title,
     async run(bench) {
       const results = await inTurn(bench, proxiesOf(bench), bench.pairs, (contender, round) =>
-        measureCpu(bench, load, contender, round === 0 ? FIRST_WARM_UP_SECONDS : WARM_UP_SECONDS),
+        measureCpu(bench, load, contender, round === 0 ? contender.warmUpSeconds : WARM_UP_SECONDS),
       )
       for (const line of describeRuns(load.unit, results)) bench.note(line)
       const micros = new Map(

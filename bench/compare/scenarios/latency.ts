@@ -20,14 +20,14 @@ interface Sampling {
 const ONE: Sampling = {
   connections: 1,
   turnMs: 1_000,
-  rounds: 8,
+  rounds: 6,
   pauseMs: 1,
   goal: { atMost: 200, timesNginx: 2 },
 }
 const MANY = [32, 256].map((connections): Sampling => ({
   connections,
   turnMs: 1_000,
-  rounds: 3,
+  rounds: 2,
   pauseMs: 0,
   goal: null,
 }))

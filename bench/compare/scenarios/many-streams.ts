@@ -14,9 +14,9 @@ import { limitMs } from './cpu.js'
 const STREAMS = 8_000
 const WARM_UP_STREAMS = 1_000
 const TOKENS_PER_SECOND = 5
-const RAMP_MS = 6_000
+const RAMP_MS = 5_000
 /** All streams are open for so long. */
-const PLATEAU_MS = 6_000
+const PLATEAU_MS = 4_000
 const READINGS = 5
 /** A proxy has two sockets for each stream, and its own files. */
 export const OPEN_FILES = 2 * STREAMS + 1_000

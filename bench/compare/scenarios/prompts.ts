@@ -1,4 +1,4 @@
-import { inTurn, proxiesOf, type Bench, type Scenario } from '../bench.js'
+import { inTurn, nginxOf, type Bench, type Scenario } from '../bench.js'
 import type { Contender } from '../contenders/contender.js'
 import { readCpu } from '../cpu-reading.js'
 import { rowOf } from '../row.js'
@@ -25,7 +25,9 @@ export const prompts: Scenario = {
   name: 'prompts',
   title: `Extra CPU of a 64 KB prompt over a 1 KB prompt: plain chat, 1 token, ${CONNECTIONS} connections, closed loop`,
   async run(bench) {
-    const costs = await inTurn(bench, proxiesOf(bench), bench.pairs, (contender) => cost(bench, contender))
+    const nginx = nginxOf(bench)
+    const contenders = nginx === undefined ? [bench.gateway] : [nginx, bench.gateway]
+    const costs = await inTurn(bench, contenders, bench.pairs, (contender) => cost(bench, contender))
     const names = [...costs.keys()]
     const cells = [...costs.values()].map((runs) =>
       runs.map(({ small, large }) => `${small.toFixed(1)} → ${large.toFixed(1)}`).join(', '),
