@@ -5,16 +5,18 @@ import { columns } from './table.js'
 /** Sorted samples of each contender, by round; those of `direct` are what the others are set against. */
 export type Samples = ReadonlyMap<string, readonly (readonly number[])[]>
 
-/** What each proxy adds in each round to the quantile that a node itself has in that round. */
+/**
+ * What each proxy adds in each round to the quantile that a node itself has in the median of its rounds: a single slow
+ * round of the node makes no proxy look fast. Empty when there is nothing to set them against.
+ */
 export function added(samples: Samples, q: number): Rounds {
-  const direct = samples.get('direct') ?? []
+  const direct = (samples.get('direct') ?? []).map((sorted) => quantile(sorted, q))
+  if (direct.length === 0) return new Map()
+  const { median } = spread(direct)
   return new Map(
     [...samples]
       .filter(([name]) => name !== 'direct')
-      .map(([name, rounds]) => [
-        name,
-        rounds.map((sorted, round) => quantile(sorted, q) - quantile(direct[round] ?? [], q)),
-      ]),
+      .map(([name, rounds]) => [name, rounds.map((sorted) => quantile(sorted, q) - median)]),
   )
 }
 

@@ -41,7 +41,7 @@ export const latency: Scenario = {
     bench.note(
       `1 connection: ${ONE.rounds} rounds of ${ONE.turnMs / 1000} s for each in turn, on connections that stay open, with a pause of ` +
         `${ONE.pauseMs} ms before each request,\nso that the machine is not saturated. After the gateway's turn its deferred work gets time ` +
-        `to end, so that it falls into nobody else's.\nAdded: a round's quantile less the direct one of that round; the median of the rounds ` +
+        `to end, so that it falls into nobody else's.\nAdded: a round's quantile less the median of the direct ones; the median of the rounds ` +
         `counts. Pooled: all samples, none left out.\n32 and 256 connections: closed loop without pause, ${MANY[0]?.rounds} rounds.`,
     )
     const rows: Row[] = []

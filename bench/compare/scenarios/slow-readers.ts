@@ -74,7 +74,7 @@ async function measure(bench: Bench, contender: GatewayContender): Promise<Outco
   bench.note(
     `${contender.name}: resident ${megabytes(before)} before, ${megabytes(peakBytes)} at most with ${READERS} unread streams: ` +
       `${(bytesPerReader / BYTES_PER_KB).toFixed(1)} KB each; nodes\npaused after ${seconds} s (${open} streams not given up by then, ${left} ` +
-      `in the end); ITL p99 of ${OTHERS.streams} others, each complete: ${alone.toFixed(1)} ms without, ${beside.toFixed(1)} ms with them, when the gateway's ` +
+      `in the end);\nITL p99 of ${OTHERS.streams} others, each complete: ${alone.toFixed(1)} ms without, ${beside.toFixed(1)} ms with them, when the gateway's ` +
       `own event loop lag was ${lag?.toFixed(1) ?? 'not told'} ms at most`,
   )
   return { bytesPerReader, stillWritten, alone, beside }

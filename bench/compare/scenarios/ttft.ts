@@ -14,10 +14,10 @@ const PROBE_CONNECTIONS = 8
 const PROBES_PER_SECOND = 100
 const RAMP_MS = 1_000
 const PROBE_WARM_UP_MS = 500
-const PROBE_MS = 3_000
+const PROBE_MS = 2_000
 /** The streams last longer than the probes. */
 const TAIL_MS = 500
-const ROUNDS = 2
+const ROUNDS = 3
 
 /** Time to first token of new streams, while a thousand others run. */
 export const ttft: Scenario = {
