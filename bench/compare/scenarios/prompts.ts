@@ -11,7 +11,7 @@ const KB = 1024
 const SMALL_BYTES = KB
 const LARGE_BYTES = 64 * KB
 const CONNECTIONS = 16
-const MOST_SECONDS = 2
+const MOST_SECONDS = 1.5
 const WARM_UP_SECONDS = 0.5
 
 /** µs of CPU per request. */

@@ -13,8 +13,8 @@ const TOKENS_PER_SECOND = 25
 const PROBE_CONNECTIONS = 8
 const PROBES_PER_SECOND = 100
 const RAMP_MS = 1_000
-const PROBE_WARM_UP_MS = 500
-const PROBE_MS = 2_000
+const PROBE_WARM_UP_MS = 300
+const PROBE_MS = 1_500
 /** The streams last longer than the probes. */
 const TAIL_MS = 500
 const ROUNDS = 3
