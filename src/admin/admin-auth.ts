@@ -13,7 +13,7 @@ export function createAdminAuth(adminToken: string): (call: Pick<HttpCall, 'head
   return (call) => {
     const credential = call.header('x-admin-token') ?? ''
     if (!timingSafeEqual(digest(credential), expected)) throw new GatewayError('invalid_admin_token')
-    return { actor: { kind: 'admin', name: 'root' }, credential }
+    return { actor: { kind: 'admin', name: 'root', scope: 'admin' }, credential }
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { DocumentedEndpoint } from './contract/endpoint.js'
+import { type DocumentedEndpoint, honoursIfMatch } from './contract/endpoint.js'
 import { type ErrorCode, ERRORS } from './errors.js'
 
 export interface DocumentOptions {
@@ -49,7 +49,8 @@ export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
   add('internal_error')
   if (endpoint.auth === 'none') return [...codes]
   add('invalid_parameter', 'unknown_parameter', 'not_supported', 'overloaded')
-  if (endpoint.auth === 'admin') add('invalid_admin_token')
+  if (honoursIfMatch(endpoint)) add('precondition_failed')
+  if (endpoint.auth === 'admin') add('invalid_admin_token', 'scope_not_allowed')
   else add('invalid_api_key', 'auth_unavailable', 'role_not_allowed', 'tenant_suspended')
   if (endpoint.body !== undefined) add('invalid_json', 'body_too_large')
   if (endpoint.method === 'POST' && !endpoint.id.startsWith('inference.')) add('idempotency_mismatch')
@@ -65,7 +66,9 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
     const content: Json = { [contentType]: { schema: schemaOf(schema, 'output', schemas) } }
     if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
     const title = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
-    responses[status] = { description: title, headers: REPLY_HEADERS, content }
+    const headers =
+      endpoint.versioned === true && endpoint.method !== 'DELETE' ? VERSION_HEADERS : REPLY_HEADERS
+    responses[status] = { description: title, headers, content }
   }
   const errors = errorsOf(endpoint)
   for (const status of new Set(errors.map((code) => ERRORS[code].status))) {
@@ -87,6 +90,7 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
       ...(endpoint.auth !== 'none' && endpoint.method === 'POST' && tag !== 'Inference'
         ? [IDEMPOTENCY_KEY]
         : []),
+      ...(endpoint.auth !== 'none' && honoursIfMatch(endpoint) ? [IF_MATCH] : []),
     ],
     ...(body !== undefined && {
       requestBody: {
@@ -101,6 +105,10 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
 }
 
 const REPLY_HEADERS = { 'x-request-id': { schema: { type: 'string', format: 'uuid' } } }
+const VERSION_HEADERS = {
+  ...REPLY_HEADERS,
+  etag: { description: 'The version of the row, for If-Match.', schema: { type: 'string' } },
+}
 const ERROR_REF = { $ref: '#/components/schemas/Error' }
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',
@@ -109,6 +117,15 @@ const IDEMPOTENCY_KEY = {
   description:
     'A repetition with the same key, credential and body gets the first success again, for 24 hours.',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
+}
+
+const IF_MATCH = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description:
+    'The ETag of the version that is meant: when the row has changed since, nothing happens and the reply is a 412.',
+  schema: { type: 'string' },
 }
 
 function errorSchema(codes: readonly string[]): Json {

@@ -1,4 +1,6 @@
-import type { Endpoint } from '../core/contract/endpoint.js'
+import { permits } from '../core/admin-scope.js'
+import { type Endpoint, honoursIfMatch, scopeOf } from '../core/contract/endpoint.js'
+import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
 import type { HttpApp, HttpCall } from './uws.js'
@@ -66,15 +68,8 @@ async function serve(
   options: ContractMountOptions,
 ): Promise<void> {
   const { actor, credential } = await authenticated
-  if (endpoint.auth === 'key' && (actor.kind !== 'key' || !endpoint.roles.includes(actor.role))) {
-    throw new GatewayError('role_not_allowed')
-  }
-  if (call.header('if-match') !== undefined) {
-    throw new GatewayError('not_supported', {
-      param: 'If-Match',
-      message: 'If-Match is not supported in this version.',
-    })
-  }
+  requirePermission(endpoint, actor)
+  const ifMatch = ifMatchOf(call, endpoint)
   const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
   const body = await reading
   if (call.closed) return
@@ -83,6 +78,7 @@ async function serve(
     params: call.params,
     query: call.query,
     body,
+    ifMatch,
     actor,
     requestId: call.requestId,
     remoteAddress,
@@ -99,9 +95,34 @@ async function serve(
   if (endpoint.method !== 'GET') options.afterChange?.()
   call.reply(
     reply.status,
-    { 'content-type': 'application/json', 'cache-control': 'no-store' },
+    {
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+      ...(reply.etag !== null && { etag: reply.etag }),
+    },
     Buffer.from(reply.body),
   )
+}
+
+/** @throws GatewayError role_not_allowed for a key, scope_not_allowed for an admin token */
+function requirePermission(endpoint: Endpoint, actor: Actor): void {
+  if (endpoint.auth === 'key') {
+    if (actor.kind !== 'key' || !endpoint.roles.includes(actor.role))
+      throw new GatewayError('role_not_allowed')
+  } else if (actor.kind !== 'admin' || !permits(actor.scope, scopeOf(endpoint))) {
+    throw new GatewayError('scope_not_allowed')
+  }
+}
+
+/** @throws GatewayError not_supported where it could not be honoured: to pass over it would lose an update */
+function ifMatchOf(call: HttpCall, endpoint: Endpoint): IfMatch | null {
+  const header = call.header('if-match')
+  if (header === undefined) return null
+  if (honoursIfMatch(endpoint)) return parseIfMatch(header)
+  throw new GatewayError('not_supported', {
+    param: 'If-Match',
+    message: 'If-Match does not apply to this operation: leave it out.',
+  })
 }
 
 function idempotencyKeyOf(call: HttpCall): string | null {

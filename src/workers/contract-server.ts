@@ -1,5 +1,6 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Pool } from 'pg'
+import { etagOf, requireMatch } from '../core/contract/etag.js'
 import type { ContractReply, ContractTask } from '../core/contract/task.js'
 import { toGatewayError } from '../core/errors.js'
 import { readNodeLive } from '../io/node-live.js'
@@ -7,8 +8,8 @@ import { transaction } from '../io/postgres.js'
 import type { Queryable } from '../io/query.js'
 import type { RedisClient } from '../io/redis.js'
 import { createFailFast } from './fail-fast.js'
-import type { Handler, HandlerContext } from './handlers/handler.js'
-import { once } from './idempotency.js'
+import { type Handler, type HandlerContext, Versioned } from './handlers/handler.js'
+import { type Answer, once } from './idempotency.js'
 import { fromStoreError, isTransient, isUnanswered } from './store-errors.js'
 
 export interface ContractServerOptions {
@@ -37,27 +38,32 @@ export function createContractServer(
     if (handler === undefined) throw new Error(`no handler for the endpoint ${task.endpointId}`)
     const now = new Date()
     const runOn = async (db: Queryable) => {
+      let versionAsked = false
       const context: HandlerContext = {
         db,
         askClickHouse: (ask) => guarded(() => ask(clickhouse)),
         // On the call's own connection: waiting for a second one while holding the first could starve the pool.
         readNodeLive: () => readNodeLive({ postgres: db, redis }),
+        requireVersion: (version) => {
+          versionAsked = true
+          requireMatch(task.ifMatch, version)
+        },
         actor: task.actor,
         requestId: task.requestId,
         remoteAddress: task.remoteAddress,
         now,
       }
-      return new TextEncoder().encode(JSON.stringify(await handler.run(task, context)))
+      const result = await handler.run(task, context)
+      // An update could be lost, and the caller believe that it was not.
+      if (task.ifMatch !== null && !versionAsked) throw new Error(`${task.endpointId} passed over If-Match`)
+      return answerOf(result)
     }
     const status = Number(Object.keys(handler.endpoint.reply)[0])
-    if (handler.endpoint.method === 'GET') return { status, body: await runOn(postgres) }
-    return { status, body: await change(task, runOn) }
+    if (handler.endpoint.method === 'GET') return { status, ...(await runOn(postgres)) }
+    return { status, ...(await change(task, runOn)) }
   }
 
-  async function change(
-    task: ContractTask,
-    runOn: (db: Queryable) => Promise<Uint8Array>,
-  ): Promise<Uint8Array> {
+  async function change(task: ContractTask, runOn: (db: Queryable) => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await transaction(postgres, (db) => once(db, task, () => runOn(db)))
@@ -76,6 +82,12 @@ export function createContractServer(
       return { error: error.code, message: error.message, param: error.param, cause }
     }
   }
+}
+
+function answerOf(result: unknown): Answer {
+  const [shown, etag] =
+    result instanceof Versioned ? [result.body as unknown, etagOf(result.version)] : [result, null]
+  return { etag, body: new TextEncoder().encode(JSON.stringify(shown)) }
 }
 
 function causeText(cause: unknown): string {

@@ -10,6 +10,13 @@ const FIND = loadQuery('idempotency-find')
 const SAVE = loadQuery('idempotency-save')
 const FORGET = loadQuery('idempotency-forget')
 
+/** What a call is answered with. */
+export interface Answer {
+  readonly body: Uint8Array
+  /** In its quotes; null: the reply is no row with a version. */
+  readonly etag: string | null
+}
+
 const CIPHER = 'aes-256-gcm'
 const IV_BYTES = 12
 const TAG_BYTES = 16
@@ -22,11 +29,7 @@ const Remembered = z.object({ body_digest: z.instanceof(Buffer), reply: z.instan
  * remembered together or not at all.
  * @throws GatewayError idempotency_mismatch when the key came with another call before
  */
-export async function once(
-  db: Queryable,
-  task: ContractTask,
-  work: () => Promise<Uint8Array>,
-): Promise<Uint8Array> {
+export async function once(db: Queryable, task: ContractTask, work: () => Promise<Answer>): Promise<Answer> {
   if (task.idempotency === null) return work()
   const { key, credential } = task.idempotency
   // The look-up name and the encryption key are derived apart: the one that is stored tells nothing of the other.
@@ -41,11 +44,22 @@ export async function once(
   if (rowCount === 0) {
     const first = await rowOf(db, FIND, Remembered, [name])
     if (first?.body_digest.equals(bodyDigest) !== true) throw new GatewayError('idempotency_mismatch')
-    return decrypt(first.reply, secret)
+    return unpacked(decrypt(first.reply, secret))
   }
   const reply = await work()
-  await db.query(SAVE, [name, encrypt(reply, secret)])
+  await db.query(SAVE, [name, encrypt(packed(reply), secret)])
   return reply
+}
+
+/** A line with the ETag, which may be empty, and the body. */
+function packed({ etag, body }: Answer): Buffer {
+  return Buffer.concat([Buffer.from(`${etag ?? ''}\n`), body])
+}
+
+function unpacked(bytes: Buffer): Answer {
+  const end = bytes.indexOf('\n')
+  const etag = bytes.toString('latin1', 0, end)
+  return { etag: etag === '' ? null : etag, body: bytes.subarray(end + 1) }
 }
 
 function derived(credential: string, key: string, purpose: string): Buffer {
@@ -58,7 +72,7 @@ function encrypt(plain: Uint8Array, secret: Buffer): Buffer {
   return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 
-function decrypt(sealed: Buffer, secret: Buffer): Uint8Array {
+function decrypt(sealed: Buffer, secret: Buffer): Buffer {
   const decipher = createDecipheriv(CIPHER, secret, sealed.subarray(0, IV_BYTES))
   decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
   return Buffer.concat([decipher.update(sealed.subarray(IV_BYTES, -TAG_BYTES)), decipher.final()])

@@ -19,7 +19,7 @@ async function startAdmin() {
     metrics: () => Promise.resolve('up 1\n'),
     runTask: (task) => {
       tasks.push(task)
-      return Promise.resolve({ status: 200, body: new TextEncoder().encode('{"data":[]}') })
+      return Promise.resolve({ status: 200, etag: null, body: new TextEncoder().encode('{"data":[]}') })
     },
     afterChange: () => changes++,
     onFailure: (error) => {
@@ -47,7 +47,7 @@ test('the token opens the admin API, a part or more of it does not', async () =>
   }
   assert.equal(admin.tasks.length, 1)
   const [task] = admin.tasks
-  assert.deepEqual(task?.actor, { kind: 'admin', name: 'root' })
+  assert.deepEqual(task?.actor, { kind: 'admin', name: 'root', scope: 'admin' })
   assert.equal(task.endpointId, 'tenants.list')
 })
 

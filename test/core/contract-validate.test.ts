@@ -166,7 +166,8 @@ test('a number in a query is of digits alone', () => {
     }
   }
   assert.equal(parsed(listTenants.query, { limit: '1.5' }).param, 'limit')
-  assert.deepEqual(parseBy(listTenants.query, { limit: '7' }), { limit: 7, offset: 0 })
+  const { limit, offset } = parseBy(listTenants.query, { limit: '7' })
+  assert.deepEqual({ limit, offset }, { limit: 7, offset: 0 })
   const vram = parseBy(listModels.query, { min_vram: '0', max_vram: '12.5' })
   assert.deepEqual([vram.min_vram, vram.max_vram], [0, 12.5])
 })

@@ -44,7 +44,7 @@ export async function startContractPort(
     endpoints: adminPortEndpoints,
     authenticate: (call) => {
       if (call.header('x-admin-token') !== 'root') throw new GatewayError('invalid_admin_token')
-      return { actor: { kind: 'admin', name: 'root' }, credential: 'root' }
+      return { actor: { kind: 'admin', name: 'root', scope: 'admin' }, credential: 'root' }
     },
     runTask:
       options.runTask?.(database) ??

@@ -6,8 +6,8 @@ page AS (
   names_of_models(k.allowed_model_ids) AS allowed_models, k.expires_at, k.revoked_at, k.last_used_at,
   k.created_at, k.updated_at
   FROM matching k JOIN environments e ON e.id = k.environment_id
-  ORDER BY k.created_at DESC, k.id DESC LIMIT $2::int OFFSET $3::int
+  ORDER BY /* sort */ k.created_at DESC, k.id DESC LIMIT $2::int OFFSET $3::int
 )
 SELECT total.total, page.*
 FROM (SELECT count(*) AS total FROM matching) total LEFT JOIN page ON true
-ORDER BY page.created_at DESC, page.id DESC
+ORDER BY /* sort */ page.created_at DESC, page.id DESC

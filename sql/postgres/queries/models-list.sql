@@ -16,10 +16,10 @@ WITH matching AS (
     )
 ), page AS (
   SELECT id, name, family, size, type, context_length, vram_required_gb, price_input_micros, price_output_micros,
-  price_cached_input_micros, tokens_per_second_capacity, status, metadata, created_at, updated_at,
+  price_cached_input_micros, tokens_per_second_capacity, status, metadata, version, created_at, updated_at,
   ARRAY (SELECT n.name FROM model_names n WHERE n.model_id = models.id AND n.is_alias ORDER BY n.name) AS aliases
-  FROM matching models ORDER BY created_at DESC, id DESC LIMIT $7::int OFFSET $8::int
+  FROM matching models ORDER BY /* sort */ created_at DESC, id DESC LIMIT $7::int OFFSET $8::int
 )
 SELECT total.total, page.*
 FROM (SELECT count(*) AS total FROM matching) total LEFT JOIN page ON true
-ORDER BY page.created_at DESC, page.id DESC
+ORDER BY /* sort */ page.created_at DESC, page.id DESC

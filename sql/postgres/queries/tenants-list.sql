@@ -9,8 +9,8 @@ WITH matching AS (
   SELECT id, name, email, tier, status, rate_limit_per_minute, tokens_per_minute, max_concurrency,
   max_monthly_spend_micros, allowed_model_ids, names_of_models(allowed_model_ids) AS allowed_models, version,
   created_at, updated_at
-  FROM matching ORDER BY created_at DESC, id DESC LIMIT $4::int OFFSET $5::int
+  FROM matching ORDER BY /* sort */ created_at DESC, id DESC LIMIT $4::int OFFSET $5::int
 )
 SELECT total.total, page.*
 FROM (SELECT count(*) AS total FROM matching) total LEFT JOIN page ON true
-ORDER BY page.created_at DESC, page.id DESC
+ORDER BY /* sort */ page.created_at DESC, page.id DESC

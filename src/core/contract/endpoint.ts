@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { AdminScope } from '../admin-scope.js'
 import type { ErrorCode } from '../errors.js'
 import type { KeyRole } from '../resolved-key.js'
 
@@ -16,6 +17,11 @@ interface EndpointBase {
   readonly description?: string
   /** It can answer as `text/event-stream` as well. */
   readonly streams?: true
+  /**
+   * The resource is a row with a version: replies that show it carry that as a strong ETag, and what changes an
+   * existing one honours If-Match.
+   */
+  readonly versioned?: true
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject
@@ -27,6 +33,8 @@ interface EndpointBase {
 
 export interface AdminEndpoint extends EndpointBase {
   readonly auth: 'admin'
+  /** What the token needs for a change; default `admin`. A GET needs `read`. */
+  readonly scope?: 'operate'
 }
 
 export interface TenantEndpoint extends EndpointBase {
@@ -42,6 +50,16 @@ export interface PublicEndpoint extends EndpointBase {
   readonly auth: 'none'
   /** Of the reply; default JSON. */
   readonly contentType?: string
+}
+
+/** The scope that an admin token needs for an endpoint. */
+export function scopeOf({ method, scope }: AdminEndpoint): AdminScope {
+  return method === 'GET' ? 'read' : (scope ?? 'admin')
+}
+
+/** Whether a request may say which version it means to change: what creates a row has none to name. */
+export function honoursIfMatch({ method, versioned, reply }: Endpoint): boolean {
+  return versioned === true && method !== 'GET' && !('201' in reply)
 }
 
 export type DocumentedEndpoint = Endpoint | PublicEndpoint

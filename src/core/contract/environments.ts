@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
-import { limits, limitsShown, listOf, page, Slug, Timestamp, Uuid } from './fields.js'
+import { limits, limitsShown, listOf, page, Slug, sortedBy, Timestamp, Uuid } from './fields.js'
 
 export const Environment = z
   .object({ id: Uuid, name: z.string(), ...limitsShown, created_at: Timestamp, updated_at: Timestamp })
@@ -15,9 +15,9 @@ export const listEnvironments = endpoint({
   path: '/admin/tenants/{id}/environments',
   auth: 'admin',
   tag,
-  summary: "Lists a tenant's environments, oldest first",
+  summary: "Lists a tenant's environments, newest first unless sorted",
   params,
-  query: z.strictObject(page),
+  query: z.strictObject({ ...page, ...sortedBy('created_at', 'name') }),
   reply: { 200: listOf(Environment) },
   errors: ['not_found'],
 })
@@ -28,6 +28,7 @@ export const createEnvironment = endpoint({
   path: '/admin/tenants/{id}/environments',
   auth: 'admin',
   tag,
+  versioned: true,
   summary: 'Creates an environment; the one named production has clsk_live_ keys, all others clsk_test_ keys',
   params,
   body: z.strictObject({ name: Slug, ...limits }),

@@ -96,6 +96,20 @@ export const page = {
   offset: inQuery(z.number().int().min(0).max(1_000_000_000).default(0)),
 }
 
+/**
+ * The order of a list: one of its fields, with a minus for descending; the first one descending is the default.
+ * The list's query has a column of each name (see src/io/sorted-query.ts).
+ */
+export function sortedBy(first: string, ...others: string[]) {
+  const orders = [first, ...others].flatMap((field) => [field, `-${field}`])
+  return {
+    sort: z
+      .enum(orders)
+      .default(`-${first}`)
+      .meta({ description: 'A field, ascending; with a minus descending.' }),
+  }
+}
+
 /** `{"data": [...], "pagination": {...}}` */
 export function listOf<S extends z.ZodType>(row: S) {
   return z.object({

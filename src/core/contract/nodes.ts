@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { nodeUrlProblem } from '../node-url.js'
 import { endpoint } from './endpoint.js'
-import { Dollars, listOf, ModelName, page, Slug, text, Timestamp, Uuid } from './fields.js'
+import { Dollars, listOf, ModelName, page, Slug, sortedBy, text, Timestamp, Uuid } from './fields.js'
 
 export const NodeStatus = z.enum([
   'launching',
@@ -67,9 +67,10 @@ export const listNodes = endpoint({
   path: '/admin/nodes',
   auth: 'admin',
   tag,
-  summary: 'Lists nodes with their live state, newest first',
+  summary: 'Lists nodes with their live state, newest first unless sorted',
   query: z.strictObject({
     ...page,
+    ...sortedBy('created_at', 'cluster_name', 'model_name', 'provider', 'status', 'updated_at'),
     provider: text(100).optional(),
     region: text(100).optional(),
     model: ModelName.optional().meta({ description: 'Name or alias of a model.' }),
@@ -84,7 +85,9 @@ export const registerNode = endpoint({
   method: 'POST',
   path: '/admin/nodes',
   auth: 'admin',
+  scope: 'operate',
   tag,
+  versioned: true,
   summary: 'Registers an inference server that already runs; it takes traffic within a second',
   body: z.strictObject({
     cluster_name: Slug.refine((name) => !RESERVED.has(name), 'this name is reserved'),
@@ -119,6 +122,7 @@ export const getNode = endpoint({
   path: '/admin/nodes/{cluster_name}',
   auth: 'admin',
   tag,
+  versioned: true,
   summary: 'Shows a node with its live state',
   params,
   reply: { 200: Node },
@@ -130,7 +134,9 @@ export const drainNode = endpoint({
   method: 'POST',
   path: '/admin/nodes/{cluster_name}/drain',
   auth: 'admin',
+  scope: 'operate',
   tag,
+  versioned: true,
   summary: 'Gives a node no more requests; running streams finish',
   params,
   reply: { 200: Node },
@@ -142,7 +148,9 @@ export const undrainNode = endpoint({
   method: 'POST',
   path: '/admin/nodes/{cluster_name}/undrain',
   auth: 'admin',
+  scope: 'operate',
   tag,
+  versioned: true,
   summary: 'Lets a drained node take requests again',
   params,
   reply: { 200: Node },
@@ -154,7 +162,9 @@ export const terminateNode = endpoint({
   method: 'POST',
   path: '/admin/nodes/{cluster_name}/terminate',
   auth: 'admin',
+  scope: 'operate',
   tag,
+  versioned: true,
   summary: 'Takes a node out for good: drained first (terminating), at once with force; repeatable',
   params,
   body: z.strictObject({

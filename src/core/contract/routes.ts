@@ -1,6 +1,17 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
-import { changesOf, listOf, neverYet, NOT_SUPPORTED, notYet, page, Slug, Timestamp, Uuid } from './fields.js'
+import {
+  changesOf,
+  listOf,
+  neverYet,
+  NOT_SUPPORTED,
+  notYet,
+  page,
+  Slug,
+  sortedBy,
+  Timestamp,
+  Uuid,
+} from './fields.js'
 
 const STRATEGIES = ['round-robin', 'least-latency', 'least-connections', 'weighted'] as const
 export const RouteStrategy = z.enum(STRATEGIES)
@@ -74,8 +85,8 @@ export const listRoutes = endpoint({
   path: '/admin/routes',
   auth: 'admin',
   tag,
-  summary: 'Lists the route of every model; each has one, with defaults',
-  query: z.strictObject(page),
+  summary: 'Lists the route of every model; each has one, with defaults; newest models first unless sorted',
+  query: z.strictObject({ ...page, ...sortedBy('created_at', 'model_name') }),
   reply: { 200: listOf(Route) },
   errors: [],
 })
@@ -86,6 +97,7 @@ export const getRoute = endpoint({
   path: '/admin/routes/{model_id}',
   auth: 'admin',
   tag,
+  versioned: true,
   summary: "Shows a model's route",
   params,
   reply: { 200: Route },
@@ -97,7 +109,9 @@ export const putRoute = endpoint({
   method: 'PUT',
   path: '/admin/routes/{model_id}',
   auth: 'admin',
+  scope: 'operate',
   tag,
+  versioned: true,
   summary: 'Sets the fields that are sent; live within a second, running streams untouched',
   params,
   body: changesOf(fields),

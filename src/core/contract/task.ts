@@ -1,9 +1,11 @@
+import type { AdminScope } from '../admin-scope.js'
 import type { ErrorCode } from '../errors.js'
 import type { KeyRole } from '../resolved-key.js'
+import type { IfMatch } from './etag.js'
 
 /** Who calls, as the port's process found it. */
 export type Actor =
-  | { readonly kind: 'admin'; readonly name: string }
+  | { readonly kind: 'admin'; readonly name: string; readonly scope: AdminScope }
   | {
       readonly kind: 'key'
       readonly keyId: string
@@ -20,6 +22,8 @@ export interface ContractTask {
   /** Without the question mark. */
   readonly query: string
   readonly body: Uint8Array
+  /** Which version the caller means to change; null: whatever it is. */
+  readonly ifMatch: IfMatch | null
   readonly actor: Actor
   readonly requestId: string
   readonly remoteAddress: string
@@ -29,7 +33,12 @@ export interface ContractTask {
 
 /** What came of it, on its way back. */
 export type ContractReply =
-  | { readonly status: number; readonly body: Uint8Array }
+  | {
+      readonly status: number
+      readonly body: Uint8Array
+      /** In its quotes; null: the reply is no row with a version. */
+      readonly etag: string | null
+    }
   | {
       readonly error: ErrorCode
       readonly message: string

@@ -2,6 +2,7 @@ import { createTenantApiKey, deleteTenantApiKey, listTenantApiKeys } from '../..
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, rowOf } from '../../io/query.js'
+import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
 import { allowedModelIds } from './allowed-models.js'
 import { ApiKeyRow, insertApiKey } from './api-key-insert.js'
@@ -10,7 +11,7 @@ import { handle, type Handler } from './handler.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenant } from './tenant-rows.js'
 
-const LIST = loadQuery('api-keys-list')
+const LIST = loadSortedQuery('api-keys-list')
 const LOCK = loadQuery('api-keys-lock')
 const REVOKE = loadQuery('api-keys-revoke')
 
@@ -37,7 +38,11 @@ function shown(row: ApiKeyRow, now: Date) {
 export const apiKeysHandlers: readonly Handler[] = [
   handle(listTenantApiKeys, async ({ params, query }, { db, now }) => {
     await findTenant(db, params.id)
-    const { rows, total } = await pageOf(db, LIST, ApiKeyRow, [params.id, query.limit, query.offset])
+    const { rows, total } = await pageOf(db, LIST(query.sort), ApiKeyRow, [
+      params.id,
+      query.limit,
+      query.offset,
+    ])
     const data = rows.map((row) => shown(row, now))
     return listing(data, total, query)
   }),

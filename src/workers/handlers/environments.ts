@@ -4,12 +4,13 @@ import { createEnvironment, listEnvironments } from '../../core/contract/environ
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, type Queryable, rowOf, theRowOf } from '../../io/query.js'
+import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
-import { handle, type Handler } from './handler.js'
+import { handle, type Handler, Versioned } from './handler.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenant } from './tenant-rows.js'
 
-const LIST = loadQuery('environments-list')
+const LIST = loadSortedQuery('environments-list')
 const FIND = loadQuery('environments-find')
 const INSERT = loadQuery('environments-insert')
 
@@ -19,12 +20,13 @@ const EnvironmentRow = z.object({
   rate_limit_per_minute: z.number().nullable(),
   tokens_per_minute: z.coerce.number().nullable(),
   max_concurrency: z.number().nullable(),
+  version: z.coerce.number(),
   created_at: z.date(),
   updated_at: z.date(),
 })
 type EnvironmentRow = z.infer<typeof EnvironmentRow>
 
-function shown(row: EnvironmentRow) {
+function shown({ version: _version, ...row }: EnvironmentRow) {
   return { ...row, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() }
 }
 
@@ -50,7 +52,11 @@ export async function findEnvironment(
 export const environmentsHandlers: readonly Handler[] = [
   handle(listEnvironments, async ({ params, query }, { db }) => {
     await findTenant(db, params.id)
-    const { rows, total } = await pageOf(db, LIST, EnvironmentRow, [params.id, query.limit, query.offset])
+    const { rows, total } = await pageOf(db, LIST(query.sort), EnvironmentRow, [
+      params.id,
+      query.limit,
+      query.offset,
+    ])
     return listing(rows.map(shown), total, query)
   }),
 
@@ -65,6 +71,6 @@ export const environmentsHandlers: readonly Handler[] = [
       before: null,
       after: shown(row),
     })
-    return shown(row)
+    return new Versioned(shown(row), row.version)
   }),
 ]

@@ -15,6 +15,11 @@ export interface HandlerContext {
   readonly askClickHouse: <T>(ask: (clickhouse: ClickHouseClient) => Promise<T>) => Promise<T>
   /** What the leader saw of each node lately. */
   readonly readNodeLive: () => Promise<ReadonlyMap<string, NodeLive>>
+  /**
+   * Must be called with the version of the row that is about to be changed, locked, by every endpoint that honours
+   * If-Match. @throws GatewayError precondition_failed
+   */
+  readonly requireVersion: (version: number) => void
   readonly actor: Actor
   readonly requestId: string
   readonly remoteAddress: string
@@ -36,16 +41,35 @@ export interface Input<E extends Endpoint> {
 /** The body of the reply that the endpoint declares; its status is the contract's. */
 export type Reply<E extends Endpoint> = Parsed<E['reply'][keyof E['reply']]>
 
+/** The reply's body with the version of the row that it shows. */
+export class Versioned<T> {
+  readonly body: T
+  readonly version: number
+
+  constructor(body: T, version: number) {
+    this.body = body
+    this.version = version
+  }
+}
+
+/** What a handler gives back: of a row that has a version that one too, except when it is gone. */
+type Answer<E extends Endpoint> = E extends { versioned: true; method: Exclude<Endpoint['method'], 'DELETE'> }
+  ? Versioned<Reply<E>>
+  : Reply<E>
+
 export interface Handler {
   readonly endpoint: Endpoint
-  /** Parses the task and answers it with the reply's body. Throws GatewayError for what the caller did wrong. */
+  /**
+   * Parses the task and answers it with the reply's body, {@link Versioned} where it has a version. Throws GatewayError
+   * for what the caller did wrong.
+   */
   run(task: ContractTask, context: HandlerContext): Promise<unknown>
 }
 
 /** Binds a handler to its endpoint: input is parsed by the contract, the reply is typed by it. */
 export function handle<E extends Endpoint>(
   endpoint: E,
-  answer: (input: Input<NoInfer<E>>, context: HandlerContext) => Promise<Reply<NoInfer<E>>>,
+  answer: (input: Input<NoInfer<E>>, context: HandlerContext) => Promise<Answer<NoInfer<E>>>,
 ): Handler {
   return {
     endpoint,

@@ -15,11 +15,12 @@ import { GatewayError } from '../../core/errors.js'
 import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, type Queryable, rowOf, rowsOf, theRowOf } from '../../io/query.js'
+import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
-import { handle, type Handler, type HandlerContext } from './handler.js'
+import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
 
-const LIST = loadQuery('models-list')
+const LIST = loadSortedQuery('models-list')
 const GET = loadQuery('models-get')
 const LOCK = loadQuery('models-lock')
 const INSERT = loadQuery('models-insert')
@@ -45,13 +46,20 @@ const ModelRow = z.object({
   status: ModelStatus,
   aliases: z.array(z.string()),
   metadata: z.record(z.string(), z.unknown()),
+  version: z.coerce.number(),
   created_at: z.date(),
   updated_at: z.date(),
 })
 type ModelRow = z.infer<typeof ModelRow>
 
 function shown(row: ModelRow) {
-  const { price_input_micros, price_output_micros, price_cached_input_micros: cached, ...same } = row
+  const {
+    price_input_micros,
+    price_output_micros,
+    price_cached_input_micros: cached,
+    version: _version,
+    ...same
+  } = row
   return {
     ...same,
     price_input_per_million: dollarsOfMicros(price_input_micros),
@@ -111,9 +119,10 @@ async function setNames(
   await db.query(INSERT_NAMES, [id, name, aliases])
 }
 
-async function lock(db: Queryable, id: string): Promise<ModelRow> {
+async function lock({ db, requireVersion }: HandlerContext, id: string): Promise<ModelRow> {
   const row = await rowOf(db, LOCK, ModelRow, [id])
   if (row === null) throw noModel(id)
+  requireVersion(row.version)
   return row
 }
 
@@ -148,18 +157,19 @@ function merged(before: ModelShown, body: ModelChange['body']): ModelFields {
 
 async function change({ params: { id }, body }: ModelChange, context: HandlerContext) {
   const { db } = context
-  const before = shown(await lock(db, id))
+  const before = shown(await lock(context, id))
   const wanted = merged(before, body)
   await db.query(UPDATE, columns(id, wanted))
   if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted, body)
-  const after = shown(await theRowOf(db, GET, ModelRow, [id]))
+  const row = await theRowOf(db, GET, ModelRow, [id])
+  const after = shown(row)
   await audit(context, { action: 'model.update', targetType: 'model', targetId: id, before, after })
-  return after
+  return new Versioned(after, row.version)
 }
 
 export const modelsHandlers: readonly Handler[] = [
   handle(listModels, async ({ query }, { db }) => {
-    const { rows, total } = await pageOf(db, LIST, ModelRow, [
+    const { rows, total } = await pageOf(db, LIST(query.sort), ModelRow, [
       query.family ?? null,
       query.type ?? null,
       query.status ?? null,
@@ -177,15 +187,16 @@ export const modelsHandlers: readonly Handler[] = [
     const id = uuidv7()
     await db.query(INSERT, columns(id, body))
     await setNames(db, id, body, body)
-    const after = shown(await theRowOf(db, GET, ModelRow, [id]))
+    const row = await theRowOf(db, GET, ModelRow, [id])
+    const after = shown(row)
     await audit(context, { action: 'model.create', targetType: 'model', targetId: id, before: null, after })
-    return after
+    return new Versioned(after, row.version)
   }),
 
   handle(getModel, async ({ params }, { db }) => {
     const row = await rowOf(db, GET, ModelRow, [params.id])
     if (row === null) throw noModel(params.id)
-    return shown(row)
+    return new Versioned(shown(row), row.version)
   }),
 
   handle(putModel, change),
@@ -193,7 +204,7 @@ export const modelsHandlers: readonly Handler[] = [
 
   handle(deleteModel, async ({ params: { id } }, context) => {
     const { db } = context
-    const before = shown(await lock(db, id))
+    const before = shown(await lock(context, id))
     const nodes = await rowsOf(db, USED_BY, z.object({ cluster_name: z.string() }), [id])
     if (nodes.length > 0) {
       const names = nodes.map((node) => node.cluster_name).join(', ')

@@ -15,12 +15,13 @@ import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
 import { normalNodeUrl } from '../../core/node-url.js'
 import type { NodeLive } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
-import { pageOf, type Queryable, rowOf, theRowOf } from '../../io/query.js'
+import { pageOf, rowOf, theRowOf } from '../../io/query.js'
+import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
-import { handle, type Handler, type HandlerContext } from './handler.js'
+import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
 
-const LIST = loadQuery('nodes-list')
+const LIST = loadSortedQuery('nodes-list')
 const GET = loadQuery('nodes-get')
 const LOCK = loadQuery('nodes-lock')
 const INSERT = loadQuery('nodes-insert')
@@ -45,6 +46,7 @@ const NodeRow = z.object({
   has_api_key: z.boolean(),
   price_per_hour_micros: z.coerce.number().nullable(),
   status: NodeStatus,
+  version: z.coerce.number(),
   created_at: z.date(),
   updated_at: z.date(),
 })
@@ -54,7 +56,7 @@ type NodeStatus = z.infer<typeof NodeStatus>
 const NOTHING_SEEN: ReadonlyMap<string, NodeLive> = new Map()
 
 function shown(row: NodeRow, seen: ReadonlyMap<string, NodeLive>) {
-  const { price_per_hour_micros: price, ...same } = row
+  const { price_per_hour_micros: price, version: _version, ...same } = row
   const live = row.status === 'terminated' ? undefined : seen.get(row.id)
   const status: NodeStatus = row.status === 'active' && live?.healthy === false ? 'unhealthy' : row.status
   return {
@@ -71,6 +73,10 @@ function shown(row: NodeRow, seen: ReadonlyMap<string, NodeLive>) {
   }
 }
 
+function versioned(row: NodeRow, seen: ReadonlyMap<string, NodeLive>) {
+  return new Versioned(shown(row, seen), row.version)
+}
+
 /** What the leader saw lately, by node id. */
 async function lately({ readNodeLive, now }: HandlerContext): Promise<Map<string, NodeLive>> {
   const since = now.getTime() - STALE_MS
@@ -81,15 +87,16 @@ function noNode(name: string): GatewayError {
   return new GatewayError('not_found', { param: 'cluster_name', message: `There is no node '${name}'.` })
 }
 
-async function lock(db: Queryable, name: string): Promise<NodeRow> {
+async function lock({ db, requireVersion }: HandlerContext, name: string): Promise<NodeRow> {
   const row = await rowOf(db, LOCK, NodeRow, [name])
   if (row === null) throw noNode(name)
+  requireVersion(row.version)
   return row
 }
 
 /** Moves a node to another status; to the one that it has already is no change. */
 async function setStatus(context: HandlerContext, action: string, before: NodeRow, status: NodeStatus) {
-  if (before.status === status) return shown(before, await lately(context))
+  if (before.status === status) return versioned(before, await lately(context))
   await context.db.query(SET_STATUS, [before.id, status])
   const after = await theRowOf(context.db, GET, NodeRow, [before.cluster_name])
   await audit(context, {
@@ -99,7 +106,7 @@ async function setStatus(context: HandlerContext, action: string, before: NodeRo
     before: shown(before, NOTHING_SEEN),
     after: shown(after, NOTHING_SEEN),
   })
-  return shown(after, await lately(context))
+  return versioned(after, await lately(context))
 }
 
 function requireStatus(node: NodeRow, statuses: readonly NodeStatus[]): void {
@@ -111,7 +118,7 @@ export const nodesHandlers: readonly Handler[] = [
   handle(listNodes, async ({ query }, context) => {
     const seen = await lately(context)
     const unhealthy = [...seen.values()].filter((live) => !live.healthy).map((live) => live.nodeId)
-    const { rows, total } = await pageOf(context.db, LIST, NodeRow, [
+    const { rows, total } = await pageOf(context.db, LIST(query.sort), NodeRow, [
       query.provider ?? null,
       query.region ?? null,
       query.model ?? null,
@@ -151,31 +158,32 @@ export const nodesHandlers: readonly Handler[] = [
       body.api_key,
       body.price_per_hour === null ? null : microsOfDollars(body.price_per_hour),
     ])
-    const after = shown(await theRowOf(db, GET, NodeRow, [body.cluster_name]), NOTHING_SEEN)
-    await audit(context, { action: 'node.register', targetType: 'node', targetId: id, before: null, after })
+    const after = versioned(await theRowOf(db, GET, NodeRow, [body.cluster_name]), NOTHING_SEEN)
+    const target = { targetType: 'node', targetId: id }
+    await audit(context, { action: 'node.register', ...target, before: null, after: after.body })
     return after
   }),
 
   handle(getNode, async ({ params }, context) => {
     const row = await rowOf(context.db, GET, NodeRow, [params.cluster_name])
     if (row === null) throw noNode(params.cluster_name)
-    return shown(row, await lately(context))
+    return versioned(row, await lately(context))
   }),
 
   handle(drainNode, async ({ params }, context) => {
-    const node = await lock(context.db, params.cluster_name)
+    const node = await lock(context, params.cluster_name)
     requireStatus(node, ['active', 'draining'])
     return setStatus(context, 'node.drain', node, 'draining')
   }),
 
   handle(undrainNode, async ({ params }, context) => {
-    const node = await lock(context.db, params.cluster_name)
+    const node = await lock(context, params.cluster_name)
     requireStatus(node, ['active', 'draining'])
     return setStatus(context, 'node.undrain', node, 'active')
   }),
 
   handle(terminateNode, async ({ params, body }, context) => {
-    const node = await lock(context.db, params.cluster_name)
+    const node = await lock(context, params.cluster_name)
     const over = node.status === 'terminated' || node.status === 'failed'
     return setStatus(context, 'node.terminate', node, body.force || over ? 'terminated' : 'terminating')
   }),

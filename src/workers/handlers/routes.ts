@@ -3,12 +3,13 @@ import { DroppableBodyField, getRoute, listRoutes, putRoute } from '../../core/c
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, type Queryable, rowOf, rowsOf, theRowOf } from '../../io/query.js'
+import { loadSortedQuery } from '../../io/sorted-query.js'
 import { RouteColumns, routeOf } from '../../io/route-rows.js'
 import { audit } from '../audit.js'
-import { handle, type Handler } from './handler.js'
+import { handle, type Handler, Versioned } from './handler.js'
 import { listing } from './listing.js'
 
-const LIST = loadQuery('routes-list')
+const LIST = loadSortedQuery('routes-list')
 const GET = loadQuery('routes-get')
 const LOCK = loadQuery('routes-lock')
 const PUT = loadQuery('routes-put')
@@ -19,6 +20,8 @@ const RouteRow = RouteColumns.extend({
   model_name: z.string(),
   allowed_body_fields: z.array(DroppableBodyField).nullable(),
   updated_at: z.date().nullable(),
+  /** 0: never set, all defaults. */
+  version: z.coerce.number(),
 })
 type RouteRow = z.infer<typeof RouteRow>
 
@@ -58,20 +61,21 @@ async function requireNodes(db: Queryable, modelId: string, names: readonly stri
 
 export const routesHandlers: readonly Handler[] = [
   handle(listRoutes, async ({ query }, { db }) => {
-    const { rows, total } = await pageOf(db, LIST, RouteRow, [query.limit, query.offset])
+    const { rows, total } = await pageOf(db, LIST(query.sort), RouteRow, [query.limit, query.offset])
     return listing(rows.map(shown), total, query)
   }),
 
   handle(getRoute, async ({ params }, { db }) => {
     const row = await rowOf(db, GET, RouteRow, [params.model_id])
     if (row === null) throw noModel(params.model_id)
-    return shown(row)
+    return new Versioned(shown(row), row.version)
   }),
 
   handle(putRoute, async ({ params: { model_id: id }, body }, context) => {
     const { db } = context
     const row = await rowOf(db, LOCK, RouteRow, [id])
     if (row === null) throw noModel(id)
+    context.requireVersion(row.version)
     if (body.node_weights !== undefined) await requireNodes(db, id, Object.keys(body.node_weights))
 
     const before = shown(row)
@@ -89,8 +93,9 @@ export const routesHandlers: readonly Handler[] = [
       body.node_weights === undefined ? null : JSON.stringify(body.node_weights),
       [...new Set(body.allowed_body_fields ?? before.allowed_body_fields)],
     ])
-    const after = shown(await theRowOf(db, GET, RouteRow, [id]))
+    const stored = await theRowOf(db, GET, RouteRow, [id])
+    const after = shown(stored)
     await audit(context, { action: 'route.update', targetType: 'route', targetId: id, before, after })
-    return after
+    return new Versioned(after, stored.version)
   }),
 ]

@@ -3,6 +3,7 @@ import { Tier } from '../../core/contract/tenants.js'
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, rowOf } from '../../io/query.js'
+import type { HandlerContext } from './handler.js'
 
 const GET = loadQuery('tenants-get')
 const LOCK = loadQuery('tenants-lock')
@@ -19,6 +20,7 @@ export const TenantRow = z.object({
   max_monthly_spend_micros: z.coerce.number().nullable(),
   allowed_model_ids: z.array(z.string()).nullable(),
   allowed_models: z.array(z.string()).nullable(),
+  version: z.coerce.number(),
   created_at: z.date(),
   updated_at: z.date(),
 })
@@ -31,6 +33,16 @@ type TenantDetailRow = z.infer<typeof TenantDetailRow>
 export async function lockTenant(db: Queryable, id: string): Promise<TenantRow> {
   const row = await rowOf(db, LOCK, TenantRow, [id])
   if (row === null) throw noTenant(id)
+  return row
+}
+
+/** As {@link lockTenant}, for a change of the tenant itself. @throws GatewayError not_found, precondition_failed */
+export async function lockTenantAsSeen(
+  { db, requireVersion }: HandlerContext,
+  id: string,
+): Promise<TenantRow> {
+  const row = await lockTenant(db, id)
+  requireVersion(row.version)
   return row
 }
 

@@ -13,15 +13,16 @@ import {
 import { dollarsOfMicros } from '../../core/money.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, theRowOf } from '../../io/query.js'
+import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
 import { allowedModelIds } from './allowed-models.js'
 import { insertApiKey } from './api-key-insert.js'
 import { insertEnvironment } from './environments.js'
-import { handle, type Handler, type HandlerContext } from './handler.js'
+import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
-import { findTenant, lockTenant, TenantRow } from './tenant-rows.js'
+import { findTenant, lockTenantAsSeen, TenantRow } from './tenant-rows.js'
 
-const LIST = loadQuery('tenants-list')
+const LIST = loadSortedQuery('tenants-list')
 const INSERT = loadQuery('tenants-insert')
 const UPDATE = loadQuery('tenants-update')
 const DELETE = loadQuery('tenants-delete')
@@ -68,11 +69,11 @@ async function update(
     after: shown(after),
   }
   await audit(context, { action, ...change })
-  return shown(after)
+  return new Versioned(shown(after), after.version)
 }
 
 async function change({ params, body }: TenantChange, context: HandlerContext) {
-  const before = await lockTenant(context.db, params.id)
+  const before = await lockTenantAsSeen(context, params.id)
   const { name = before.name, email = before.email, tier = before.tier, allowed_models } = body
   const allowed =
     allowed_models === undefined
@@ -90,7 +91,7 @@ export const tenantsHandlers: readonly Handler[] = [
       query.limit,
       query.offset,
     ]
-    const { rows, total } = await pageOf(db, LIST, TenantRow, filters)
+    const { rows, total } = await pageOf(db, LIST(query.sort), TenantRow, filters)
     return listing(rows.map(shown), total, query)
   }),
 
@@ -121,14 +122,14 @@ export const tenantsHandlers: readonly Handler[] = [
 
   handle(getTenant, async ({ params }, { db }) => {
     const row = await findTenant(db, params.id)
-    return { ...shown(row), api_keys_count: row.api_keys_count }
+    return new Versioned({ ...shown(row), api_keys_count: row.api_keys_count }, row.version)
   }),
 
   handle(putTenant, change),
   handle(patchTenant, change),
 
   handle(deleteTenant, async ({ params: { id } }, context) => {
-    const before = await lockTenant(context.db, id)
+    const before = await lockTenantAsSeen(context, id)
     await context.db.query(DELETE, [id])
     const target = { targetType: 'tenant', targetId: id, tenantId: id }
     await audit(context, { action: 'tenant.delete', ...target, before: shown(before), after: null })
@@ -136,9 +137,9 @@ export const tenantsHandlers: readonly Handler[] = [
   }),
 
   handle(suspendTenant, async ({ params }, context) =>
-    update(context, 'tenant.suspend', await lockTenant(context.db, params.id), { status: 'suspended' }),
+    update(context, 'tenant.suspend', await lockTenantAsSeen(context, params.id), { status: 'suspended' }),
   ),
   handle(activateTenant, async ({ params }, context) =>
-    update(context, 'tenant.activate', await lockTenant(context.db, params.id), { status: 'active' }),
+    update(context, 'tenant.activate', await lockTenantAsSeen(context, params.id), { status: 'active' }),
   ),
 ]

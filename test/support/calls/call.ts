@@ -1,0 +1,21 @@
+import type { ContractPort } from '../contract-port.js'
+
+/** A call of an endpoint that succeeds: what it needs is there when it is made. */
+export interface Call {
+  /** With its parameters filled in, and a query where one is needed. */
+  readonly path: string
+  readonly body?: unknown
+}
+
+/** Prepares what an endpoint's call needs, anew for each call, and answers the call. */
+export type Prepare = (port: ContractPort) => Promise<Call>
+
+/** By endpoint id. */
+export type Calls = Readonly<Record<string, Prepare>>
+
+/** Sends a POST that must succeed. @returns its reply's body */
+export async function made(port: ContractPort, path: string, body: unknown) {
+  const reply = await port.send('POST', path, body)
+  if (reply.status >= 300) throw new Error(`POST ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+  return reply.body
+}

@@ -1,0 +1,26 @@
+import { modelBody, nodeBody } from '../contract-port.js'
+import { type Calls, made, type Prepare } from './call.js'
+
+const one =
+  (rest = '', body?: unknown): Prepare =>
+  async (port) => {
+    const model = await made(port, '/admin/models', modelBody())
+    const node = await made(port, '/admin/nodes', nodeBody(model['name']))
+    return { path: `/admin/nodes/${node['cluster_name']}${rest}`, body }
+  }
+
+export const nodesCalls: Calls = {
+  'nodes.list': () => Promise.resolve({ path: '/admin/nodes' }),
+  'nodes.register': async (port) => {
+    const model = await made(port, '/admin/models', modelBody())
+    return { path: '/admin/nodes', body: nodeBody(model['name']) }
+  },
+  'nodes.get': one(),
+  'nodes.drain': one('/drain'),
+  'nodes.undrain': async (port) => {
+    const { path } = await one()(port)
+    await made(port, `${path}/drain`, {})
+    return { path: `${path}/undrain` }
+  },
+  'nodes.terminate': one('/terminate', { force: true }),
+}
