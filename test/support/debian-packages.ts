@@ -1,4 +1,5 @@
 import { findProgram, type DebianProgram } from '../../bench/debian-packages.js'
+import { CHROMIUM } from './browser.js'
 
 export { install, installCommand } from '../../bench/debian-packages.js'
 
@@ -16,6 +17,7 @@ export const NEEDED_PROGRAMS: readonly NeededProgram[] = [
   },
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: /\bstartNginx\b/ },
   { programs: ['wrk'], debianPackage: 'wrk', usedBy: /\blocateWrk\b/ },
+  { ...CHROMIUM, usedBy: /\bstartBrowser\b/ },
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: /\bstartHaproxy\b/ },
 ]
 
