@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import type { ErrorCode } from '../core/errors.js'
 import { ResponseError, ResponseParser, type ResponseEvents } from '../core/http-response.js'
 import { lookupNode } from '../io/node-lookup.js'
+import { createLeftovers, type Leftover, type Leftovers } from './leftovers.js'
 
 /**
  * The HTTP/1.1 client towards the nodes, on bare sockets: what a streamed token costs is decided here (design:
@@ -52,7 +53,8 @@ export interface UpstreamCall {
   resume(): void
   /**
    * The answer is not wanted any more: FIN now, which makes the node abort; what it had written already is still
-   * delivered; the socket is destroyed after 200 ms. Ends in `onFailure` unless the response completes.
+   * delivered, a little in each turn of the event loop; the socket is destroyed when nothing has come for 200 ms. Ends
+   * in `onFailure` unless the response completes.
    */
   finish(): void
   /** Destroys the connection; no event follows. */
@@ -78,8 +80,10 @@ export interface Upstream extends Disposable {
 const READ_BUFFER_BYTES = 64 * 1024
 /** Head and body up to this size go out as one buffer in one write. */
 const ONE_WRITE_BYTES = 32 * 1024
-/** How long what the node had already written is read after we have closed our side. */
+/** How long the next of what the node had already written is waited for, after we have closed our side. */
 const FINISH_MS = 200
+/** A node that does not mind that we are gone is not listened to for longer. */
+const FINISH_MOST_MS = 5_000
 const SWEEP_MS = 500
 
 interface Origin {
@@ -114,6 +118,7 @@ export function createUpstream({
 
   const pool: Pool = {
     readBuffer,
+    leftovers: createLeftovers(),
     release(connection) {
       if (performance.now() - connection.openedAt > maxAgeMs) connection.destroy()
       else connection.origin.idle.push(connection)
@@ -161,6 +166,7 @@ export function createUpstream({
 
 interface Pool {
   readonly readBuffer: Buffer
+  readonly leftovers: Leftovers
   release(connection: Connection): void
   forget(connection: Connection): void
   fresh(origin: Origin): Connection
@@ -249,7 +255,7 @@ const NO_EVENTS: ResponseEvents = {
   },
 }
 
-class Connection {
+class Connection implements Leftover {
   readonly origin: Origin
   readonly openedAt = performance.now()
   idleSince = 0
@@ -261,6 +267,9 @@ class Connection {
   #reused = false
   #error: Error | null = null
   #finishTimer: NodeJS.Timeout | null = null
+  #finishedAt = 0
+  /** Of a finished one: when it last got its turn and read; Infinity while it waits for one. */
+  #leftoverAt = 0
 
   constructor(origin: Origin, pool: Pool) {
     this.origin = origin
@@ -334,12 +343,34 @@ class Connection {
       this.#socket.destroy()
       return
     }
+    if (this.#finishTimer !== null) return
+    this.#finishedAt = performance.now()
     this.#socket.end()
-    this.#socket.resume()
-    this.#finishTimer ??= setTimeout(() => {
-      // This timer may be late, and what the node wrote in time still lies in the socket: it is read before.
-      setImmediate(() => this.#socket.destroy())
+    this.#socket.pause()
+    this.#finishTimer = setTimeout(() => {
+      this.#giveUp()
     }, FINISH_MS)
+    this.#waitForTurn()
+  }
+
+  readLeftover(): void {
+    this.#leftoverAt = performance.now()
+    this.#socket.resume()
+  }
+
+  #waitForTurn(): void {
+    this.#leftoverAt = Infinity
+    this.#pool.leftovers.wait(this)
+  }
+
+  #giveUp(): void {
+    const now = performance.now()
+    if (this.#leftoverAt > now - FINISH_MS && now < this.#finishedAt + FINISH_MOST_MS) {
+      this.#finishTimer?.refresh()
+      return
+    }
+    // This timer may be late, and what the node wrote in time still lies in the socket: it is read before.
+    setImmediate(() => this.#socket.destroy())
   }
 
   /** Ends without an event to the call. */
@@ -367,6 +398,10 @@ class Connection {
     if (this.#parser.ended) {
       this.#release()
       return true
+    }
+    if (this.#finishTimer !== null) {
+      this.#waitForTurn()
+      return false
     }
     return !call.paused
   }

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import type { ResponseHead } from '../../src/core/http-response.js'
-import { createUpstream, type UpstreamFailure, type UpstreamRequest } from '../../src/proxy/upstream.js'
+import {
+  createUpstream,
+  type UpstreamCall,
+  type UpstreamFailure,
+  type UpstreamRequest,
+} from '../../src/proxy/upstream.js'
 import { eventually } from '../support/processes.js'
 
 const REQUEST: UpstreamRequest = {
@@ -181,6 +186,54 @@ test('finish ends a node that does not react', async () => {
   call.finish()
   assert.equal((await answer).body, 'first ')
   await eventually('the socket is closed', () => node.open === 0)
+})
+
+test('what is left of many that finish together is read a little in each turn, and whole', async () => {
+  const size = 2 * 1024 * 1024
+  const calls = 8
+  await using node = await startNode((socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${size + 1}\r\n\r\n`)
+    socket.write(Buffer.alloc(size, 'x'))
+  })
+  using upstream = createUpstream()
+  let turn = 0
+  let running = true
+  const count = (): void => {
+    turn += 1
+    if (running) setImmediate(count)
+  }
+  const readsOfTurn = new Map<number, number>()
+  const ask = async () => {
+    let length = 0
+    let finished = false
+    const lengths = new EventEmitter<{ started: []; ended: [number] }>()
+    const call: UpstreamCall = upstream.send(node.url, REQUEST, {
+      onHead() {
+        call.pause()
+        lengths.emit('started')
+      },
+      onBody(bytes) {
+        length += bytes.length
+        if (finished) readsOfTurn.set(turn, (readsOfTurn.get(turn) ?? 0) + 1)
+      },
+      onFailure() {
+        lengths.emit('ended', length)
+      },
+    })
+    await once(lengths, 'started')
+    return async () => {
+      finished = true
+      call.finish()
+      await once(lengths, 'ended')
+      return length
+    }
+  }
+  const finishing = await Promise.all(Array.from({ length: calls }, ask))
+  count()
+  assert.deepEqual(await Promise.all(finishing.map((finish) => finish())), Array(calls).fill(size))
+  running = false
+  assert.ok(Math.max(...readsOfTurn.values()) <= 2, JSON.stringify([...readsOfTurn]))
+  assert.ok(readsOfTurn.size >= (calls * size) / (2 * 64 * 1024) / 2)
 })
 
 test('pause holds the node back, resume lets it go on', async () => {
