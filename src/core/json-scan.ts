@@ -11,6 +11,8 @@ export const MAX_MEMBERS = 1_000
 
 /** Bytes of a string that are looked at one by one before the native search takes over. */
 const SHORT_STRING = 48
+/** Escapes nearer to each other than this are found faster byte by byte (measured: a search costs as much as 24 bytes). */
+const CLOSE_QUOTES = 24
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -51,19 +53,22 @@ function skipSpace(text: Buffer, from: number): number {
 }
 
 /**
- * Index past the closing quote of the string whose opening quote is at `start`. Alternates a short byte loop
- * with `indexOf`, so that neither a long string nor one full of escapes is slow.
+ * Index past the closing quote of the string whose opening quote is at `start`. Hops from quote to quote with the native
+ * `indexOf`, and looks at bytes one by one where escapes stand close to each other, so that neither a long string nor
+ * one full of escapes is slow.
  */
 export function stringEnd(text: Buffer, start: number): number {
   const length = text.length
   let at = start + 1
+  let near = Math.min(length, at + SHORT_STRING)
   for (;;) {
-    const near = Math.min(length, at + SHORT_STRING)
     while (at < near) {
       const byte = text[at]
       if (byte === QUOTE) return at + 1
-      if (byte === BACKSLASH) at += 2
-      else at++
+      if (byte === BACKSLASH) {
+        at += 2
+        near = Math.min(length, Math.max(near, at + CLOSE_QUOTES))
+      } else at++
     }
     if (at >= length) fail('A string does not end; it begins', start)
     const quote = text.indexOf(QUOTE, at)
@@ -71,6 +76,7 @@ export function stringEnd(text: Buffer, start: number): number {
     let escapes = quote
     while (escapes > at && text[escapes - 1] === BACKSLASH) escapes--
     if ((quote - escapes) % 2 === 0) return quote + 1
+    near = quote - at < CLOSE_QUOTES ? Math.min(length, quote + 1 + CLOSE_QUOTES) : 0
     at = quote + 1
   }
 }

@@ -79,7 +79,7 @@ export interface Upstream extends Disposable {
 
 const READ_BUFFER_BYTES = 64 * 1024
 /** Head and body up to this size go out as one buffer in one write. */
-const ONE_WRITE_BYTES = 32 * 1024
+const ONE_WRITE_BYTES = 256 * 1024
 /** How long the next of what the node had already written is waited for, after we have closed our side. */
 const FINISH_MS = 200
 /** A node that does not mind that we are gone is not listened to for longer. */
@@ -103,6 +103,7 @@ export function createUpstream({
   const origins = new Map<string, Origin>()
   const open = new Set<Connection>()
   const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
+  let writeBuffer = Buffer.allocUnsafeSlow(ONE_WRITE_BYTES)
 
   function originOf(endpointUrl: string): Origin {
     let origin = origins.get(endpointUrl)
@@ -119,6 +120,12 @@ export function createUpstream({
   const pool: Pool = {
     readBuffer,
     leftovers: createLeftovers(),
+    writeWhole(socket, request, size) {
+      fill(writeBuffer, request)
+      socket.write(writeBuffer.subarray(0, size))
+      // What the kernel did not take at once is still to be read by the socket.
+      if (socket.writableLength > 0) writeBuffer = Buffer.allocUnsafeSlow(ONE_WRITE_BYTES)
+    },
     release(connection) {
       if (performance.now() - connection.openedAt > maxAgeMs) connection.destroy()
       else connection.origin.idle.push(connection)
@@ -164,9 +171,24 @@ export function createUpstream({
   }
 }
 
+/** Writes a request into memory that is large enough. @returns that memory */
+function fill(memory: Buffer, { head, body }: UpstreamRequest): Buffer {
+  let at = memory.write(head, 'latin1')
+  for (const part of body) {
+    memory.set(part, at)
+    at += part.length
+  }
+  return memory
+}
+
 interface Pool {
   readonly readBuffer: Buffer
   readonly leftovers: Leftovers
+  /**
+   * Writes a request of `size` bytes out of memory that is used again: a new buffer for each prompt of 30 KB and more calls
+   * the garbage collector nearer (bench: prompts).
+   */
+  writeWhole(socket: Socket, request: UpstreamRequest, size: number): void
   release(connection: Connection): void
   forget(connection: Connection): void
   fresh(origin: Origin): Connection
@@ -302,13 +324,9 @@ class Connection implements Leftover {
     let size = request.head.length
     for (const part of request.body) size += part.length
     if (size <= ONE_WRITE_BYTES) {
-      const whole = Buffer.allocUnsafe(size)
-      let at = whole.write(request.head, 'latin1')
-      for (const part of request.body) {
-        whole.set(part, at)
-        at += part.length
-      }
-      this.#socket.write(whole)
+      // A socket that connects, and TLS, keep what they are given for later.
+      if (this.connected && !this.origin.tls) this.#pool.writeWhole(this.#socket, request, size)
+      else this.#socket.write(fill(Buffer.allocUnsafe(size), request))
       return
     }
     this.#socket.cork()
