@@ -53,6 +53,10 @@ export interface TestGateway extends AsyncDisposable, Pick<Gateway, 'process' | 
   query(sql: string): Promise<unknown[]>
 }
 
+// Of this process: gateways that share stores must not take each other's names.
+let tenants = 0
+let markers = 0
+
 /**
  * Starts a gateway with one proxy process on empty stores. Takes seconds, so the tests of a file share one.
  * @param given the stores to use; they stay the caller's
@@ -78,8 +82,6 @@ export async function startTestGateway(
     throw error
   })
   const clickhouse = createClickHouse({ url: clickhouseUrl })
-  let tenants = 0
-  let markers = 0
 
   async function createTenant(fields: object = {}): Promise<NewKey> {
     const email = `tenant-${++tenants}@example.com`
