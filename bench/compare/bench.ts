@@ -32,6 +32,8 @@ export interface Scenario {
   readonly name: string
   /** What is done, for the reader. */
   readonly title: string
+  /** It is about no peer, and runs only when it is asked for: all others together take ten minutes. */
+  readonly onDemand?: true
   /** @throws when the gateway, or a node, did not do as it should: the bench has failed */
   readonly run: (bench: Bench) => Promise<readonly Row[]>
 }

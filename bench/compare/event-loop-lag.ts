@@ -1,18 +1,24 @@
 import type { Gateway } from '../gateway.js'
 
+/** Of the lags since the last reading. */
+export type LagQuantile = '0.99' | '1'
+
 /**
- * The greatest event loop lag of the proxy processes since the last reading, in ms, as the gateway itself has it on
- * /metrics; null when it has none.
+ * The event loop lag of the proxy processes since the last reading, by default the greatest, in ms, as the gateway itself
+ * has it on /metrics; null when it has none.
  */
-export async function readEventLoopLag({ adminUrl }: Gateway): Promise<number | null> {
+export async function readEventLoopLag(
+  { adminUrl }: Gateway,
+  quantile: LagQuantile = '1',
+): Promise<number | null> {
   const response = await fetch(`${adminUrl}/metrics`)
-  return parseEventLoopLag(await response.text())
+  return parseEventLoopLag(await response.text(), quantile)
 }
 
-/** Reads it out of the text of /metrics: the maximum (quantile 1) over processes whose name begins with `proxy`. */
-export function parseEventLoopLag(text: string): number | null {
+/** Reads it out of the text of /metrics: the maximum over processes whose name begins with `proxy`. */
+export function parseEventLoopLag(text: string, quantile: LagQuantile = '1'): number | null {
   const lags = [...text.matchAll(/^\w*event_loop_lag_seconds\{([^}]*)\} (\S+)$/gm)]
-    .filter(([, labels = '']) => /process="proxy/.test(labels) && labels.includes('quantile="1"'))
+    .filter(([, labels = '']) => /process="proxy/.test(labels) && labels.includes(`quantile="${quantile}"`))
     .map(([, , seconds]) => Number(seconds) * 1000)
   return lags.length === 0 ? null : Math.max(...lags)
 }

@@ -37,7 +37,7 @@ usage: compare [options]
   --help
 
 Scenarios:
-${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(20)}${title}\n`).join('')}
+${SCENARIOS.map(({ name, title, onDemand }) => `  ${name.padEnd(20)}${title}${onDemand === true ? ' (only when asked for)' : ''}\n`).join('')}
 The gateway runs with everything on: key authentication, routing, metering, usage spool and flush into ClickHouse.
 nginx and HAProxy are installed with apt-get where they are missing and may be. A peer that is absent is left out, and
 the table says so. Exit code 1 when a run failed, 2 for bad options.
@@ -64,7 +64,7 @@ function peersOf(text: string): string[] {
 }
 
 function scenariosOf(only: readonly string[] | undefined): readonly Scenario[] {
-  if (only === undefined) return SCENARIOS
+  if (only === undefined) return SCENARIOS.filter(({ onDemand }) => onDemand !== true)
   const names = SCENARIOS.map(({ name }) => name)
   const unknown = only.find((name) => !names.includes(name))
   if (unknown !== undefined) throw new UsageError(`--only takes ${names.join(', ')}, not "${unknown}"`)

@@ -1,4 +1,5 @@
 import type { Scenario } from '../bench.js'
+import { adminLoad } from './admin-load.js'
 import { cpuScenario, smallRequests, streams, type CpuLoad } from './cpu.js'
 import { largeBodies } from './large-bodies.js'
 import { latency } from './latency.js'
@@ -25,5 +26,6 @@ export const SCENARIOS: readonly Scenario[] = [
   largeBodies,
   twoProxies,
   slowReaders,
+  adminLoad,
   manyStreams,
 ]
