@@ -124,6 +124,12 @@ function anyRoom(): BodyRoom {
 const NO_BYTES: Buffer = Buffer.alloc(0)
 /** A body that declares no more than this gets its room at once. */
 const TRUSTED_BYTES = 256 * 1024
+/**
+ * The rest of a body of no more than this is still taken from the socket after a refusal, and dropped (tried: uWebSockets.js
+ * does so by itself, and takes none of it for a request). A connection that is closed before is reset by the bytes that
+ * nobody reads, and many clients never see the reply.
+ */
+const DROPPED_BYTES = 16 * 1024 * 1024
 
 /** One request and its reply. After an abort or the end every method does nothing. */
 export class HttpCall {
@@ -278,15 +284,15 @@ export class HttpCall {
   }
 
   /**
-   * Sends a whole reply. A reply before the body was read closes the connection, since the rest of that body
-   * could be taken for a request.
+   * Sends a whole reply. One before the end of a body that is long, or whose length cannot be trusted, closes the
+   * connection.
    */
   reply(status: number, headers: Headers, body: string | Buffer): void {
     const response = this.#response
     if (response === null) return
     checkHeaders(headers)
     this.#closed()
-    const closing = !this.#bodyRead && (this.contentLength > 0 || this.framingError !== null)
+    const closing = this.framingError !== null || (!this.#bodyRead && this.contentLength > DROPPED_BYTES)
     response.cork(() => {
       this.#writeHead(response, status, headers)
       if (this.method === 'HEAD') response.endWithoutBody(Buffer.byteLength(body), closing)

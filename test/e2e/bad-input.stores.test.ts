@@ -198,7 +198,7 @@ describe('bad input', () => {
       `x-api-key: ${tenant.key}`,
     ]
     for (const line of lines) {
-      const refusal = { code: 'invalid_api_key', closes: true } as const
+      const refusal = { code: 'invalid_api_key' } as const
       const reply = await refused({ key: null, headers: [line], body: tooLarge }, refusal)
       messages.add(assertEnvelope(reply, refusal))
       await refused(
@@ -212,13 +212,13 @@ describe('bad input', () => {
   })
 
   test('then the size, the role and the suspension, all before the body is read', async () => {
-    await refused({ key: readOnly, body: tooLarge }, { code: 'body_too_large', closes: true })
-    await refused({ key: suspended, body: tooLarge }, { code: 'body_too_large', closes: true })
+    await refused({ key: readOnly, body: tooLarge }, { code: 'body_too_large' })
+    await refused({ key: suspended, body: tooLarge }, { code: 'body_too_large' })
     // Nobody has to send the whole of it to hear so.
     const framing = ['host: gateway', 'content-length: 999999999999']
     await refused({ framing, body: '{' }, { code: 'body_too_large', closes: true })
-    await refused({ key: readOnly, body: '{' }, { code: 'role_not_allowed', closes: true })
-    await refused({ key: suspended, body: '{' }, { code: 'tenant_suspended', closes: true })
+    await refused({ key: readOnly, body: '{' }, { code: 'role_not_allowed' })
+    await refused({ key: suspended, body: '{' }, { code: 'tenant_suspended' })
     const padding = MAX_BODY_BYTES - GOOD.length
     await succeeds({ body: GOOD + ' '.repeat(padding) })
   })
@@ -401,7 +401,7 @@ describe('bad input', () => {
         client.send(bytesOf(full))
         return (await client.reply()).status === 503
       })
-      const reply = await refused({ body: full.body }, { code: 'overloaded', closes: true })
+      const reply = await refused({ body: full.body }, { code: 'overloaded' })
       assert.equal(reply.headers.get('retry-after'), '1')
     }
     await eventually('there is room again', async () => {

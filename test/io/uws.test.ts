@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, request } from 'undici'
 import { GatewayError } from '../../src/core/errors.js'
 import { createHttpApp, type HttpApp } from '../../src/io/uws.js'
 
@@ -14,12 +16,15 @@ async function listening(declare: (app: HttpApp) => void) {
     errors,
     url: `http://127.0.0.1:${port}`,
     /** Sends bytes as they are; resolves with all that comes until the server closes. */
-    async raw(text: string): Promise<string> {
+    async raw(...texts: string[]): Promise<string> {
       const socket = connect(port, '127.0.0.1')
       let received = ''
       socket.on('data', (bytes) => (received += bytes.toString()))
-      socket.write(text)
-      await once(socket, 'close')
+      for (const text of texts) {
+        socket.write(text)
+        await sleep(20)
+      }
+      if (!socket.closed) await once(socket, 'close')
       return received
     },
     [Symbol.dispose]() {
@@ -101,12 +106,47 @@ test('reports an unexpected error and says nothing of it', async () => {
   assert.equal(server.errors.length, 1)
 })
 
-test('a refusal before the body was read closes the connection', async () => {
+test('a refusal comes at once, whatever the size of the body, which is dropped, and the connection lives on', async () => {
+  using server = await listening((app) => {
+    app.route('POST', '/a', (call) => {
+      call.fail(new GatewayError('invalid_api_key'))
+    })
+    app.route('POST', '/later', (call) => {
+      call.readBody(1_000_000, () => undefined)
+      setImmediate(() => {
+        call.fail(new GatewayError('invalid_api_key'))
+      })
+    })
+  })
+  const agent = new Agent({ connections: 1 })
+  try {
+    for (const path of ['/a', '/later']) {
+      for (const bytes of [10, 100_000, 10_000_000]) {
+        const reply = await request(server.url + path, {
+          method: 'POST',
+          body: Buffer.alloc(bytes),
+          dispatcher: agent,
+        })
+        assert.equal(reply.statusCode, 401)
+        assert.notEqual(reply.headers['connection'], 'close')
+        await reply.body.dump()
+      }
+    }
+  } finally {
+    await agent.close()
+  }
+  const half = 'POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 36\r\n\r\n01234'
+  const next = 'GET /none HTTP/1.1\r\nhost: a\r\n\r\nGET /a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'
+  const replies = await server.raw(half, next)
+  assert.deepEqual(replies.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 401', 'HTTP/1.1 405'])
+})
+
+test('a refusal of a body that is too long to be dropped closes the connection', async () => {
   using server = await listening((app) => {
     app.route('POST', '/a', (call) => {
       call.fail(new GatewayError('invalid_api_key'))
     })
   })
-  const reply = await server.raw('POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n01234')
+  const reply = await server.raw('POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n01234')
   assert.match(reply, /^HTTP\/1\.1 401 /)
 })
