@@ -12,6 +12,11 @@ const TAKEN: Readonly<Record<string, { param: string; message: string }>> = {
   tenants_email: { param: 'email', message: 'A tenant with this email exists.' },
   environments_name: { param: 'name', message: 'The tenant has an environment of this name.' },
   model_names_pkey: { param: 'name', message: 'A model has this name or alias.' },
+  regions_provider_code_key: { param: 'code', message: 'The provider has a region of this code.' },
+  instance_types_provider_name_key: {
+    param: 'name',
+    message: 'The provider has an instance type of this name.',
+  },
   nodes_cluster_name: { param: 'cluster_name', message: 'A node with this cluster_name exists.' },
 }
 

@@ -41,6 +41,9 @@ export const Slug = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits and hyphens')
 
+/** Names of providers as SkyPilot has them: `aws`, `gcp`, `azure`, `lambda`; `local` is this machine. */
+export const Provider = Slug
+
 /** Names and aliases of models: `meta-llama/Llama-3.1-8B-Instruct`. */
 export const ModelName = z
   .string()

@@ -1,0 +1,1 @@
+DELETE FROM instance_types WHERE id = $1

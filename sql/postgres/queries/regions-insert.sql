@@ -1,0 +1,1 @@
+INSERT INTO regions (id, provider, code, name, price_multiplier) VALUES ($1, $2, $3, $4, $5)
