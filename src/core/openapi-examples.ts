@@ -52,7 +52,8 @@ export function exampleOf(schema: unknown, components: Components): unknown {
   if (shape.enum !== undefined) return shape.enum[0]
   const [variant] = shape.anyOf ?? shape.oneOf ?? []
   if (variant !== undefined) return exampleOf(variant, components)
-  switch (typeof shape.type === 'string' ? shape.type : shape.type?.[0]) {
+  const type: string | undefined = Array.isArray(shape.type) ? shape.type[0] : shape.type
+  switch (type ?? '') {
     case 'object':
       return exampleObject(shape, components)
     case 'array':

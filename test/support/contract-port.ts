@@ -1,3 +1,4 @@
+import { createAdminClient, type AdminApi } from '../../src/client/client.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
@@ -25,6 +26,7 @@ export type JsonValue = string & { readonly [name: string]: JsonValue } & {
 export interface ContractPort extends AsyncDisposable {
   readonly database: MigratedDatabase
   readonly url: string
+  readonly client: AdminApi
   /** How often a change was announced. */
   readonly changes: () => number
   readonly failures: GatewayError[]
@@ -57,6 +59,7 @@ export async function startContractPort(
   return {
     database,
     url,
+    client: createAdminClient({ baseUrl: url, adminToken: 'root' }),
     failures,
     changes: () => changes,
     async send(method, path, body, headers = {}) {
