@@ -73,6 +73,7 @@ export async function call(
   request: Request = {},
 ): Promise<ApiReply<unknown>> {
   const timeoutMs = request.timeoutMs ?? connection.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const deadline = performance.now() + timeoutMs
   const signals = [AbortSignal.timeout(timeoutMs), ...(request.signal === undefined ? [] : [request.signal])]
   const signal = AbortSignal.any(signals)
   const repeatable = method !== 'POST' || request.idempotencyKey !== undefined
@@ -96,15 +97,17 @@ export async function call(
     } catch (error) {
       signal.throwIfAborted()
       if (attempt >= attempts) throw error
-      await pause(pauseMs, signal)
+      await pause(spread(pauseMs), signal)
       continue
     }
     if (reply.ok) return replyOf(reply, text)
     const error = apiErrorOf(reply.status, reply.headers, text)
     const passing = reply.status === 429 || reply.status === 503
     const hopeless = reply.headers.get('x-should-retry') === 'false'
-    if (!passing || hopeless || attempt >= attempts) throw error
-    await pause(error.retryAfterMs ?? pauseMs, signal)
+    const waitMs = spread(error.retryAfterMs ?? pauseMs)
+    const late = performance.now() + waitMs >= deadline
+    if (!passing || hopeless || late || attempt >= attempts) throw error
+    await pause(waitMs, signal)
   }
 }
 
@@ -124,6 +127,11 @@ function replyOf(reply: Response, text: string): ApiReply<unknown> {
     etag: reply.headers.get('etag'),
     requestId: reply.headers.get('x-request-id'),
   }
+}
+
+/** Up to a quarter longer, so that clients which were refused together do not come back together. */
+function spread(ms: number): number {
+  return ms * (1 + Math.random() / 4)
 }
 
 /** Waits. @throws the signal's reason when that is aborted first */

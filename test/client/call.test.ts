@@ -164,7 +164,7 @@ test('an error reply becomes an error with all that it said', async () => {
 })
 
 test('a call ends with its signal, also in the pause before another attempt', async () => {
-  const late: Scripted = { ...overloaded, headers: { ...JSON_TYPE, 'retry-after': '100' } }
+  const late: Scripted = { ...overloaded, headers: { ...JSON_TYPE, 'retry-after': '20' } }
   using server = await scripted(late)
   const stop = new AbortController()
   const waiting = server.admin.models.list({ signal: stop.signal })
@@ -176,6 +176,13 @@ test('a call ends with its signal, also in the pause before another attempt', as
   assert.ok(unanswered instanceof DOMException && unanswered.name === 'TimeoutError')
   const aborted = await failure(server.admin.models.list({ signal: AbortSignal.abort(new Error('before')) }))
   assert.match(String(aborted), /before/)
+})
+
+test('a pause that would outlast the call is not begun', async () => {
+  using server = await scripted({ ...overloaded, headers: { ...JSON_TYPE, 'retry-after': '100' } })
+  const error = await failure(server.admin.models.list({ timeoutMs: 10_000 }))
+  assert.ok(error instanceof ApiError)
+  assert.deepEqual([error.code, error.retryAfterMs], ['overloaded', 100_000])
 })
 
 test('a connection that fails is tried again, where the call may be sent twice', async () => {

@@ -16,6 +16,11 @@ export const NEEDED_PROGRAMS: readonly NeededProgram[] = [
   },
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: /\bstartNginx\b/ },
   { programs: ['wrk'], debianPackage: 'wrk', usedBy: /\blocateWrk\b/ },
+  {
+    programs: ['chromium', 'chromium-headless-shell'],
+    debianPackage: 'chromium',
+    usedBy: /\bstartChromium\b/,
+  },
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: /\bstartHaproxy\b/ },
 ]
 
