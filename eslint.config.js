@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint'
 
 /**
  * Import direction: core <- io <- { proxy, admin, workers } <- main.
- * Siblings never import each other; nothing under src/ imports bench/ or test/.
+ * Siblings never import each other; nothing under src/ imports bench/ or test/. src/core/client stands alone.
  */
 const forbid = (files, patterns, message) => ({
   files,
@@ -57,6 +57,17 @@ export default tseslint.config(
     upward('proxy|admin|main\\.js|bench|test'),
     'workers may import core and io alone.',
   ),
+  {
+    files: ['src/core/client/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [{ regex: '^(?!\\./)', message: 'the client is for users: it stands alone, on fetch.' }],
+        },
+      ],
+    },
+  },
   forbid(['src/main.ts'], upward('bench|test'), 'the product never imports its bench or tests.'),
   {
     files: ['test/**/*.ts'],

@@ -7,8 +7,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { createTenantClient } from '../src/core/client/client.js'
 import { SETTING_NAMES } from '../src/core/settings.js'
-import { bearer, call, startGateway, type Gateway } from './gateway.js'
+import { bearer, startGateway, type Gateway } from './gateway.js'
 import { startNodeFleet } from './node-fleet.js'
 
 const MODEL = 'sim-8b'
@@ -67,41 +68,23 @@ async function streamAnswer(baseUrl: string, key: string): Promise<string> {
   return reply.headers.get('x-request-id') ?? ''
 }
 
-const Usage = z.object({
-  total_requests: z.number(),
-  prompt_tokens: z.number(),
-  completion_tokens: z.number(),
-  total_cost_usd: z.number(),
-})
-const Latency = z.object({
-  data: z.array(
-    z.object({
-      model: z.string(),
-      p50_ttft_ms: z.number().nullable(),
-      p99_ttft_ms: z.number().nullable(),
-      p50_itl_ms: z.number().nullable(),
-      p99_itl_ms: z.number().nullable(),
-      p50_latency_ms: z.number().nullable(),
-    }),
-  ),
-})
-
 const number = (value: number | null) => (value === null ? '–' : value.toFixed(1))
 
 async function printBill(baseUrl: string, key: string): Promise<void> {
+  const client = createTenantClient({ baseUrl, apiKey: key })
   const deadline = performance.now() + USAGE_WAIT_MS
-  let usage = await call(`${baseUrl}/v1/usage`, 'GET', bearer(key), Usage)
+  let { body: usage } = await client.usage.get()
   while (usage.total_requests === 0) {
     if (performance.now() > deadline) throw new Error('The usage did not arrive in ClickHouse.')
     await sleep(100)
-    usage = await call(`${baseUrl}/v1/usage`, 'GET', bearer(key), Usage)
+    usage = (await client.usage.get()).body
   }
   print(
     `  bill         ${usage.prompt_tokens} prompt + ${usage.completion_tokens} completion tokens` +
       ` = $${usage.total_cost_usd.toFixed(9)}`,
   )
-  const { data } = await call(`${baseUrl}/v1/metrics/latency?period=1h`, 'GET', bearer(key), Latency)
-  for (const row of data) {
+  const { body: latency } = await client.metrics.latency({ query: { period: '1h' } })
+  for (const row of latency.data) {
     print(
       `  ${row.model.padEnd(12)} TTFT p50 ${number(row.p50_ttft_ms)} ms, p99 ${number(row.p99_ttft_ms)} ms` +
         ` · ITL p50 ${number(row.p50_itl_ms)} ms, p99 ${number(row.p99_itl_ms)} ms` +
@@ -110,41 +93,41 @@ async function printBill(baseUrl: string, key: string): Promise<void> {
   }
 }
 
-const Created = z.object({ tenant: z.object({ id: z.string() }), api_key: z.string() })
-const Models = z.object({ data: z.array(z.object({ name: z.string() })) })
-
 /**
  * Creates the demo's tenant, model and nodes, under names of their own, so that the demo also runs on a DATA_DIR that
  * it has used before. Returns the tenant's key.
  */
 async function setUp(gateway: Gateway, nodeUrls: readonly string[]): Promise<string> {
   const run = Date.now().toString(36)
-  const { api_key: key } = await gateway.admin('POST', '/admin/tenants', Created, {
-    name: `Demo ${run}`,
-    email: `demo-${run}@example.com`,
-    tier: 'pro',
+  const { tenants, models, nodes } = gateway.client
+  const tenant = await tenants.create({
+    body: { name: `Demo ${run}`, email: `demo-${run}@example.com`, tier: 'pro' },
   })
-  const { data } = await gateway.admin('GET', `/admin/models?search=${MODEL}&limit=200`, Models)
-  if (!data.some(({ name }) => name === MODEL)) {
-    await gateway.admin('POST', '/admin/models', z.unknown(), {
-      name: MODEL,
-      family: 'simulated',
-      type: 'chat',
-      context_length: 131_072,
-      vram_required_gb: 16,
-      price_input_per_million: 0.2,
-      price_output_per_million: 0.6,
+  const found = await models.list({ query: { search: MODEL, limit: 200 } })
+  if (!found.body.data.some(({ name }) => name === MODEL)) {
+    await models.create({
+      body: {
+        name: MODEL,
+        family: 'simulated',
+        type: 'chat',
+        context_length: 131_072,
+        vram_required_gb: 16,
+        price_input_per_million: 0.2,
+        price_output_per_million: 0.6,
+      },
     })
   }
   for (const [index, url] of nodeUrls.entries()) {
-    await gateway.admin('POST', '/admin/nodes', z.unknown(), {
-      cluster_name: `demo-${run}-${index + 1}`,
-      model_name: MODEL,
-      endpoint_url: url,
-      engine: 'simulated',
+    await nodes.register({
+      body: {
+        cluster_name: `demo-${run}-${index + 1}`,
+        model_name: MODEL,
+        endpoint_url: url,
+        engine: 'simulated',
+      },
     })
   }
-  return key
+  return tenant.body.api_key
 }
 
 /** Resolves when the nodes are in every proxy's routing table. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { createAdminClient, type AdminApi } from '../src/core/client/client.js'
 import { packageRoot } from '../src/io/package-root.js'
 import { startGatewayProcess, type GatewayProcess } from './gateway-process.js'
 
@@ -19,8 +20,10 @@ export interface Gateway extends AsyncDisposable {
   readonly tenantUrl: string
   readonly adminUrl: string
   readonly adminToken: string
+  /** Of the admin port. */
+  readonly client: AdminApi
   /**
-   * Calls the admin API and answers the reply's JSON as the schema has it.
+   * Calls any path of the admin API and answers the reply's JSON as the schema has it.
    * @throws when the status is not 2xx, with the reply's text
    */
   admin<S extends z.ZodType>(method: string, path: string, schema: S, body?: unknown): Promise<z.output<S>>
@@ -67,6 +70,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
       tenantUrl: `http://${HOST}:${tenantPort}`,
       adminUrl,
       adminToken: env.ADMIN_TOKEN,
+      client: createAdminClient({ baseUrl: adminUrl, adminToken: env.ADMIN_TOKEN }),
       admin: (method, path, schema, body) =>
         call(`${adminUrl}${path}`, method, { 'x-admin-token': env.ADMIN_TOKEN }, schema, body),
       async [Symbol.asyncDispose]() {
@@ -108,7 +112,6 @@ export async function call<S extends z.ZodType>(
   return schema.parse(JSON.parse(text))
 }
 
-const NewTenant = z.object({ api_key: z.string() })
 const SERVED_MS = 15_000
 
 /**
@@ -121,14 +124,12 @@ export async function setUpModel(
   model: string,
   nodeUrls: readonly string[],
 ): Promise<string> {
-  const { api_key: apiKey } = await gateway.admin('POST', '/admin/tenants', NewTenant, {
-    name: 'Bench',
-    email: 'bench@example.com',
-    tier: 'enterprise',
+  const { body } = await gateway.client.tenants.create({
+    body: { name: 'Bench', email: 'bench@example.com', tier: 'enterprise' },
   })
   await addModel(gateway, model, nodeUrls)
-  await untilServed(gateway, apiKey, model)
-  return apiKey
+  await untilServed(gateway, body.api_key, model)
+  return body.api_key
 }
 
 /** Adds a model to a gateway, and the nodes that serve it, named `<nodeName>-<number>`. */
@@ -138,22 +139,26 @@ export async function addModel(
   nodeUrls: readonly string[],
   nodeName = 'node',
 ): Promise<void> {
-  await gateway.admin('POST', '/admin/models', z.unknown(), {
-    name: model,
-    family: 'simulated',
-    type: 'chat',
-    context_length: 131_072,
-    vram_required_gb: 16,
-    price_input_per_million: 0.1,
-    price_output_per_million: 0.4,
+  await gateway.client.models.create({
+    body: {
+      name: model,
+      family: 'simulated',
+      type: 'chat',
+      context_length: 131_072,
+      vram_required_gb: 16,
+      price_input_per_million: 0.1,
+      price_output_per_million: 0.4,
+    },
   })
   for (const [index, url] of nodeUrls.entries()) {
-    await gateway.admin('POST', '/admin/nodes', z.unknown(), {
-      cluster_name: `${nodeName}-${index + 1}`,
-      model_name: model,
-      endpoint_url: url,
-      // The node behaves like vLLM, with continuous usage statistics.
-      engine: 'vllm',
+    await gateway.client.nodes.register({
+      body: {
+        cluster_name: `${nodeName}-${index + 1}`,
+        model_name: model,
+        endpoint_url: url,
+        // The node behaves like vLLM, with continuous usage statistics.
+        engine: 'vllm',
+      },
     })
   }
 }

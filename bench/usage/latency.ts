@@ -53,7 +53,6 @@ function startOn(store: Store, folder: string): Promise<Gateway> {
   return startGateway({ dataDir: placesIn(folder).gateway, env: { CLICKHOUSE_URL: store.url } })
 }
 
-const NewTenant = z.object({ tenant: z.object({ id: z.string() }), api_key: z.string() })
 const HOUR_MS = 3_600_000
 
 /** Makes a tenant through the admin API, and its requests and those of the others in the engine. */
@@ -61,11 +60,10 @@ async function fill(folder: string, { requests, days }: LatencyPlan, signal: Abo
   await checkFreeSpace(folder, requests)
   await using store = await startStore(placesIn(folder).clickhouse)
   await using gateway = await startOn(store, folder)
-  const { tenant, api_key: apiKey } = await gateway.admin('POST', '/admin/tenants', NewTenant, {
-    name: 'Bench',
-    email: 'bench@example.com',
-    tier: 'enterprise',
+  const { body } = await gateway.client.tenants.create({
+    body: { name: 'Bench', email: 'bench@example.com', tier: 'enterprise' },
   })
+  const { tenant, api_key: apiKey } = body
   const endMs = Math.floor(Date.now() / HOUR_MS) * HOUR_MS
   const manifest: Manifest = { version: 1, requests, days, endMs, tenantId: tenant.id, apiKey }
   console.log(

@@ -1,6 +1,17 @@
 import { z } from 'zod'
 import { type DocumentedEndpoint, honoursIfMatch } from './contract/endpoint.js'
+import { errorsOf, takesIdempotencyKey } from './contract/endpoint-errors.js'
+import { TAGS } from './contract/tags.js'
 import { type ErrorCode, ERRORS } from './errors.js'
+import { errorExample, exampleOf } from './openapi-examples.js'
+import {
+  IDEMPOTENCY_KEY,
+  IF_MATCH,
+  REPLY_HEADERS,
+  RETRY_HEADERS,
+  SECURITY,
+  VERSION_HEADERS,
+} from './openapi-headers.js'
 
 export interface DocumentOptions {
   readonly title: string
@@ -12,12 +23,6 @@ export interface DocumentOptions {
 }
 
 type Json = Record<string, unknown>
-
-const SECURITY = {
-  admin: { AdminToken: { type: 'apiKey', in: 'header', name: 'X-Admin-Token' } },
-  key: { ApiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'clsk_…' } },
-  none: {},
-} as const
 
 /** The OpenAPI 3.1 document of some endpoints, derived from their declarations. */
 export function openApiDocument(options: DocumentOptions): Json {
@@ -33,52 +38,23 @@ export function openApiDocument(options: DocumentOptions): Json {
   return {
     openapi: '3.1.0',
     info: { title, version, description, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    servers: [{ url: serverUrl }],
-    tags: [...new Set(endpoints.map(({ tag }) => tag))].map((name) => ({ name })),
+    servers: [{ url: serverUrl, description: 'This gateway' }],
+    tags: tagsOf(endpoints),
     paths,
     components: { schemas, securitySchemes },
   }
 }
 
-/** Every error that an endpoint can answer: what it declares and what all of its kind share. */
-export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
-  const codes = new Set<ErrorCode>(endpoint.errors)
-  const add = (...more: ErrorCode[]) => {
-    for (const code of more) codes.add(code)
-  }
-  add('internal_error')
-  if (endpoint.auth === 'none') return [...codes]
-  add('invalid_parameter', 'unknown_parameter', 'not_supported', 'overloaded')
-  if (honoursIfMatch(endpoint)) add('precondition_failed')
-  if (endpoint.auth === 'admin') add('invalid_admin_token', 'scope_not_allowed')
-  else add('invalid_api_key', 'auth_unavailable', 'role_not_allowed', 'tenant_suspended')
-  if (endpoint.body !== undefined) add('invalid_json', 'body_too_large')
-  if (endpoint.method === 'POST' && !endpoint.id.startsWith('inference.')) add('idempotency_mismatch')
-  return [...codes].sort((one, other) => ERRORS[one].status - ERRORS[other].status)
+function tagsOf(endpoints: readonly DocumentedEndpoint[]): Json[] {
+  const order = Object.keys(TAGS)
+  const names = [...new Set(endpoints.map(({ tag }) => tag))]
+  return names
+    .toSorted((one, other) => order.indexOf(one) - order.indexOf(other))
+    .map((name) => ({ name, description: TAGS[name] ?? name }))
 }
 
 function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
   const { id, summary, description, tag, params, query, body } = endpoint
-  const contentType =
-    endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
-  const responses: Json = {}
-  for (const [status, schema] of Object.entries(endpoint.reply)) {
-    const content: Json = { [contentType]: { schema: schemaOf(schema, 'output', schemas) } }
-    if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
-    const title = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
-    const headers =
-      endpoint.versioned === true && endpoint.method !== 'DELETE' ? VERSION_HEADERS : REPLY_HEADERS
-    responses[status] = { description: title, headers, content }
-  }
-  const errors = errorsOf(endpoint)
-  for (const status of new Set(errors.map((code) => ERRORS[code].status))) {
-    const codes = errors.filter((code) => ERRORS[code].status === status)
-    responses[String(status)] = {
-      description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
-      headers: REPLY_HEADERS,
-      content: { 'application/json': { schema: { allOf: [ERROR_REF, errorSchema(codes)] } } },
-    }
-  }
   return {
     operationId: id,
     summary,
@@ -87,52 +63,71 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
     parameters: [
       ...parameters(params, 'path', schemas),
       ...parameters(query, 'query', schemas),
-      ...(endpoint.auth !== 'none' && endpoint.method === 'POST' && tag !== 'Inference'
-        ? [IDEMPOTENCY_KEY]
-        : []),
+      ...(takesIdempotencyKey(endpoint) ? [IDEMPOTENCY_KEY] : []),
       ...(endpoint.auth !== 'none' && honoursIfMatch(endpoint) ? [IF_MATCH] : []),
     ],
     ...(body !== undefined && {
       requestBody: {
         // No body is the empty object.
         required: !body.safeParse({}).success,
-        content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } },
+        content: { 'application/json': withExample(schemaOf(body, 'input', schemas), schemas) },
       },
     }),
-    responses,
+    responses: { ...successes(endpoint, schemas), ...refusals(endpoint) },
     security: Object.keys(SECURITY[endpoint.auth]).map((scheme) => ({ [scheme]: [] })),
   }
 }
 
-const REPLY_HEADERS = { 'x-request-id': { schema: { type: 'string', format: 'uuid' } } }
-const VERSION_HEADERS = {
-  ...REPLY_HEADERS,
-  etag: { description: 'The version of the row, for If-Match.', schema: { type: 'string' } },
-}
-const ERROR_REF = { $ref: '#/components/schemas/Error' }
-const IDEMPOTENCY_KEY = {
-  name: 'Idempotency-Key',
-  in: 'header',
-  required: false,
-  description:
-    'A repetition with the same key, credential and body gets the first success again, for 24 hours.',
-  schema: { type: 'string', minLength: 1, maxLength: 255 },
+function successes(endpoint: DocumentedEndpoint, schemas: Json): Json {
+  const contentType =
+    endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
+  const headers =
+    endpoint.versioned === true && endpoint.method !== 'DELETE' ? VERSION_HEADERS : REPLY_HEADERS
+  const responses: Json = {}
+  for (const [status, schema] of Object.entries(endpoint.reply)) {
+    const content: Json = { [contentType]: withExample(schemaOf(schema, 'output', schemas), schemas) }
+    if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
+    const description = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
+    responses[status] = { description, headers, content }
+  }
+  return responses
 }
 
-const IF_MATCH = {
-  name: 'If-Match',
-  in: 'header',
-  required: false,
-  description:
-    'The ETag of the version that is meant: when the row has changed since, nothing happens and the reply is a 412.',
-  schema: { type: 'string' },
+function withExample(schema: Json, schemas: Json): Json {
+  return { schema, example: exampleOf(schema, schemas) }
 }
+
+/** The error replies: of each status the codes that it comes with, and an example of each. */
+function refusals(endpoint: DocumentedEndpoint): Json {
+  const responses: Json = {}
+  const errors = errorsOf(endpoint)
+  for (const status of new Set(errors.map((code) => ERRORS[code].status))) {
+    const codes = errors.filter((code) => ERRORS[code].status === status)
+    const example = (code: ErrorCode) => ({
+      summary: ERRORS[code].message,
+      value: errorExample(endpoint, code),
+    })
+    responses[String(status)] = {
+      description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
+      headers: status === 429 || status === 503 ? RETRY_HEADERS : REPLY_HEADERS,
+      content: {
+        'application/json': {
+          schema: { allOf: [ERROR_REF, errorSchema(codes)] },
+          examples: Object.fromEntries(codes.map((code) => [code, example(code)])),
+        },
+      },
+    }
+  }
+  return responses
+}
+
+const ERROR_REF = { $ref: '#/components/schemas/Error' }
 
 function errorSchema(codes: readonly string[]): Json {
   const properties = {
-    message: { type: 'string' },
+    message: { type: 'string', description: 'For people; its words may change.' },
     type: { type: 'string' },
-    param: { type: ['string', 'null'] },
+    param: { type: ['string', 'null'], description: 'The field, parameter or header that is at fault.' },
     code: { type: 'string', enum: codes },
   }
   return {
@@ -156,6 +151,8 @@ function parameters(schema: z.ZodObject | undefined, place: 'path' | 'query', sc
     required: place === 'path' || required.includes(name),
     ...(description !== undefined && { description }),
     schema: type,
+    // In a query it would stand in the way: who tries the request out does not want every filter set.
+    ...(place === 'path' && { example: exampleOf(type, schemas) }),
   }))
 }
 

@@ -12,7 +12,8 @@ import {
 import type { DocumentedEndpoint } from '../../src/core/contract/endpoint.js'
 import { ERRORS } from '../../src/core/errors.js'
 import { getUsage } from '../../src/core/contract/usage.js'
-import { errorsOf, openApiDocument } from '../../src/core/openapi.js'
+import { errorsOf } from '../../src/core/contract/endpoint-errors.js'
+import { openApiDocument } from '../../src/core/openapi.js'
 import { packageRoot } from '../../src/io/package-root.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
 

@@ -1,3 +1,5 @@
+import { createAdminClient, type AdminApi } from '../../src/core/client/client.js'
+import type { AdminScope } from '../../src/core/admin-scope.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
@@ -25,13 +27,24 @@ export type JsonValue = string & { readonly [name: string]: JsonValue } & {
 export interface ContractPort extends AsyncDisposable {
   readonly database: MigratedDatabase
   readonly url: string
+  readonly client: AdminApi
   /** How often a change was announced. */
   readonly changes: () => number
   readonly failures: GatewayError[]
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonReply>
 }
 
-/** The admin API on a real port and a real database, handlers in this thread; the token is `root`. */
+/** Tokens of the port. */
+const SCOPES: ReadonlyMap<string, AdminScope> = new Map([
+  ['root', 'admin'],
+  ['operate', 'operate'],
+  ['read', 'read'],
+])
+
+/**
+ * The admin API on a real port and a real database, handlers in this thread; the token is `root`, and `operate` and
+ * `read` are tokens of those scopes.
+ */
 export async function startContractPort(
   options: { runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply> } = {},
 ): Promise<ContractPort> {
@@ -43,8 +56,10 @@ export async function startContractPort(
   mountContract(app, {
     endpoints: adminPortEndpoints,
     authenticate: (call) => {
-      if (call.header('x-admin-token') !== 'root') throw new GatewayError('invalid_admin_token')
-      return { actor: { kind: 'admin', name: 'root', scope: 'admin' }, credential: 'root' }
+      const credential = call.header('x-admin-token') ?? ''
+      const scope = SCOPES.get(credential)
+      if (scope === undefined) throw new GatewayError('invalid_admin_token')
+      return { actor: { kind: 'admin', name: credential, scope }, credential }
     },
     runTask:
       options.runTask?.(database) ??
@@ -57,6 +72,7 @@ export async function startContractPort(
   return {
     database,
     url,
+    client: createAdminClient({ baseUrl: url, adminToken: 'root' }),
     failures,
     changes: () => changes,
     async send(method, path, body, headers = {}) {

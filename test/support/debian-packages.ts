@@ -1,5 +1,4 @@
 import { findProgram, type DebianProgram } from '../../bench/debian-packages.js'
-import { CHROMIUM } from './browser.js'
 
 export { install, installCommand } from '../../bench/debian-packages.js'
 
@@ -17,7 +16,11 @@ export const NEEDED_PROGRAMS: readonly NeededProgram[] = [
   },
   { programs: ['nginx'], debianPackage: 'nginx-light', usedBy: /\bstartNginx\b/ },
   { programs: ['wrk'], debianPackage: 'wrk', usedBy: /\blocateWrk\b/ },
-  { ...CHROMIUM, usedBy: /\bstartBrowser\b/ },
+  {
+    programs: ['chromium', 'chromium-headless-shell'],
+    debianPackage: 'chromium',
+    usedBy: /\bstartChromium\b/,
+  },
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: /\bstartHaproxy\b/ },
 ]
 

@@ -24,13 +24,14 @@ const UsageRow = z.object({
 })
 export type UsageRow = z.infer<typeof UsageRow>
 
-const WithId = z.object({ id: z.string() })
-const NewKey = z.object({ id: z.string(), key: z.string() })
-export type NewKey = z.infer<typeof NewKey>
-const NewTenant = z.object({ tenant: WithId, api_key: z.string() })
+export interface NewKey {
+  readonly id: string
+  readonly key: string
+}
 
 /** The gateway as its tenants and admins have it: all processes, real stores. */
-export interface TestGateway extends AsyncDisposable, Pick<Gateway, 'process' | 'admin' | 'adminUrl'> {
+export interface TestGateway
+  extends AsyncDisposable, Pick<Gateway, 'process' | 'admin' | 'adminUrl' | 'adminToken' | 'client'> {
   /** Of the tenant port. */
   readonly url: string
   readonly port: number
@@ -81,42 +82,46 @@ export async function startTestGateway(
     await closeStores()
     throw error
   })
+  const { client } = gateway
   const clickhouse = createClickHouse({ url: clickhouseUrl })
 
   async function createTenant(fields: object = {}): Promise<NewKey> {
     const email = `tenant-${++tenants}@example.com`
-    const body = { name: 'Test', email, ...fields }
-    const { tenant, api_key: key } = await gateway.admin('POST', '/admin/tenants', NewTenant, body)
-    return { id: tenant.id, key }
+    const { body } = await client.tenants.create({ body: { name: 'Test', email, ...fields } })
+    return { id: body.tenant.id, key: body.api_key }
   }
 
   async function createModel(name: string, fields: object = {}): Promise<string> {
-    const { id } = await gateway.admin('POST', '/admin/models', WithId, {
-      name,
-      family: 'sim',
-      type: 'chat',
-      context_length: 1_000_000,
-      vram_required_gb: 1,
-      price_input_per_million: 1,
-      price_output_per_million: 2,
-      ...fields,
+    const { body } = await client.models.create({
+      body: {
+        name,
+        family: 'sim',
+        type: 'chat',
+        context_length: 1_000_000,
+        vram_required_gb: 1,
+        price_input_per_million: 1,
+        price_output_per_million: 2,
+        ...fields,
+      },
     })
-    return id
+    return body.id
   }
 
   async function addNode(model: string, clusterName: string, node: SimulatedNode, fields: object = {}) {
-    await gateway.admin('POST', '/admin/nodes', WithId, {
-      cluster_name: clusterName,
-      model_name: model,
-      endpoint_url: node.url,
-      upstream_model: node.options.models[0],
-      engine: 'simulated',
-      ...fields,
+    await client.nodes.register({
+      body: {
+        cluster_name: clusterName,
+        model_name: model,
+        endpoint_url: node.url,
+        upstream_model: node.options.models[0],
+        engine: 'simulated',
+        ...fields,
+      },
     })
   }
 
   async function setRoute(modelId: string, fields: object): Promise<void> {
-    await gateway.admin('PUT', `/admin/routes/${modelId}`, z.unknown(), fields)
+    await client.routes.put({ params: { model_id: modelId }, body: fields })
   }
 
   const { key: markerKey } = await createTenant()
@@ -150,11 +155,18 @@ export async function startTestGateway(
     process: gateway.process,
     admin: (method, path, schema, body) => gateway.admin(method, path, schema, body),
     adminUrl: gateway.adminUrl,
+    adminToken: gateway.adminToken,
+    client,
     url: gateway.tenantUrl,
     port: gateway.tenantPort,
     createTenant,
-    createKey: (tenantId, fields = {}) =>
-      gateway.admin('POST', `/admin/tenants/${tenantId}/api-keys`, NewKey, { name: 'Test', ...fields }),
+    async createKey(id, fields = {}) {
+      const { body } = await client.tenantApiKeys.create({
+        params: { id },
+        body: { name: 'Test', ...fields },
+      })
+      return { id: body.id, key: body.key }
+    },
     createModel,
     addNode,
     setRoute,

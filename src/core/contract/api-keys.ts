@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import {
   AllowedModels,
+  allowedModelsShown,
   Deleted,
+  KeyShown,
   limits,
   limitsShown,
   listOf,
@@ -19,13 +21,15 @@ export const ApiKeyRole = z.enum(['admin', 'developer', 'read-only'])
 export const ApiKey = z
   .object({
     id: Uuid,
-    name: z.string(),
-    prefix: z.string().meta({ description: "The key's first 16 characters." }),
-    environment: z.string(),
+    name: z.string().meta({ examples: ['ci'] }),
+    prefix: z
+      .string()
+      .meta({ description: "The key's first 16 characters.", examples: ['clsk_live_7Yb2mQ'] }),
+    environment: z.string().meta({ examples: ['production'] }),
     role: ApiKeyRole,
     status: z.enum(['active', 'revoked', 'expired']),
     ...limitsShown,
-    allowed_models: z.array(z.string()).nullable(),
+    allowed_models: allowedModelsShown,
     created_at: Timestamp,
     last_used_at: Timestamp.nullable(),
     expires_at: Timestamp.nullable(),
@@ -58,8 +62,8 @@ export const createTenantApiKey = endpoint({
     'Creates an API key, shown this once; clsk_live_ in the environment production, clsk_test_ in all others',
   params,
   body: z.strictObject({
-    name: text(200),
-    environment: text(64)
+    name: text(200, 'ci'),
+    environment: text(64, 'production')
       .default('production')
       .meta({ description: "Id or name of one of the tenant's environments." }),
     role: ApiKeyRole.default('developer'),
@@ -67,7 +71,7 @@ export const createTenantApiKey = endpoint({
     expires_at: TimestampInput.nullable().default(null),
     allowed_models: AllowedModels.default(null),
   }),
-  reply: { 201: ApiKey.extend({ key: z.string() }).meta({ id: 'NewApiKey' }) },
+  reply: { 201: ApiKey.extend({ key: KeyShown }).meta({ id: 'NewApiKey' }) },
   errors: ['not_found'],
 })
 

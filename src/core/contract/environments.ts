@@ -3,7 +3,13 @@ import { endpoint } from './endpoint.js'
 import { limits, limitsShown, listOf, page, Slug, sortedBy, Timestamp, Uuid } from './fields.js'
 
 export const Environment = z
-  .object({ id: Uuid, name: z.string(), ...limitsShown, created_at: Timestamp, updated_at: Timestamp })
+  .object({
+    id: Uuid,
+    name: z.string().meta({ examples: ['staging'] }),
+    ...limitsShown,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+  })
   .meta({ id: 'Environment' })
 
 const tag = 'Environments'
@@ -31,7 +37,7 @@ export const createEnvironment = endpoint({
   versioned: true,
   summary: 'Creates an environment; the one named production has clsk_live_ keys, all others clsk_test_ keys',
   params,
-  body: z.strictObject({ name: Slug, ...limits }),
+  body: z.strictObject({ name: Slug.meta({ examples: ['staging'] }), ...limits }),
   reply: { 201: Environment },
   errors: ['already_exists', 'not_found'],
 })

@@ -5,24 +5,29 @@ import { microsOfDollars } from '../money.js'
 
 /** Marks the issue of a capability that is not there yet; becomes the error `not_supported`. */
 export const NOT_SUPPORTED = { code: 'not_supported' } as const
+/** Says in the documentation that some value of a field is refused so. */
+export const REFUSED = 'x-refused-with'
 
-export const Uuid = z.uuid().meta({ format: 'uuid' })
+export const Uuid = z.uuid().meta({ format: 'uuid', examples: ['0199c5d2-7b3e-7f1a-9c4d-2e8f5a6b7c8d'] })
 /** As replies show it. */
-export const Timestamp = z.iso.datetime()
+export const Timestamp = z.iso.datetime().meta({ examples: ['2026-03-02T14:05:00.000Z'] })
 /** As bodies may give it. */
-export const TimestampInput = z.iso.datetime({ offset: true })
+export const TimestampInput = z.iso
+  .datetime({ offset: true })
+  .meta({ examples: ['2030-12-31T00:00:00+01:00'] })
 
 /**
  * Text of 1 to `max` characters, one of them visible, without control characters (a NUL can not be stored, the others
- * not be shown).
+ * not be shown). The documentation shows `example`.
  */
-export function text(max: number) {
-  return z
+export function text(max: number, example?: string) {
+  const schema = z
     .string()
     .min(1)
     .max(max)
     .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'control characters are not allowed')
     .regex(/[^\s\p{Cf}]/u, 'it must not be blank')
+  return example === undefined ? schema : schema.meta({ examples: [example] })
 }
 
 /**
@@ -40,6 +45,7 @@ export function inQuery<S extends z.ZodType>(schema: S) {
 export const Slug = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected 1 to 63 lower-case letters, digits and hyphens')
+  .meta({ examples: ['llama-a100-1'] })
 
 /** Names of providers as SkyPilot has them: `aws`, `gcp`, `azure`, `lambda`; `local` is this machine. */
 export const Provider = Slug
@@ -51,6 +57,10 @@ export const ModelName = z
     /^[\p{L}\p{N}][\p{L}\p{N}._:@/+-]{0,199}$/u,
     'expected a model name: letters, digits and . _ : @ / + -',
   )
+  .meta({ examples: ['meta-llama/Llama-3.1-8B-Instruct'] })
+
+/** The name of a model as replies show it. */
+export const ModelShown = z.string().meta({ examples: ['meta-llama/Llama-3.1-8B-Instruct'] })
 
 /** A non-negative amount in dollars that is exact in micro-dollars, at most a million. */
 export const Dollars = z
@@ -70,7 +80,10 @@ export function notYet<S extends z.ZodType>(schema: S, neutral: z.output<S>) {
       message: 'This capability is not available in this version.',
       params: NOT_SUPPORTED,
     })
-    .meta({ description: 'Not available in this version: any other value is refused with not_supported.' })
+    .meta({
+      description: 'Not available in this version: any other value is refused with not_supported.',
+      [REFUSED]: NOT_SUPPORTED.code,
+    })
 }
 
 /** As {@link notYet}, for a field that has no neutral value: only its absence is accepted. */
@@ -82,7 +95,10 @@ export function neverYet() {
       params: NOT_SUPPORTED,
     })
     .optional()
-    .meta({ description: 'Not available in this version: refused with not_supported.' })
+    .meta({
+      description: 'Not available in this version: refused with not_supported.',
+      [REFUSED]: NOT_SUPPORTED.code,
+    })
 }
 
 /** A body that sets the fields it sends, at least one. */
@@ -117,12 +133,14 @@ export function sortedBy(first: string, ...others: string[]) {
 export function listOf<S extends z.ZodType>(row: S) {
   return z.object({
     data: z.array(row),
-    pagination: z.object({
-      total: z.number().int(),
-      limit: z.number().int(),
-      offset: z.number().int(),
-      has_more: z.boolean(),
-    }),
+    pagination: z
+      .object({
+        total: z.number().int(),
+        limit: z.number().int(),
+        offset: z.number().int(),
+        has_more: z.boolean(),
+      })
+      .meta({ examples: [{ total: 1, limit: 50, offset: 0, has_more: false }] }),
   })
 }
 
@@ -135,13 +153,36 @@ export const limits = {
 
 /** The same as replies show them. */
 export const limitsShown = {
-  rate_limit_per_minute: z.number().int().nullable(),
-  tokens_per_minute: z.number().int().nullable(),
-  max_concurrency: z.number().int().nullable(),
+  rate_limit_per_minute: limitShown(),
+  tokens_per_minute: limitShown(),
+  max_concurrency: limitShown(),
+}
+
+function limitShown() {
+  return z
+    .number()
+    .int()
+    .nullable()
+    .meta({ examples: [null] })
 }
 
 /** Models that may be used, by name or alias; null is every model. */
-export const AllowedModels = z.array(ModelName).max(1000).nullable()
+export const AllowedModels = z
+  .array(ModelName)
+  .max(1000)
+  .nullable()
+  .meta({ examples: [null] })
+
+/** The same as replies show them. */
+export const allowedModelsShown = z
+  .array(z.string())
+  .nullable()
+  .meta({ examples: [null] })
+
+/** A new API key, in the one reply that shows it. */
+export const KeyShown = z
+  .string()
+  .meta({ examples: ['clsk_live_7Yb2mQx9RfK4tVw8NcZ1pLs6HdJ3gTa5EuX0iBoMqCy2vR4k9'] })
 
 /** What a DELETE answers. */
-export const Deleted = z.object({ id: Uuid, status: z.string() })
+export const Deleted = z.object({ id: Uuid, status: z.string().meta({ examples: ['deleted'] }) })

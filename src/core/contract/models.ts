@@ -7,6 +7,7 @@ import {
   inQuery,
   listOf,
   ModelName,
+  ModelShown,
   page,
   sortedBy,
   text,
@@ -16,10 +17,13 @@ import {
 
 export const ModelKind = z.enum(['chat', 'completion', 'embedding'])
 export const ModelStatus = z.enum(['active', 'deprecated', 'beta'])
-const Metadata = z.record(z.string().max(200), z.unknown()).superRefine((metadata, context) => {
-  const message = unstorable(metadata)
-  if (message !== null) context.addIssue({ code: 'custom', message })
-})
+const Metadata = z
+  .record(z.string().max(200), z.unknown())
+  .superRefine((metadata, context) => {
+    const message = unstorable(metadata)
+    if (message !== null) context.addIssue({ code: 'custom', message })
+  })
+  .meta({ examples: [{ license: 'llama3.1' }] })
 
 /** What of some JSON would not come back from the database as it was sent; null: nothing. Bodies nest 32 deep at most. */
 function unstorable(value: unknown): string | null {
@@ -43,21 +47,32 @@ function unstorable(value: unknown): string | null {
 export const Model = z
   .object({
     id: Uuid,
-    name: z.string(),
-    family: z.string(),
-    size: z.string().nullable(),
+    name: ModelShown,
+    family: z.string().meta({ examples: ['llama'] }),
+    size: z
+      .string()
+      .nullable()
+      .meta({ examples: ['8B'] }),
     type: ModelKind,
-    context_length: z.number().int(),
-    vram_required_gb: z.number(),
-    price_input_per_million: z.number().meta({ description: 'Dollars per million tokens.' }),
-    price_output_per_million: z.number(),
+    context_length: z
+      .number()
+      .int()
+      .meta({ examples: [131_072] }),
+    vram_required_gb: z.number().meta({ examples: [24] }),
+    price_input_per_million: z
+      .number()
+      .meta({ description: 'Dollars per million tokens.', examples: [0.15] }),
+    price_output_per_million: z.number().meta({ examples: [0.6] }),
     price_cached_input_per_million: z
       .number()
       .nullable()
-      .meta({ description: 'Null: cached prompt tokens cost the input price.' }),
-    tokens_per_second_capacity: z.number().nullable(),
+      .meta({ description: 'Null: cached prompt tokens cost the input price.', examples: [0.03] }),
+    tokens_per_second_capacity: z
+      .number()
+      .nullable()
+      .meta({ examples: [2500] }),
     status: ModelStatus,
-    aliases: z.array(z.string()),
+    aliases: z.array(z.string()).meta({ examples: [['llama-8b']] }),
     metadata: Metadata,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -66,20 +81,35 @@ export const Model = z
 
 const fields = {
   name: ModelName,
-  family: text(200),
-  size: text(100).nullable(),
+  family: text(200, 'llama'),
+  size: text(100, '8B').nullable(),
   type: ModelKind,
-  context_length: z.number().int().min(1).max(1_000_000_000),
-  vram_required_gb: z.number().min(0).max(1_000_000),
-  price_input_per_million: Dollars,
-  price_output_per_million: Dollars,
-  price_cached_input_per_million: Dollars.nullable(),
-  tokens_per_second_capacity: z.number().positive().max(1e12).nullable(),
+  context_length: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000_000)
+    .meta({ examples: [131_072] }),
+  vram_required_gb: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .meta({ examples: [24] }),
+  price_input_per_million: Dollars.meta({ examples: [0.15] }),
+  price_output_per_million: Dollars.meta({ examples: [0.6] }),
+  price_cached_input_per_million: Dollars.nullable().meta({ examples: [0.03] }),
+  tokens_per_second_capacity: z
+    .number()
+    .positive()
+    .max(1e12)
+    .nullable()
+    .meta({ examples: [2500] }),
   status: ModelStatus,
   aliases: z
     .array(ModelName)
     .max(100)
-    .refine((names) => new Set(names).size === names.length, 'an alias stands twice'),
+    .refine((names) => new Set(names).size === names.length, 'an alias stands twice')
+    .meta({ examples: [['llama-8b']] }),
   metadata: Metadata,
 }
 
@@ -148,7 +178,9 @@ const changeModel = {
   versioned: true,
   summary: 'Sets the fields that are sent; running requests keep the prices of their start',
   params,
-  body: changesOf(fields),
+  body: changesOf(fields).meta({
+    examples: [{ price_input_per_million: 0.12, price_output_per_million: 0.5 }],
+  }),
   reply: { 200: Model },
   errors: ['already_exists', 'not_found'],
 } as const

@@ -1,7 +1,18 @@
 import { z } from 'zod'
 import { nodeUrlProblem } from '../node-url.js'
 import { endpoint } from './endpoint.js'
-import { Dollars, listOf, ModelName, page, Slug, sortedBy, text, Timestamp, Uuid } from './fields.js'
+import {
+  Dollars,
+  listOf,
+  ModelName,
+  ModelShown,
+  page,
+  Slug,
+  sortedBy,
+  text,
+  Timestamp,
+  Uuid,
+} from './fields.js'
 
 export const NodeStatus = z.enum([
   'launching',
@@ -17,26 +28,42 @@ export const NodeEngine = z.enum(['vllm', 'sglang', 'llama-cpp', 'openai', 'simu
 export const Node = z
   .object({
     id: Uuid,
-    cluster_name: z.string(),
+    cluster_name: z.string().meta({ examples: ['llama-a100-1'] }),
     model_id: Uuid,
-    model_name: z.string(),
-    endpoint_url: z.string(),
-    upstream_model: z.string(),
-    provider: z.string(),
-    region: z.string().nullable(),
+    model_name: ModelShown,
+    endpoint_url: z.string().meta({ examples: ['http://10.0.0.7:8000'] }),
+    upstream_model: ModelShown,
+    provider: z.string().meta({ examples: ['static'] }),
+    region: z
+      .string()
+      .nullable()
+      .meta({ examples: ['us-east-1'] }),
     engine: NodeEngine,
     weight: z.number(),
-    max_concurrency: z.number().int().nullable(),
+    max_concurrency: z
+      .number()
+      .int()
+      .nullable()
+      .meta({ examples: [64] }),
     has_api_key: z.boolean(),
-    price_per_hour: z.number().nullable().meta({ description: 'Dollars.' }),
-    status: NodeStatus.meta({ description: 'unhealthy: active, but its health check fails.' }),
+    price_per_hour: z
+      .number()
+      .nullable()
+      .meta({ description: 'Dollars.', examples: [3.67] }),
+    status: NodeStatus.meta({
+      description: 'unhealthy: active, but its health check fails.',
+      examples: ['active'],
+    }),
     healthy: z
       .boolean()
       .nullable()
       .meta({ description: 'By the health check; null: not known, and taken for healthy.' }),
     in_flight: z.number().int().nullable().meta({ description: 'Requests running, as the engine says.' }),
     queue_depth: z.number().int().nullable().meta({ description: 'Requests waiting, as the engine says.' }),
-    kv_cache_usage: z.number().nullable().meta({ description: '0 to 1.' }),
+    kv_cache_usage: z
+      .number()
+      .nullable()
+      .meta({ description: '0 to 1.', examples: [0.42] }),
     observed_at: Timestamp.nullable(),
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -97,9 +124,16 @@ export const registerNode = endpoint({
       .optional()
       .meta({ description: "The model's name on that server; default the model's own name." }),
     provider: text(100).default('static').meta({ description: 'A label.' }),
-    region: text(100).nullable().default(null).meta({ description: 'A label.' }),
+    region: text(100, 'us-east-1').nullable().default(null).meta({ description: 'A label.' }),
     weight: z.number().positive().max(1_000_000).default(1),
-    max_concurrency: z.number().int().min(1).max(1_000_000).nullable().default(null),
+    max_concurrency: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .nullable()
+      .default(null)
+      .meta({ examples: [64] }),
     api_key: z
       .string()
       .regex(/^[\x21-\x7e]{1,1000}$/, 'expected visible ASCII characters')
@@ -110,7 +144,9 @@ export const registerNode = endpoint({
       description:
         'What the node runs. vllm, sglang and simulated are asked for usage in every frame, so that streams which end early are billed to the token; openai is any other server of that API.',
     }),
-    price_per_hour: Dollars.nullable().default(null),
+    price_per_hour: Dollars.nullable()
+      .default(null)
+      .meta({ examples: [3.67] }),
   }),
   reply: { 201: Node },
   errors: ['already_exists', 'not_found'],

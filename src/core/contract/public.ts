@@ -4,9 +4,10 @@ import type { PublicEndpoint } from './endpoint.js'
 /** What both ports answer without a credential. Mounted by hand; declared here for the documentation. */
 const base = { method: 'GET', auth: 'none', tag: 'Service', errors: [] } as const
 
-const Parts = z
-  .record(z.string(), z.string())
-  .meta({ description: 'What is wrong with each part that does not work as it should.' })
+const Parts = z.record(z.string(), z.string()).meta({
+  description: 'What is wrong with each part that does not work as it should.',
+  examples: [{ postgres: 'does not answer' }],
+})
 
 export const bothPortsEndpoints: readonly PublicEndpoint[] = [
   {
@@ -32,14 +33,14 @@ export const bothPortsEndpoints: readonly PublicEndpoint[] = [
     id: 'service.openapi',
     path: '/openapi.json',
     summary: 'This document',
-    reply: { 200: z.looseObject({}) },
+    reply: { 200: z.looseObject({}).meta({ examples: [{ openapi: '3.1.0' }] }) },
   },
   {
     ...base,
     id: 'service.openapi-yaml',
     path: '/api/v1/admin/openapi.yaml',
     summary: 'This document as YAML',
-    reply: { 200: z.string() },
+    reply: { 200: z.string().meta({ examples: ['openapi: 3.1.0\n'] }) },
     contentType: 'application/yaml',
   },
   {
@@ -47,7 +48,7 @@ export const bothPortsEndpoints: readonly PublicEndpoint[] = [
     id: 'service.docs',
     path: '/api-docs',
     summary: 'This document as a page',
-    reply: { 200: z.string() },
+    reply: { 200: z.string().meta({ examples: ['<!doctype html>\n'] }) },
     contentType: 'text/html',
   },
 ]
@@ -59,7 +60,7 @@ export const adminPortPublicEndpoints: readonly PublicEndpoint[] = [
     id: 'service.metrics',
     path: '/metrics',
     summary: 'Metrics of all processes under this supervisor, for Prometheus',
-    reply: { 200: z.string() },
+    reply: { 200: z.string().meta({ examples: ['crosslogic_up 1\n'] }) },
     contentType: 'text/plain',
   },
 ]

@@ -3,10 +3,12 @@ import { endpoint } from './endpoint.js'
 import {
   changesOf,
   listOf,
+  ModelShown,
   neverYet,
   NOT_SUPPORTED,
   notYet,
   page,
+  REFUSED,
   Slug,
   sortedBy,
   Timestamp,
@@ -19,26 +21,38 @@ export const RouteStrategy = z.enum(STRATEGIES)
 /** Fields that are dropped from tenants' bodies unless a route lists them. */
 export const DroppableBodyField = z.enum(['priority', 'cache_salt', 'kv_transfer_params', 'chat_template'])
 
-const HealthCheck = z.object({
-  interval_seconds: z.number(),
-  timeout_seconds: z.number(),
-  unhealthy_threshold: z.number().int(),
-  healthy_threshold: z.number().int(),
-})
+const HealthCheck = z
+  .object({
+    interval_seconds: z.number(),
+    timeout_seconds: z.number(),
+    unhealthy_threshold: z.number().int(),
+    healthy_threshold: z.number().int(),
+  })
+  .meta({
+    examples: [{ interval_seconds: 5, timeout_seconds: 2, unhealthy_threshold: 3, healthy_threshold: 1 }],
+  })
+
+function msShown(example: number) {
+  return z
+    .number()
+    .int()
+    .meta({ examples: [example] })
+}
 
 export const Route = z
   .object({
     model_id: Uuid,
-    model_name: z.string(),
+    model_name: ModelShown,
     strategy: RouteStrategy,
     health_check: HealthCheck,
-    connection_timeout_ms: z.number().int(),
-    first_token_timeout_ms: z.number().int(),
-    idle_timeout_ms: z.number().int(),
-    node_weights: z
-      .record(z.string(), z.number())
-      .meta({ description: "By cluster_name; overrides the node's own." }),
-    allowed_body_fields: z.array(DroppableBodyField),
+    connection_timeout_ms: msShown(2_000),
+    first_token_timeout_ms: msShown(60_000),
+    idle_timeout_ms: msShown(30_000),
+    node_weights: z.record(z.string(), z.number()).meta({
+      description: "By cluster_name; overrides the node's own.",
+      examples: [{ 'llama-a100-1': 2 }],
+    }),
+    allowed_body_fields: z.array(DroppableBodyField).meta({ examples: [[]] }),
     updated_at: Timestamp.nullable().meta({ description: 'Null: never set, all defaults.' }),
   })
   .meta({ id: 'Route' })
@@ -52,7 +66,10 @@ const fields = {
       if (strategy !== 'prefix-affinity') return
       context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
     })
-    .meta({ description: 'prefix-affinity is not available in this version: refused with not_supported.' }),
+    .meta({
+      description: 'prefix-affinity is not available in this version: refused with not_supported.',
+      [REFUSED]: NOT_SUPPORTED.code,
+    }),
   health_check: z
     .strictObject({
       interval_seconds: z.number().min(0.5).max(3600),
@@ -114,7 +131,9 @@ export const putRoute = endpoint({
   versioned: true,
   summary: 'Sets the fields that are sent; live within a second, running streams untouched',
   params,
-  body: changesOf(fields),
+  body: changesOf(fields).meta({
+    examples: [{ strategy: 'least-latency', health_check: { interval_seconds: 2 } }],
+  }),
   reply: { 200: Route },
   errors: ['not_found'],
 })

@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import {
   AllowedModels,
+  allowedModelsShown,
   changesOf,
   Deleted,
+  KeyShown,
   limits,
   limitsShown,
   listOf,
@@ -22,13 +24,16 @@ export const Tier = z.enum(['free', 'starter', 'pro', 'enterprise']).meta({
 export const Tenant = z
   .object({
     id: Uuid,
-    name: z.string(),
-    email: z.string(),
+    name: z.string().meta({ examples: ['Acme'] }),
+    email: z.string().meta({ examples: ['ops@acme.example'] }),
     tier: Tier,
     status: z.enum(['active', 'suspended']),
     ...limitsShown,
-    max_monthly_spend_usd: z.number().nullable(),
-    allowed_models: z.array(z.string()).nullable(),
+    max_monthly_spend_usd: z
+      .number()
+      .nullable()
+      .meta({ examples: [null] }),
+    allowed_models: allowedModelsShown,
     created_at: Timestamp,
     updated_at: Timestamp,
   })
@@ -37,8 +42,11 @@ export const Tenant = z
 const TenantDetail = Tenant.extend({ api_keys_count: z.number().int() }).meta({ id: 'TenantDetail' })
 
 const fields = {
-  name: text(200),
-  email: z.email().max(254),
+  name: text(200, 'Acme'),
+  email: z
+    .email()
+    .max(254)
+    .meta({ examples: ['ops@acme.example'] }),
   tier: Tier,
   ...limits,
   max_monthly_spend_usd: notYet(z.number().min(0).nullable(), null),
@@ -78,7 +86,7 @@ export const createTenant = endpoint({
     tier: fields.tier.default('free'),
     allowed_models: fields.allowed_models.default(null),
   }),
-  reply: { 201: z.object({ tenant: Tenant, api_key: z.string() }) },
+  reply: { 201: z.object({ tenant: Tenant, api_key: KeyShown }) },
   errors: ['already_exists', 'not_found'],
 })
 
@@ -102,7 +110,7 @@ const changeTenant = {
   versioned: true,
   summary: 'Sets the fields that are sent',
   params,
-  body: changesOf(fields),
+  body: changesOf(fields).meta({ examples: [{ tier: 'pro' }] }),
   reply: { 200: Tenant },
   errors: ['already_exists', 'not_found'],
 } as const

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { isTimeZone } from '../date-range.js'
 import { endpoint } from './endpoint.js'
-import { ModelName, Uuid } from './fields.js'
+import { ModelName, ModelShown, Uuid } from './fields.js'
 
 const Day = z.iso.date()
 const Moment = z.iso.datetime({ offset: true })
@@ -49,7 +49,7 @@ const counts = {
 
 export const ModelUsage = z
   .object({
-    model: z.string(),
+    model: ModelShown,
     requests: Count,
     ...counts,
     cost_usd: z.number(),
@@ -59,8 +59,8 @@ export const ModelUsage = z
 
 const Usage = z
   .object({
-    start_date: z.string(),
-    end_date: z.string(),
+    start_date: z.string().meta({ examples: ['2026-02-01'] }),
+    end_date: z.string().meta({ examples: ['2026-03-02'] }),
     total_requests: Count,
     ...counts,
     total_cost_usd: z.number(),
@@ -73,7 +73,7 @@ const Latency = z.number().nullable()
 
 const ModelLatency = z
   .object({
-    model: z.string(),
+    model: ModelShown,
     requests: Count,
     avg_latency_ms: Latency,
     p50_latency_ms: Latency,

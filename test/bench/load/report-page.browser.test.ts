@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 import { renderReport } from '../../../bench/load/html-report.js'
 import { packageRoot } from '../../../src/io/package-root.js'
-import { startBrowser } from '../../support/browser.js'
+import { startChromium } from '../../support/chromium.js'
 import { reportFixture } from './report-fixture.js'
 
 /** Where what the page looked like can be looked at after the run. */
@@ -56,20 +56,21 @@ for (const [name, report, least] of [
   for (const width of [1280, 600]) {
     test(`the page of ${name} shows its plots whole in a window of ${width} pixels, with no network`, async () => {
       await mkdir(SCREENSHOTS, { recursive: true })
-      const page = join(SCREENSHOTS, `load-report-${name}.html`)
-      await writeFile(page, renderReport(report))
-      await using browser = await startBrowser({ width })
-      await browser.open(pathToFileURL(page).href)
-      const layout = await browser.evaluate(LAYOUT, Layout)
-      await browser.screenshot(join(SCREENSHOTS, `load-report-${name}-${width}.png`))
+      const file = join(SCREENSHOTS, `load-report-${name}.html`)
+      await writeFile(file, renderReport(report))
+      await using browser = await startChromium({ width })
+      const page = await browser.open(pathToFileURL(file).href)
+      await page.until('document.readyState === "complete" && document.querySelector("svg")')
+      const layout = Layout.parse(await page.evaluate(LAYOUT))
+      await page.screenshot(join(SCREENSHOTS, `load-report-${name}-${width}.png`))
       assert.ok(layout.plots >= least, `${layout.plots} plots`)
       assert.equal(layout.filled, layout.plots)
       assert.deepEqual(layout.outside, [])
       assert.deepEqual(layout.overlapping, [])
       assert.equal(layout.wide, 0, 'the page is wider than its window')
-      assert.deepEqual(browser.errors, [])
+      assert.deepEqual(page.errors, [])
       assert.deepEqual(
-        browser.requests.filter((url) => !url.startsWith('file:') && !url.startsWith('data:')),
+        page.requested.filter((url) => !url.startsWith('file:') && !url.startsWith('data:')),
         [],
       )
     })

@@ -1,0 +1,1144 @@
+// Made from the contract by `npm run generate`: change that instead.
+
+import type { ApiReply, CallOptions, Conditional, Repeatable } from './call.js'
+
+export interface Tenant {
+  id: string
+  name: string
+  email: string
+  /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+  tier: 'free' | 'starter' | 'pro' | 'enterprise'
+  status: 'active' | 'suspended'
+  rate_limit_per_minute: number | null
+  tokens_per_minute: number | null
+  max_concurrency: number | null
+  max_monthly_spend_usd: number | null
+  allowed_models: string[] | null
+  created_at: string
+  updated_at: string
+}
+
+export interface TenantDetail {
+  id: string
+  name: string
+  email: string
+  /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+  tier: 'free' | 'starter' | 'pro' | 'enterprise'
+  status: 'active' | 'suspended'
+  rate_limit_per_minute: number | null
+  tokens_per_minute: number | null
+  max_concurrency: number | null
+  max_monthly_spend_usd: number | null
+  allowed_models: string[] | null
+  created_at: string
+  updated_at: string
+  api_keys_count: number
+}
+
+export interface Environment {
+  id: string
+  name: string
+  rate_limit_per_minute: number | null
+  tokens_per_minute: number | null
+  max_concurrency: number | null
+  created_at: string
+  updated_at: string
+}
+
+export interface ApiKey {
+  id: string
+  name: string
+  /** The key's first 16 characters. */
+  prefix: string
+  environment: string
+  role: 'admin' | 'developer' | 'read-only'
+  status: 'active' | 'revoked' | 'expired'
+  rate_limit_per_minute: number | null
+  tokens_per_minute: number | null
+  max_concurrency: number | null
+  allowed_models: string[] | null
+  created_at: string
+  last_used_at: string | null
+  expires_at: string | null
+}
+
+export interface NewApiKey {
+  id: string
+  name: string
+  /** The key's first 16 characters. */
+  prefix: string
+  environment: string
+  role: 'admin' | 'developer' | 'read-only'
+  status: 'active' | 'revoked' | 'expired'
+  rate_limit_per_minute: number | null
+  tokens_per_minute: number | null
+  max_concurrency: number | null
+  allowed_models: string[] | null
+  created_at: string
+  last_used_at: string | null
+  expires_at: string | null
+  key: string
+}
+
+export interface Model {
+  id: string
+  name: string
+  family: string
+  size: string | null
+  type: 'chat' | 'completion' | 'embedding'
+  context_length: number
+  vram_required_gb: number
+  /** Dollars per million tokens. */
+  price_input_per_million: number
+  price_output_per_million: number
+  /** Null: cached prompt tokens cost the input price. */
+  price_cached_input_per_million: number | null
+  tokens_per_second_capacity: number | null
+  status: 'active' | 'deprecated' | 'beta'
+  aliases: string[]
+  metadata: Record<string, unknown>
+  created_at: string
+  updated_at: string
+}
+
+export interface Node {
+  id: string
+  cluster_name: string
+  model_id: string
+  model_name: string
+  endpoint_url: string
+  upstream_model: string
+  provider: string
+  region: string | null
+  engine: 'vllm' | 'sglang' | 'llama-cpp' | 'openai' | 'simulated'
+  weight: number
+  max_concurrency: number | null
+  has_api_key: boolean
+  /** Dollars. */
+  price_per_hour: number | null
+  /** unhealthy: active, but its health check fails. */
+  status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  /** By the health check; null: not known, and taken for healthy. */
+  healthy: boolean | null
+  /** Requests running, as the engine says. */
+  in_flight: number | null
+  /** Requests waiting, as the engine says. */
+  queue_depth: number | null
+  /** 0 to 1. */
+  kv_cache_usage: number | null
+  observed_at: string | null
+  created_at: string
+  updated_at: string
+}
+
+export interface Route {
+  model_id: string
+  model_name: string
+  strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+  health_check: {
+    interval_seconds: number
+    timeout_seconds: number
+    unhealthy_threshold: number
+    healthy_threshold: number
+  }
+  connection_timeout_ms: number
+  first_token_timeout_ms: number
+  idle_timeout_ms: number
+  /** By cluster_name; overrides the node's own. */
+  node_weights: Record<string, number>
+  allowed_body_fields: ('priority' | 'cache_salt' | 'kv_transfer_params' | 'chat_template')[]
+  /** Null: never set, all defaults. */
+  updated_at: string | null
+}
+
+export interface Region {
+  id: string
+  provider: string
+  /** The provider's own: us-east-1. */
+  code: string
+  name: string
+  /** List prices of instance types, times this, hold here. */
+  price_multiplier: number
+  created_at: string
+  updated_at: string
+}
+
+export interface InstanceType {
+  id: string
+  provider: string
+  /** The provider's own: p5.48xlarge. */
+  name: string
+  vcpus: number
+  memory_gb: number
+  gpu_model: string | null
+  gpu_count: number
+  /** Of each GPU. */
+  gpu_memory_gb: number | null
+  /** Dollars; null: not known. */
+  price_per_hour: number | null
+  /** Dollars; null: not known. */
+  price_spot_per_hour: number | null
+  /** The day that the prices are of. */
+  price_as_of: string | null
+  created_at: string
+  updated_at: string
+}
+
+export interface AdminApi {
+  readonly tenants: {
+    /** Lists tenants, newest first unless sorted. `GET /admin/tenants` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'name'
+                | '-name'
+                | 'email'
+                | '-email'
+                | 'updated_at'
+                | '-updated_at'
+                | undefined
+              /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+              readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
+              readonly status?: 'active' | 'suspended' | undefined
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Tenant[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Creates a tenant with a production environment and a first API key, shown this once. `POST /admin/tenants` */
+    create(
+      request: {
+        readonly body: {
+          readonly name: string
+          readonly email: string
+          /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+          readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_concurrency?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_monthly_spend_usd?: number | null | undefined
+          readonly allowed_models?: readonly string[] | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        tenant: Tenant
+        api_key: string
+      }>
+    >
+    /** Shows a tenant. `GET /admin/tenants/{id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<TenantDetail>>
+    /** Sets the fields that are sent. `PUT /admin/tenants/{id}` */
+    put(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly name?: string | undefined
+          readonly email?: string | undefined
+          /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+          readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_concurrency?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_monthly_spend_usd?: number | null | undefined
+          readonly allowed_models?: readonly string[] | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Tenant>>
+    /** Sets the fields that are sent. `PATCH /admin/tenants/{id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly name?: string | undefined
+          readonly email?: string | undefined
+          /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+          readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_concurrency?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_monthly_spend_usd?: number | null | undefined
+          readonly allowed_models?: readonly string[] | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Tenant>>
+    /** Deletes a tenant: its keys stop working, its usage stays. `DELETE /admin/tenants/{id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+    /** Suspends a tenant: its keys are refused until it is activated. `POST /admin/tenants/{id}/suspend` */
+    suspend(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Tenant>>
+    /** Ends a suspension. `POST /admin/tenants/{id}/activate` */
+    activate(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Tenant>>
+  }
+  readonly environments: {
+    /** Lists a tenant's environments, newest first unless sorted. `GET /admin/tenants/{id}/environments` */
+    list(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?: 'created_at' | '-created_at' | 'name' | '-name' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Environment[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Creates an environment; the one named production has clsk_live_ keys, all others clsk_test_ keys. `POST /admin/tenants/{id}/environments` */
+    create(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly name: string
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_concurrency?: number | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Environment>>
+  }
+  readonly tenantApiKeys: {
+    /** Lists a tenant's API keys, newest first unless sorted. `GET /admin/tenants/{id}/api-keys` */
+    list(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'name'
+                | '-name'
+                | 'last_used_at'
+                | '-last_used_at'
+                | 'expires_at'
+                | '-expires_at'
+                | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: ApiKey[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Creates an API key, shown this once; clsk_live_ in the environment production, clsk_test_ in all others. `POST /admin/tenants/{id}/api-keys` */
+    create(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly name: string
+          /** Id or name of one of the tenant's environments. */
+          readonly environment?: string | undefined
+          readonly role?: 'admin' | 'developer' | 'read-only' | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly max_concurrency?: number | null | undefined
+          readonly expires_at?: string | null | undefined
+          readonly allowed_models?: readonly string[] | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<NewApiKey>>
+    /** Revokes an API key; repeatable. `DELETE /admin/tenants/{id}/api-keys/{key_id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly key_id: string
+        }
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+  }
+  readonly models: {
+    /** Lists models, newest first unless sorted. `GET /admin/models` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'name'
+                | '-name'
+                | 'family'
+                | '-family'
+                | 'context_length'
+                | '-context_length'
+                | 'vram_required_gb'
+                | '-vram_required_gb'
+                | 'updated_at'
+                | '-updated_at'
+                | undefined
+              readonly family?: string | undefined
+              readonly type?: 'chat' | 'completion' | 'embedding' | undefined
+              readonly status?: 'active' | 'deprecated' | 'beta' | undefined
+              readonly min_vram?: number | undefined
+              readonly max_vram?: number | undefined
+              /** Part of a name, alias or family, in any case. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Model[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Adds a model to the catalogue. `POST /admin/models` */
+    create(
+      request: {
+        readonly body: {
+          readonly name: string
+          readonly family: string
+          readonly size?: string | null | undefined
+          readonly type: 'chat' | 'completion' | 'embedding'
+          readonly context_length: number
+          readonly vram_required_gb: number
+          readonly price_input_per_million: number
+          readonly price_output_per_million: number
+          readonly price_cached_input_per_million?: number | null | undefined
+          readonly tokens_per_second_capacity?: number | null | undefined
+          readonly status?: 'active' | 'deprecated' | 'beta' | undefined
+          readonly aliases?: readonly string[] | undefined
+          readonly metadata?: Readonly<Record<string, unknown>> | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Model>>
+    /** Shows a model. `GET /admin/models/{id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<Model>>
+    /** Sets the fields that are sent; running requests keep the prices of their start. `PUT /admin/models/{id}` */
+    put(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly name?: string | undefined
+          readonly family?: string | undefined
+          readonly size?: string | null | undefined
+          readonly type?: 'chat' | 'completion' | 'embedding' | undefined
+          readonly context_length?: number | undefined
+          readonly vram_required_gb?: number | undefined
+          readonly price_input_per_million?: number | undefined
+          readonly price_output_per_million?: number | undefined
+          readonly price_cached_input_per_million?: number | null | undefined
+          readonly tokens_per_second_capacity?: number | null | undefined
+          readonly status?: 'active' | 'deprecated' | 'beta' | undefined
+          readonly aliases?: readonly string[] | undefined
+          readonly metadata?: Readonly<Record<string, unknown>> | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Model>>
+    /** Sets the fields that are sent; running requests keep the prices of their start. `PATCH /admin/models/{id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly name?: string | undefined
+          readonly family?: string | undefined
+          readonly size?: string | null | undefined
+          readonly type?: 'chat' | 'completion' | 'embedding' | undefined
+          readonly context_length?: number | undefined
+          readonly vram_required_gb?: number | undefined
+          readonly price_input_per_million?: number | undefined
+          readonly price_output_per_million?: number | undefined
+          readonly price_cached_input_per_million?: number | null | undefined
+          readonly tokens_per_second_capacity?: number | null | undefined
+          readonly status?: 'active' | 'deprecated' | 'beta' | undefined
+          readonly aliases?: readonly string[] | undefined
+          readonly metadata?: Readonly<Record<string, unknown>> | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Model>>
+    /** Removes a model that has no node left. `DELETE /admin/models/{id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+  }
+  readonly nodes: {
+    /** Lists nodes with their live state, newest first unless sorted. `GET /admin/nodes` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'cluster_name'
+                | '-cluster_name'
+                | 'model_name'
+                | '-model_name'
+                | 'provider'
+                | '-provider'
+                | 'status'
+                | '-status'
+                | 'updated_at'
+                | '-updated_at'
+                | undefined
+              readonly provider?: string | undefined
+              readonly region?: string | undefined
+              /** Name or alias of a model. */
+              readonly model?: string | undefined
+              readonly status?:
+                | 'launching'
+                | 'active'
+                | 'draining'
+                | 'unhealthy'
+                | 'terminating'
+                | 'terminated'
+                | 'failed'
+                | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Node[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Registers an inference server that already runs; it takes traffic within a second. `POST /admin/nodes` */
+    register(
+      request: {
+        readonly body: {
+          readonly cluster_name: string
+          /** Name or alias of a model. */
+          readonly model_name: string
+          /** http(s)://host:port; the API is expected under /v1. */
+          readonly endpoint_url: string
+          /** The model's name on that server; default the model's own name. */
+          readonly upstream_model?: string | undefined
+          /** A label. */
+          readonly provider?: string | undefined
+          /** A label. */
+          readonly region?: string | null | undefined
+          readonly weight?: number | undefined
+          readonly max_concurrency?: number | null | undefined
+          /** Sent to the node as a bearer token; never shown again. */
+          readonly api_key?: string | null | undefined
+          /** What the node runs. vllm, sglang and simulated are asked for usage in every frame, so that streams which end early are billed to the token; openai is any other server of that API. */
+          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'openai' | 'simulated' | undefined
+          readonly price_per_hour?: number | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Node>>
+    /** Shows a node with its live state. `GET /admin/nodes/{cluster_name}` */
+    get(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<Node>>
+    /** Gives a node no more requests; running streams finish. `POST /admin/nodes/{cluster_name}/drain` */
+    drain(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+      } & Conditional &
+        Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Node>>
+    /** Lets a drained node take requests again. `POST /admin/nodes/{cluster_name}/undrain` */
+    undrain(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+      } & Conditional &
+        Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Node>>
+    /** Takes a node out for good: drained first (terminating), at once with force; repeatable. `POST /admin/nodes/{cluster_name}/terminate` */
+    terminate(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+        readonly body?:
+          | {
+              /** Do not wait for running requests. */
+              readonly force?: boolean | undefined
+            }
+          | undefined
+      } & Conditional &
+        Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Node>>
+  }
+  readonly routes: {
+    /** Lists the route of every model; each has one, with defaults; newest models first unless sorted. `GET /admin/routes` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?: 'created_at' | '-created_at' | 'model_name' | '-model_name' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Route[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Shows a model's route. `GET /admin/routes/{model_id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly model_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<Route>>
+    /** Sets the fields that are sent; live within a second, running streams untouched. `PUT /admin/routes/{model_id}` */
+    put(
+      request: {
+        readonly params: {
+          readonly model_id: string
+        }
+        readonly body: {
+          /** prefix-affinity is not available in this version: refused with not_supported. */
+          readonly strategy?:
+            'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
+          /** What is not sent stays. */
+          readonly health_check?:
+            | {
+                readonly interval_seconds?: number | undefined
+                readonly timeout_seconds?: number | undefined
+                readonly unhealthy_threshold?: number | undefined
+                readonly healthy_threshold?: number | undefined
+              }
+            | undefined
+          readonly connection_timeout_ms?: number | undefined
+          readonly first_token_timeout_ms?: number | undefined
+          readonly idle_timeout_ms?: number | undefined
+          readonly node_weights?: Readonly<Record<string, number>> | undefined
+          readonly allowed_body_fields?:
+            readonly ('priority' | 'cache_salt' | 'kv_transfer_params' | 'chat_template')[] | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly sticky_sessions?: boolean | undefined
+          /** Not available in this version: any other value is refused with not_supported. */
+          readonly resume_streams?: boolean | undefined
+          /** Not available in this version: refused with not_supported. */
+          readonly retry?: unknown
+          /** Not available in this version: refused with not_supported. */
+          readonly queue?: unknown
+          /** Not available in this version: refused with not_supported. */
+          readonly fallback_models?: unknown
+          /** Not available in this version: refused with not_supported. */
+          readonly mirror?: unknown
+          /** Not available in this version: refused with not_supported. */
+          readonly split?: unknown
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Route>>
+  }
+  readonly regions: {
+    /** Lists regions, newest first unless sorted. `GET /admin/regions` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'provider'
+                | '-provider'
+                | 'code'
+                | '-code'
+                | 'name'
+                | '-name'
+                | 'price_multiplier'
+                | '-price_multiplier'
+                | 'updated_at'
+                | '-updated_at'
+                | undefined
+              readonly provider?: string | undefined
+              /** Part of a code or name, in any case. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Region[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Adds a region of a provider. `POST /admin/regions` */
+    create(
+      request: {
+        readonly body: {
+          readonly provider: string
+          readonly code: string
+          readonly name: string
+          readonly price_multiplier?: number | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Region>>
+    /** Shows a region. `GET /admin/regions/{id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<Region>>
+    /** Sets the fields that are sent; provider and code of a region that is in use stay. `PUT /admin/regions/{id}` */
+    put(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly provider?: string | undefined
+          readonly code?: string | undefined
+          readonly name?: string | undefined
+          readonly price_multiplier?: number | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Region>>
+    /** Sets the fields that are sent; provider and code of a region that is in use stay. `PATCH /admin/regions/{id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly provider?: string | undefined
+          readonly code?: string | undefined
+          readonly name?: string | undefined
+          readonly price_multiplier?: number | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Region>>
+    /** Removes a region in which nothing runs. `DELETE /admin/regions/{id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+    /** What can be had in a region, at the region's prices, and what runs there. `GET /admin/regions/{id}/availability` */
+    availability(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        region: Region
+        instance_types: InstanceType[]
+        nodes: {
+          cluster_name: string
+          model_name: string
+          status: string
+        }[]
+        deployments: {
+          id: string
+          model_name: string
+          status: string
+        }[]
+      }>
+    >
+  }
+  readonly instanceTypes: {
+    /** Lists instance types, newest first unless sorted. `GET /admin/instance-types` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'provider'
+                | '-provider'
+                | 'name'
+                | '-name'
+                | 'vcpus'
+                | '-vcpus'
+                | 'memory_gb'
+                | '-memory_gb'
+                | 'gpu_model'
+                | '-gpu_model'
+                | 'gpu_count'
+                | '-gpu_count'
+                | 'gpu_memory_gb'
+                | '-gpu_memory_gb'
+                | 'price_per_hour'
+                | '-price_per_hour'
+                | 'price_spot_per_hour'
+                | '-price_spot_per_hour'
+                | 'updated_at'
+                | '-updated_at'
+                | undefined
+              readonly provider?: string | undefined
+              readonly gpu_model?: string | undefined
+              readonly min_gpu_count?: number | undefined
+              /** Of all its GPUs together. */
+              readonly min_gpu_memory_gb?: number | undefined
+              /** On demand; dollars. */
+              readonly max_price_per_hour?: number | undefined
+              /** Part of a name or GPU model, in any case. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: InstanceType[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Adds an instance type of a provider. `POST /admin/instance-types` */
+    create(
+      request: {
+        readonly body: {
+          readonly provider: string
+          readonly name: string
+          readonly vcpus: number
+          readonly memory_gb: number
+          readonly gpu_model?: string | null | undefined
+          readonly gpu_count?: number | undefined
+          readonly gpu_memory_gb?: number | null | undefined
+          readonly price_per_hour?: number | null | undefined
+          readonly price_spot_per_hour?: number | null | undefined
+          readonly price_as_of?: string | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<InstanceType>>
+    /** Shows an instance type. `GET /admin/instance-types/{id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<InstanceType>>
+    /** Sets the fields that are sent; provider and name of an instance type that is in use stay. `PUT /admin/instance-types/{id}` */
+    put(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly provider?: string | undefined
+          readonly name?: string | undefined
+          readonly vcpus?: number | undefined
+          readonly memory_gb?: number | undefined
+          readonly gpu_model?: string | null | undefined
+          readonly gpu_count?: number | undefined
+          readonly gpu_memory_gb?: number | null | undefined
+          readonly price_per_hour?: number | null | undefined
+          readonly price_spot_per_hour?: number | null | undefined
+          readonly price_as_of?: string | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<InstanceType>>
+    /** Sets the fields that are sent; provider and name of an instance type that is in use stay. `PATCH /admin/instance-types/{id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly provider?: string | undefined
+          readonly name?: string | undefined
+          readonly vcpus?: number | undefined
+          readonly memory_gb?: number | undefined
+          readonly gpu_model?: string | null | undefined
+          readonly gpu_count?: number | undefined
+          readonly gpu_memory_gb?: number | null | undefined
+          readonly price_per_hour?: number | null | undefined
+          readonly price_spot_per_hour?: number | null | undefined
+          readonly price_as_of?: string | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<InstanceType>>
+    /** Removes an instance type that nothing runs on. `DELETE /admin/instance-types/{id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+    /** What an instance type costs in each region of its provider: its price times the region's multiplier. `GET /admin/instance-types/{id}/pricing` */
+    pricing(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        instance_type: InstanceType
+        data: {
+          region_id: string
+          region: string
+          price_multiplier: number
+          /** Dollars; null: not known. */
+          price_per_hour: number | null
+          /** Dollars; null: not known. */
+          price_spot_per_hour: number | null
+        }[]
+      }>
+    >
+  }
+}
+
+export const ADMIN_OPERATIONS = {
+  tenants: {
+    list: ['GET', '/admin/tenants'],
+    create: ['POST', '/admin/tenants'],
+    get: ['GET', '/admin/tenants/{id}'],
+    put: ['PUT', '/admin/tenants/{id}'],
+    patch: ['PATCH', '/admin/tenants/{id}'],
+    delete: ['DELETE', '/admin/tenants/{id}'],
+    suspend: ['POST', '/admin/tenants/{id}/suspend'],
+    activate: ['POST', '/admin/tenants/{id}/activate'],
+  },
+  environments: {
+    list: ['GET', '/admin/tenants/{id}/environments'],
+    create: ['POST', '/admin/tenants/{id}/environments'],
+  },
+  tenantApiKeys: {
+    list: ['GET', '/admin/tenants/{id}/api-keys'],
+    create: ['POST', '/admin/tenants/{id}/api-keys'],
+    delete: ['DELETE', '/admin/tenants/{id}/api-keys/{key_id}'],
+  },
+  models: {
+    list: ['GET', '/admin/models'],
+    create: ['POST', '/admin/models'],
+    get: ['GET', '/admin/models/{id}'],
+    put: ['PUT', '/admin/models/{id}'],
+    patch: ['PATCH', '/admin/models/{id}'],
+    delete: ['DELETE', '/admin/models/{id}'],
+  },
+  nodes: {
+    list: ['GET', '/admin/nodes'],
+    register: ['POST', '/admin/nodes'],
+    get: ['GET', '/admin/nodes/{cluster_name}'],
+    drain: ['POST', '/admin/nodes/{cluster_name}/drain'],
+    undrain: ['POST', '/admin/nodes/{cluster_name}/undrain'],
+    terminate: ['POST', '/admin/nodes/{cluster_name}/terminate'],
+  },
+  routes: {
+    list: ['GET', '/admin/routes'],
+    get: ['GET', '/admin/routes/{model_id}'],
+    put: ['PUT', '/admin/routes/{model_id}'],
+  },
+  regions: {
+    list: ['GET', '/admin/regions'],
+    create: ['POST', '/admin/regions'],
+    get: ['GET', '/admin/regions/{id}'],
+    put: ['PUT', '/admin/regions/{id}'],
+    patch: ['PATCH', '/admin/regions/{id}'],
+    delete: ['DELETE', '/admin/regions/{id}'],
+    availability: ['GET', '/admin/regions/{id}/availability'],
+  },
+  instanceTypes: {
+    list: ['GET', '/admin/instance-types'],
+    create: ['POST', '/admin/instance-types'],
+    get: ['GET', '/admin/instance-types/{id}'],
+    put: ['PUT', '/admin/instance-types/{id}'],
+    patch: ['PATCH', '/admin/instance-types/{id}'],
+    delete: ['DELETE', '/admin/instance-types/{id}'],
+    pricing: ['GET', '/admin/instance-types/{id}/pricing'],
+  },
+} as const

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { type ErrorCode, ERRORS } from '../errors.js'
+import { type DocumentedEndpoint, type Endpoint, honoursIfMatch, scopeOf } from './endpoint.js'
+import { REFUSED } from './fields.js'
+
+/** Every error that an endpoint can answer, by status: what it declares and what all of its kind share. */
+export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
+  const shared = endpoint.auth === 'none' ? [] : sharedErrors(endpoint)
+  const codes = new Set<ErrorCode>([...endpoint.errors, 'internal_error', ...shared])
+  return [...codes].sort((one, other) => ERRORS[one].status - ERRORS[other].status)
+}
+
+/** Whether the data plane answers it: the body goes to a node, and is no business of the contract. */
+export function isInference({ id }: DocumentedEndpoint): boolean {
+  return id.startsWith('inference.')
+}
+
+/** Whether it accepts an Idempotency-Key. */
+export function takesIdempotencyKey(endpoint: DocumentedEndpoint): boolean {
+  return endpoint.auth !== 'none' && endpoint.method === 'POST' && !isInference(endpoint)
+}
+
+function sharedErrors(endpoint: Endpoint): ErrorCode[] {
+  const codes: ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'overloaded']
+  // Also where none is wanted, a body is read, and judged before it is refused.
+  if (!isInference(endpoint) || endpoint.body !== undefined) codes.push('invalid_json', 'body_too_large')
+  if (honoursIfMatch(endpoint)) codes.push('precondition_failed')
+  if (!honoursIfMatch(endpoint) || refusesFields(endpoint)) codes.push('not_supported')
+  if (takesIdempotencyKey(endpoint)) codes.push('idempotency_mismatch')
+  if (endpoint.auth === 'admin') {
+    codes.push('invalid_admin_token')
+    // Every token may read.
+    if (scopeOf(endpoint) !== 'read') codes.push('scope_not_allowed')
+  } else {
+    codes.push('invalid_api_key', 'auth_unavailable', 'tenant_suspended')
+    if (!endpoint.roles.includes('read-only')) codes.push('role_not_allowed')
+  }
+  return codes
+}
+
+/** Whether the body has a field of a capability that is not there yet. */
+function refusesFields({ body }: Endpoint): boolean {
+  if (body === undefined) return false
+  const schema = z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' })
+  return JSON.stringify(schema).includes(JSON.stringify(REFUSED))
+}

@@ -1,0 +1,23 @@
+/** What the parts of the API are for, in the order of the documentation. */
+export const TAGS: Readonly<Record<string, string>> = {
+  Inference: 'OpenAI-compatible inference, served by the nodes of a model.',
+  Endpoints: 'The models that can be called, with their price and state.',
+  Tenants: 'The accounts that use the platform and pay for it.',
+  Environments: 'Parts of a tenant that keep apart what their API keys do: production, staging and so on.',
+  'API keys': 'What tenants present on the tenant port. A key is shown once, when it is made.',
+  Models: 'The catalogue of models: names, sizes and prices.',
+  Nodes: 'Inference servers that answer for a model.',
+  Deployments: 'Groups of nodes of one model that are launched and scaled together.',
+  Routes: "How a model's requests are spread over its nodes.",
+  Regions: 'Where nodes can be launched.',
+  'Instance types': 'What machines can be launched, and what they cost.',
+  Usage: 'Requests, tokens and cost, out of the usage records.',
+  Metrics: 'Latency, tokens and throughput over time.',
+  Requests: 'How single requests were served.',
+  Limits: 'What limits hold, and what is left of them.',
+  Platform: 'Health and figures of the platform as a whole.',
+  'Admin tokens': 'Named tokens of the admin port, each with a scope.',
+  'Audit log': 'Who changed what, and when.',
+  Configuration: 'The configuration as one document, to export and import.',
+  Service: 'Probes and documents, without a credential.',
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { randomInt, randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Agent } from 'undici'
+import { type Operation, operationsOf } from '../support/fuzz/operations.js'
+import { type FuzzReply, wrongWith } from '../support/fuzz/replies.js'
+import { type FuzzRequest, requestsFor } from '../support/fuzz/requests.js'
+import { createRowsSeen, type RowsSeen } from '../support/fuzz/rows-seen.js'
+import { startTestGateway } from '../support/gateway.js'
+
+/**
+ * Requests made from the OpenAPI documents of both ports, right and wrong in every way that comes to mind, against the
+ * whole gateway, one after the other. `npm run fuzz` sends 20,000; FUZZ_REQUESTS and FUZZ_SEED say how many and which.
+ */
+
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 2_000)
+/** What a socket's buffers may hold: a longer body can be cut. */
+const LARGE_BYTES = 64 * 1024
+/** Of 100 requests at least so many must succeed: else the run tests less than it says. */
+const LEAST_SUCCESSES = 15
+
+interface Sender {
+  readonly agent: Agent
+  readonly seen: RowsSeen
+  /** By origin. */
+  readonly credentials: ReadonlyMap<string, Record<string, string>>
+}
+
+/** The path with its parameters filled in. */
+function pathOf({ operation, places, suffix, query }: FuzzRequest, seen: RowsSeen): string {
+  const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const place = places[name]
+    if (place === undefined) return 'x'
+    if ('text' in place) return place.text
+    return encodeURIComponent(seen.value(operation, name, place.seen) ?? randomUUID())
+  })
+  return `${path}${suffix}${query === '' ? '' : `?${query}`}`
+}
+
+function credentialOf({ operation, credential }: FuzzRequest, sender: Sender): Record<string, string> {
+  const right = sender.credentials.get(operation.origin) ?? {}
+  if (credential === 'right') return right
+  if (credential === 'none') return {}
+  return Object.fromEntries(Object.entries(right).map(([name, value]) => [name, `${value}x`]))
+}
+
+/** @returns null when a body was refused by its size, and the connection closed before all of it was sent */
+async function sent(request: FuzzRequest, sender: Sender): Promise<FuzzReply | null> {
+  try {
+    return await send(request, sender)
+  } catch (error) {
+    const { code } = Object(error) as { code?: unknown }
+    const large = (request.body?.length ?? 0) > LARGE_BYTES
+    if (large && (code === 'EPIPE' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET')) return null
+    throw error
+  }
+}
+
+async function send(request: FuzzRequest, sender: Sender): Promise<FuzzReply> {
+  const { operation, method, headers, body } = request
+  const reply = await sender.agent.request({
+    origin: operation.origin,
+    path: pathOf(request, sender.seen),
+    method: method,
+    headers: { ...credentialOf(request, sender), ...headers },
+    body: body === '' ? null : body,
+  })
+  return { status: reply.statusCode, headers: reply.headers, text: await reply.body.text() }
+}
+
+/** Inference is the data plane's and goes to nodes; pages and probes take nothing that could be wrong. */
+const isFuzzed = ({ id, needsCredential }: Operation) => needsCredential && !id.startsWith('inference.')
+
+test('whatever is sent, the reply is one that the document declares', async (t) => {
+  await using gateway = await startTestGateway({ LOG_LEVEL: 'silent' })
+  const tenant = await gateway.createTenant()
+  const { url, adminUrl, adminToken } = gateway
+  const operations = [...(await operationsOf(adminUrl)), ...(await operationsOf(url))].filter(isFuzzed)
+  await using agent = {
+    value: new Agent({ connections: 4 }),
+    [Symbol.asyncDispose]: () => agent.value.close(),
+  }
+  const sender: Sender = {
+    agent: agent.value,
+    seen: createRowsSeen(new Set([tenant.id])),
+    credentials: new Map([
+      [adminUrl, { 'x-admin-token': adminToken }],
+      [url, { authorization: `Bearer ${tenant.key}` }],
+    ]),
+  }
+
+  const seed = Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31))
+  const statuses = new Map<string, number>()
+  const count = (name: string) => statuses.set(name, (statuses.get(name) ?? 0) + 1)
+  const succeeded = new Set<string>()
+  const property = fc.asyncProperty(requestsFor(operations), async (request) => {
+    const reply = await sent(request, sender)
+    if (reply === null) {
+      count('connection closed on a large body')
+      return
+    }
+    count(String(reply.status))
+    if (reply.status >= 400 && request.method !== 'HEAD') {
+      count(/"code":"(\w+)"/.exec(reply.text)?.[1] ?? 'no code')
+    }
+    const problem = wrongWith(request, reply)
+    assert.equal(
+      problem,
+      null,
+      `${request.method} ${pathOf(request, sender.seen)}: ${reply.status} ${reply.text}`,
+    )
+    if (reply.status >= 300 || request.method !== request.operation.method || request.suffix !== '') return
+    succeeded.add(request.operation.id)
+    sender.seen.note(request.operation, JSON.parse(reply.text))
+  })
+  t.diagnostic(`${REQUESTS} requests of ${operations.length} operations, seed ${seed}`)
+  await fc.assert(property, { numRuns: REQUESTS, seed })
+
+  const figures = [...statuses].sort(([one], [other]) => one.localeCompare(other))
+  t.diagnostic(figures.map(([name, times]) => `${name}: ${times}`).join(', '))
+  const never = operations.filter(({ id }) => !succeeded.has(id)).map(({ id }) => id)
+  t.diagnostic(`operations without a success: ${never.join(', ') || 'none'}`)
+  const successes = figures.reduce((sum, [name, times]) => (/^2/.test(name) ? sum + times : sum), 0)
+  assert.ok(successes >= (REQUESTS * LEAST_SUCCESSES) / 100, `only ${successes} successes`)
+})

@@ -1,0 +1,13 @@
+import { catalogueRefusals } from './catalogue.js'
+import { modelsRefusals } from './models.js'
+import { nodesRefusals } from './nodes.js'
+import type { Refusals } from './refusal.js'
+import { tenantsRefusals } from './tenants.js'
+
+/** The refusals that are peculiar to an endpoint, for every endpoint of the admin port that has some. */
+export const allRefusals: Refusals = {
+  ...catalogueRefusals,
+  ...modelsRefusals,
+  ...nodesRefusals,
+  ...tenantsRefusals,
+}

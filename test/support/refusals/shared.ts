@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { type AdminEndpoint, honoursIfMatch, scopeOf } from '../../../src/core/contract/endpoint.js'
+import { REFUSED } from '../../../src/core/contract/fields.js'
+import type { ErrorCode } from '../../../src/core/errors.js'
+import type { Call } from '../calls/call.js'
+import { type ContractPort, modelBody } from '../contract-port.js'
+
+/** A call with what makes it be refused. */
+export interface RefusedCall extends Call {
+  readonly headers?: Record<string, string>
+}
+
+/** Beyond the 1 MiB that a body may have. */
+const TOO_LARGE = `{"name":"${'x'.repeat(1024 * 1024)}"}`
+
+type Refuse = (
+  endpoint: AdminEndpoint,
+  call: Call,
+  port: ContractPort,
+) => RefusedCall[] | Promise<RefusedCall[]>
+
+/**
+ * Turn a call that succeeds into those that are refused with an error which all endpoints of a kind share. None where
+ * an endpoint has to be refused in its own way.
+ */
+export const SHARED_REFUSALS: Readonly<Partial<Record<ErrorCode, Refuse>>> = {
+  invalid_admin_token: (_, call) => [{ ...call, headers: { 'x-admin-token': 'wrong' } }],
+  scope_not_allowed: (endpoint, call) => [
+    { ...call, headers: { 'x-admin-token': scopeOf(endpoint) === 'admin' ? 'operate' : 'read' } },
+  ],
+  invalid_json: (_, call) => [{ ...call, body: '{"name":' }],
+  body_too_large: (_, call) => [{ ...call, body: TOO_LARGE }],
+  unknown_parameter: (_, call) => [withQuery(call, 'nmae=1'), withField(call, 'nmae', 1)],
+  invalid_parameter: wrongParameters,
+  precondition_failed: (_, call) => [{ ...call, headers: { 'if-match': '"999999"' } }],
+  not_supported: notSupported,
+  not_found: (endpoint, call) =>
+    pathsWith(endpoint, call, (value) => (UUID.test(value) ? randomUUID() : 'no-such-name')),
+  async idempotency_mismatch(_, call, port) {
+    const headers = { 'idempotency-key': randomUUID() }
+    await port.send('POST', '/admin/models', modelBody(), headers)
+    return [{ ...call, headers }]
+  },
+}
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
+
+function withQuery(call: Call, query: string): Call {
+  return { ...call, path: `${call.path}${call.path.includes('?') ? '&' : '?'}${query}` }
+}
+
+const Fields = z.record(z.string(), z.unknown())
+
+/** The call with a field of its body replaced. */
+function withField(call: Call, name: string, value: unknown): Call {
+  return { ...call, body: { ...Fields.parse(call.body ?? {}), [name]: value } }
+}
+
+/** Every path parameter, query parameter and field of the body in turn, with a value that none of them takes. */
+function wrongParameters(endpoint: AdminEndpoint, call: Call): RefusedCall[] {
+  const inPath = pathsWith(endpoint, call, () => '%20')
+  const [path = ''] = call.path.split('?')
+  const inQuery = Object.keys(endpoint.query?.shape ?? {}).map((name) => ({
+    ...call,
+    path: `${path}?${name}=%00`,
+  }))
+  const inBody = fieldsOf(endpoint).flatMap(([name, { type, refused }]) =>
+    // Any value of a field without a type is refused with not_supported, if at all.
+    type === undefined || refused ? [] : [withField(call, name, [[]])],
+  )
+  return [withQuery(call, 'twice=1&twice=2'), ...inPath, ...inQuery, ...inBody]
+}
+
+function notSupported(endpoint: AdminEndpoint, call: Call): RefusedCall[] {
+  if (!honoursIfMatch(endpoint)) return [{ ...call, headers: { 'if-match': '"1"' } }]
+  return fieldsOf(endpoint).flatMap(([name, { refused, type }]) =>
+    refused ? [withField(call, name, type === 'boolean' ? true : 1)] : [],
+  )
+}
+
+const Field = z
+  .looseObject({
+    type: z.unknown().optional(),
+    anyOf: z.array(z.unknown()).optional(),
+    enum: z.unknown().optional(),
+  })
+  .transform((schema) => ({
+    /** Undefined: any value. */
+    type: schema.type ?? (schema.anyOf === undefined && schema.enum === undefined ? undefined : 'several'),
+    /** Whether all but a neutral value is refused with not_supported. */
+    refused: REFUSED in schema && schema.enum === undefined,
+  }))
+
+/** Name and kind of each field of the body. */
+function fieldsOf({ body }: AdminEndpoint): [string, z.output<typeof Field>][] {
+  if (body === undefined) return []
+  const schema = z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' })
+  return Object.entries(z.object({ properties: z.record(z.string(), Field) }).parse(schema).properties)
+}
+
+/** The call with each parameter of its path in turn replaced by another value. */
+function pathsWith(
+  { path: template }: AdminEndpoint,
+  call: Call,
+  value: (before: string) => string,
+): RefusedCall[] {
+  const [path = '', ...query] = call.path.split('?')
+  const segments = path.split('/')
+  return template.split('/').flatMap((segment, index) => {
+    if (!segment.startsWith('{')) return []
+    const replaced = segments.with(index, value(segments[index] ?? '')).join('/')
+    return [{ ...call, path: [replaced, ...query].join('?') }]
+  })
+}
