@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { DocumentedEndpoint } from './contract/endpoint.js'
 import { type ErrorCode, ERRORS } from './errors.js'
 
 /**
@@ -93,17 +92,22 @@ function exampleNumber({ minimum, exclusiveMinimum, maximum }: Schema): number {
   return Math.min(Math.max(1, least), maximum ?? Infinity)
 }
 
-/** An error reply of an endpoint, in the wire shape. */
-export function errorExample(endpoint: DocumentedEndpoint, code: ErrorCode): unknown {
-  const { message, type } = ERRORS[code]
-  return { error: { message, type, param: exampleParam(endpoint, code), code } }
+/** An example of each error in the wire shape, by its code. */
+export function errorExamples(codes: readonly ErrorCode[]): Record<string, object> {
+  const example = (code: ErrorCode) => {
+    const { message, type } = ERRORS[code]
+    return { summary: message, value: { error: { message, type, param: AT_FAULT[code] ?? null, code } } }
+  }
+  return Object.fromEntries([...new Set(codes)].sort().map((code) => [code, example(code)]))
 }
 
-function exampleParam({ params, query, body }: DocumentedEndpoint, code: ErrorCode): string | null {
-  const fields = [params, query, body].map((part) => Object.keys(part?.shape ?? {}))
-  const [inPath = []] = fields
-  if (code === 'invalid_parameter') return fields.flat().at(0) ?? null
-  if (code === 'unknown_parameter') return 'nmae'
-  if (code === 'not_supported' || code === 'precondition_failed') return 'If-Match'
-  return code === 'not_found' ? (inPath.at(-1) ?? null) : null
+/** What is at fault in the example of an error that names it. */
+const AT_FAULT: Readonly<Partial<Record<ErrorCode, string>>> = {
+  invalid_parameter: 'limit',
+  unknown_parameter: 'nmae',
+  not_supported: 'If-Match',
+  not_found: 'id',
+  model_not_found: 'model',
+  already_exists: 'name',
+  precondition_failed: 'If-Match',
 }

@@ -24,22 +24,28 @@ export const SECURITY = {
   none: {},
 } as const
 
-export const REPLY_HEADERS = {
+const HEADERS = {
   'x-request-id': {
     description: 'Names this request: quote it when you report a failure.',
     schema: { type: 'string', format: 'uuid' },
   },
-}
-
-export const VERSION_HEADERS = {
-  ...REPLY_HEADERS,
   etag: { description: 'The version of the row, for If-Match.', schema: { type: 'string' }, example: '"3"' },
-}
-
-export const RETRY_HEADERS = {
-  ...REPLY_HEADERS,
   'retry-after': { description: 'Seconds after which to try again.', schema: { type: 'integer' } },
   'retry-after-ms': { description: 'The same in milliseconds.', schema: { type: 'integer' } },
+}
+
+export const REPLY_HEADERS = refs('x-request-id')
+export const VERSION_HEADERS = refs('x-request-id', 'etag')
+export const RETRY_HEADERS = refs('x-request-id', 'retry-after', 'retry-after-ms')
+
+/** The headers that some operations refer to. */
+export function headersIn(paths: object): Record<string, object> {
+  const text = JSON.stringify(paths)
+  return Object.fromEntries(Object.entries(HEADERS).filter(([name]) => text.includes(`/headers/${name}"`)))
+}
+
+function refs(...names: (keyof typeof HEADERS)[]): Record<string, { $ref: string }> {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
 }
 
 export const IDEMPOTENCY_KEY = {

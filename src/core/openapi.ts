@@ -2,10 +2,11 @@ import { z } from 'zod'
 import { type DocumentedEndpoint, honoursIfMatch } from './contract/endpoint.js'
 import { errorsOf, takesIdempotencyKey } from './contract/endpoint-errors.js'
 import { TAGS } from './contract/tags.js'
-import { type ErrorCode, ERRORS } from './errors.js'
-import { errorExample, exampleOf } from './openapi-examples.js'
+import { ERRORS } from './errors.js'
+import { errorExamples, exampleOf } from './openapi-examples.js'
 import {
   IDEMPOTENCY_KEY,
+  headersIn,
   IF_MATCH,
   REPLY_HEADERS,
   RETRY_HEADERS,
@@ -41,7 +42,12 @@ export function openApiDocument(options: DocumentOptions): Json {
     servers: [{ url: serverUrl, description: 'This gateway' }],
     tags: tagsOf(endpoints),
     paths,
-    components: { schemas, securitySchemes },
+    components: {
+      schemas,
+      securitySchemes,
+      headers: headersIn(paths),
+      examples: errorExamples(endpoints.flatMap(errorsOf)),
+    },
   }
 }
 
@@ -103,17 +109,15 @@ function refusals(endpoint: DocumentedEndpoint): Json {
   const errors = errorsOf(endpoint)
   for (const status of new Set(errors.map((code) => ERRORS[code].status))) {
     const codes = errors.filter((code) => ERRORS[code].status === status)
-    const example = (code: ErrorCode) => ({
-      summary: ERRORS[code].message,
-      value: errorExample(endpoint, code),
-    })
     responses[String(status)] = {
       description: codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('\n\n'),
       headers: status === 429 || status === 503 ? RETRY_HEADERS : REPLY_HEADERS,
       content: {
         'application/json': {
           schema: { allOf: [ERROR_REF, errorSchema(codes)] },
-          examples: Object.fromEntries(codes.map((code) => [code, example(code)])),
+          examples: Object.fromEntries(
+            codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]),
+          ),
         },
       },
     }
@@ -125,9 +129,9 @@ const ERROR_REF = { $ref: '#/components/schemas/Error' }
 
 function errorSchema(codes: readonly string[]): Json {
   const properties = {
-    message: { type: 'string', description: 'For people; its words may change.' },
+    message: { type: 'string' },
     type: { type: 'string' },
-    param: { type: ['string', 'null'], description: 'The field, parameter or header that is at fault.' },
+    param: { type: ['string', 'null'] },
     code: { type: 'string', enum: codes },
   }
   return {

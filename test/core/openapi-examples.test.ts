@@ -11,7 +11,7 @@ const Content = z.record(
   z.string(),
   z.looseObject({
     example: z.unknown().optional(),
-    examples: z.record(z.string(), z.looseObject({ value: z.unknown() })).optional(),
+    examples: z.record(z.string(), z.looseObject({ $ref: z.string() })).optional(),
   }),
 )
 const Operation = z.looseObject({
@@ -22,6 +22,7 @@ const Operation = z.looseObject({
 const Document = z.looseObject({
   tags: z.array(z.looseObject({ name: z.string(), description: z.string() })),
   paths: z.record(z.string(), z.record(z.string(), Operation)),
+  components: z.looseObject({ examples: z.record(z.string(), z.looseObject({ value: z.unknown() })) }),
 })
 
 const ErrorReply = z.strictObject({
@@ -75,8 +76,9 @@ for (const [port, endpoints] of [
         if (status in reply) continue
         const examples = Object.entries(content['application/json']?.examples ?? {})
         assert.ok(examples.length > 0, `${id} ${status}`)
-        for (const [name, { value }] of examples) {
-          const { code, type } = ErrorReply.parse(value).error
+        for (const [name, { $ref }] of examples) {
+          const example = document.components.examples[$ref.slice('#/components/examples/'.length)]
+          const { code, type } = ErrorReply.parse(example?.value).error
           const spec = Object.entries(ERRORS).find(([known]) => known === code)?.[1]
           assert.deepEqual([code, type, Number(status)], [name, spec?.type, spec?.status], id)
           shown++

@@ -102,7 +102,7 @@ function signature(endpoint: Endpoint, operation: Operation): string {
   const members = [...parametersMember('params', part('path')), ...parametersMember('query', part('query'))]
   const { requestBody } = operation
   if (requestBody !== undefined) {
-    const type = typeOf(requestBody.content['application/json']?.schema, 'sent')
+    const type = typeOf(requestBody.content['application/json']?.schema ?? true, 'sent')
     members.push(member('body', type, requestBody.required))
   }
   const kinds = [
@@ -113,7 +113,7 @@ function signature(endpoint: Endpoint, operation: Operation): string {
   ]
   const [success] = Object.values(operation.responses)
   const [content] = Object.values(success?.content ?? {})
-  const reply = typeOf(content?.schema, 'received')
+  const reply = typeOf(content?.schema ?? true, 'received')
   const [, name] = nameOf(endpoint)
   const about = comment(`${endpoint.summary}. \`${endpoint.method} ${endpoint.path}\``)
   const optional = members.some(({ required }) => required) ? '' : '?'

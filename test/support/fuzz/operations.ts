@@ -17,7 +17,7 @@ const DocumentedOperation = z.looseObject({
   operationId: z.string(),
   parameters: z.array(Parameter),
   requestBody: z
-    .looseObject({ content: z.object({ 'application/json': z.looseObject({ schema: z.looseObject({}) }) }) })
+    .looseObject({ content: z.record(z.string(), z.looseObject({ schema: z.looseObject({}) })) })
     .optional(),
   responses: z.record(z.string(), Response),
   security: z.array(z.record(z.string(), z.unknown())),
@@ -81,7 +81,7 @@ export async function operationsOf(origin: string): Promise<Operation[]> {
         method: method.toUpperCase(),
         path,
         parameters,
-        body: requestBody?.content['application/json'].schema ?? null,
+        body: requestBody?.content['application/json']?.schema ?? null,
         schemas: components.schemas,
         needsCredential: security.length > 0,
         replies: Object.fromEntries(replies) as Operation['replies'],
