@@ -12,6 +12,7 @@ const TAKEN: Readonly<Record<string, { param: string; message: string }>> = {
   tenants_email: { param: 'email', message: 'A tenant with this email exists.' },
   environments_name: { param: 'name', message: 'The tenant has an environment of this name.' },
   model_names_pkey: { param: 'name', message: 'A model has this name or alias.' },
+  admin_tokens_name: { param: 'name', message: 'An admin token of this name exists.' },
   nodes_cluster_name: { param: 'cluster_name', message: 'A node with this cluster_name exists.' },
 }
 

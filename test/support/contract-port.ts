@@ -1,9 +1,11 @@
+import { createAdminAuth } from '../../src/admin/admin-auth.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
-import { GatewayError } from '../../src/core/errors.js'
+import type { GatewayError } from '../../src/core/errors.js'
 import { mountContract } from '../../src/io/contract-mount.js'
 import { createHttpApp } from '../../src/io/uws.js'
+import { findAdminToken } from '../../src/workers/admin-token-lookup.js'
 import { createContractServer } from '../../src/workers/contract-server.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
 import { migratedDatabase, type MigratedDatabase } from './migrated-database.js'
@@ -31,7 +33,7 @@ export interface ContractPort extends AsyncDisposable {
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonReply>
 }
 
-/** The admin API on a real port and a real database, handlers in this thread; the token is `root`. */
+/** The admin API on a real port and a real database, handlers in this thread; the root token is `root`. */
 export async function startContractPort(
   options: { runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply> } = {},
 ): Promise<ContractPort> {
@@ -42,10 +44,10 @@ export async function startContractPort(
   const app = createHttpApp({ onError: (error) => failures.push(error) })
   mountContract(app, {
     endpoints: adminPortEndpoints,
-    authenticate: (call) => {
-      if (call.header('x-admin-token') !== 'root') throw new GatewayError('invalid_admin_token')
-      return { actor: { kind: 'admin', name: 'root', scope: 'admin' }, credential: 'root' }
-    },
+    authenticate: createAdminAuth({
+      adminToken: 'root',
+      findToken: (digest) => findAdminToken(database.postgres, digest),
+    }),
     runTask:
       options.runTask?.(database) ??
       createContractServer({ handlers: allHandlers, postgres: database.postgres, clickhouse, redis: null }),

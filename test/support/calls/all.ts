@@ -1,3 +1,4 @@
+import { adminTokensCalls } from './admin-tokens.js'
 import type { Calls } from './call.js'
 import { modelsCalls } from './models.js'
 import { nodesCalls } from './nodes.js'
@@ -5,4 +6,10 @@ import { routesCalls } from './routes.js'
 import { tenantsCalls } from './tenants.js'
 
 /** A call that succeeds, for every endpoint of the admin port. */
-export const allCalls: Calls = { ...modelsCalls, ...nodesCalls, ...routesCalls, ...tenantsCalls }
+export const allCalls: Calls = {
+  ...modelsCalls,
+  ...nodesCalls,
+  ...routesCalls,
+  ...tenantsCalls,
+  ...adminTokensCalls,
+}

@@ -1,0 +1,13 @@
+import { type Calls, made } from './call.js'
+
+let sequence = 0
+const tokenBody = () => ({ name: `token-${++sequence}`, scope: 'read' })
+
+export const adminTokensCalls: Calls = {
+  'admin-tokens.list': () => Promise.resolve({ path: '/admin/tokens' }),
+  'admin-tokens.create': () => Promise.resolve({ path: '/admin/tokens', body: tokenBody() }),
+  'admin-tokens.delete': async (port) => {
+    const token = await made(port, '/admin/tokens', tokenBody())
+    return { path: `/admin/tokens/${token['id']}` }
+  },
+}
