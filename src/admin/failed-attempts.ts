@@ -17,7 +17,7 @@ const COUNTED_FAILURES = FREE_FAILURES + 1 + Math.ceil(Math.log2(LONGEST_DELAY_M
 /** What is to become of a failed attempt's answer. */
 export type Verdict =
   /** Sent after so long, which may be 0; `release` must be called once when it was sent or the client has left. */
-  | { readonly delayMs: number; release(): void }
+  | { readonly delayMs: number; readonly release: () => void }
   /** Not sent at all: too many are held back already. */
   | 'cut'
 

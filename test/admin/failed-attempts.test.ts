@@ -20,7 +20,7 @@ function attempts() {
     policy,
     pass: (ms: number) => (at += ms),
     /** The delay of one more failure. */
-    fail(address: string): number {
+    fail: (address: string): number => {
       const verdict = policy.failed(address)
       if (verdict === 'cut') throw new Error('cut')
       verdict.release()

@@ -33,7 +33,10 @@ export interface ContractPort extends AsyncDisposable {
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonReply>
 }
 
-/** The admin API on a real port and a real database, handlers in this thread; the root token is `root`. */
+/**
+ * The admin API on a real port and a real database, as the role that the app has; handlers in this thread; the root
+ * token is `root`.
+ */
 export async function startContractPort(
   options: { runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply> } = {},
 ): Promise<ContractPort> {
@@ -46,11 +49,11 @@ export async function startContractPort(
     endpoints: adminPortEndpoints,
     authenticate: createAdminAuth({
       adminToken: 'root',
-      findToken: (digest) => findAdminToken(database.postgres, digest),
+      findToken: (digest) => findAdminToken(database.app, digest),
     }),
     runTask:
       options.runTask?.(database) ??
-      createContractServer({ handlers: allHandlers, postgres: database.postgres, clickhouse, redis: null }),
+      createContractServer({ handlers: allHandlers, postgres: database.app, clickhouse, redis: null }),
     afterChange: () => changes++,
     onFailure: (error) => failures.push(error),
   })
