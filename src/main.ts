@@ -140,6 +140,11 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   })
   mountAdmin(app, {
     adminToken,
+    findToken: (digest) => pool.findAdminToken(digest),
+    onAuthFailure: () => {
+      metrics.adminAuthFailures.inc()
+    },
+    logger,
     readiness,
     metrics: context.gatherMetrics,
     runTask: (task) => {

@@ -3,28 +3,39 @@ import type { ContractReply, ContractTask } from '../core/contract/task.js'
 import type { GatewayError } from '../core/errors.js'
 import { mountContract } from '../io/contract-mount.js'
 import { mountDocs } from '../io/docs-mount.js'
+import type { Logger } from '../io/logger.js'
 import { mountPlatformRoutes, type PlatformRoutes } from '../io/platform-routes.js'
 import type { HttpApp, HttpCall } from '../io/uws.js'
-import { createAdminAuth } from './admin-auth.js'
+import { type AdminAuthOptions, createAdminAuth } from './admin-auth.js'
+import { createFailedAttempts } from './failed-attempts.js'
+import { createRefusals } from './refusals.js'
 
-export interface AdminPortOptions extends PlatformRoutes {
-  /** The root token. */
-  readonly adminToken: string
+export interface AdminPortOptions extends PlatformRoutes, AdminAuthOptions {
   /** Has a worker thread answer a call. */
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
   /** Called after each change: tells the proxies to look at once. */
   readonly afterChange: () => void
+  /** Counts callers without a valid token. */
+  readonly onAuthFailure: () => void
+  readonly logger: Pick<Logger, 'warn'>
   /** Told of failures that the client sees as a 503. */
   readonly onFailure: (error: GatewayError, call: HttpCall) => void
 }
 
 /** Mounts all of the admin port: probes and metrics, the API reference, and the admin API. */
 export function mountAdmin(app: HttpApp, options: AdminPortOptions): void {
+  const now = () => performance.now()
   mountPlatformRoutes(app, options)
   mountDocs(app, 'admin')
   mountContract(app, {
     endpoints: adminPortEndpoints,
-    authenticate: createAdminAuth(options.adminToken),
+    authenticate: createAdminAuth(options),
+    refuse: createRefusals({
+      attempts: createFailedAttempts(now),
+      logger: options.logger,
+      onFailure: options.onAuthFailure,
+      now,
+    }),
     runTask: options.runTask,
     afterChange: options.afterChange,
     onFailure: options.onFailure,

@@ -1,5 +1,6 @@
 import { permits } from '../core/admin-scope.js'
 import { type Endpoint, honoursIfMatch, scopeOf } from '../core/contract/endpoint.js'
+import { errorOf } from '../core/contract/failure.js'
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
@@ -20,6 +21,8 @@ export interface ContractMountOptions {
   readonly endpoints: readonly Endpoint[]
   /** Throws (or rejects with) the GatewayError for a caller who may not. */
   readonly authenticate: (call: HttpCall) => Authenticated | Promise<Authenticated>
+  /** Answers a caller whom `authenticate` did not let in; default: at once. */
+  readonly refuse?: (call: HttpCall, error: GatewayError) => void
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
   /** Called after each change that succeeded. */
   readonly afterChange?: () => void
@@ -34,15 +37,22 @@ export interface ContractMountOptions {
 export function mountContract(app: HttpApp, options: ContractMountOptions): void {
   for (const endpoint of options.endpoints) {
     app.route(endpoint.method, endpoint.path, (call) => {
-      // Begun in the handler's own turn, as they must be; a refusal of the synchronous part throws right here.
+      // Begun in the handler's own turn, as they must be; of a caller who is refused right here no body is read.
       const remoteAddress = call.remoteAddress()
-      const authenticated = options.authenticate(call)
-      const body = bodyOf(call)
-      serve(endpoint, call, remoteAddress, authenticated, body, options).catch((thrown: unknown) => {
+      const fail = (thrown: unknown) => {
         const error = toGatewayError(thrown)
         if (error.status > 500 && error.cause !== undefined) options.onFailure(error, call)
-        call.fail(error)
-      })
+        if (error.status === 401 && options.refuse !== undefined) options.refuse(call, error)
+        else call.fail(error)
+      }
+      let authenticated: Authenticated | Promise<Authenticated>
+      try {
+        authenticated = options.authenticate(call)
+      } catch (thrown) {
+        fail(thrown)
+        return
+      }
+      serve(endpoint, call, remoteAddress, authenticated, bodyOf(call), options).catch(fail)
     })
   }
 }
@@ -84,14 +94,7 @@ async function serve(
     remoteAddress,
     idempotency: idempotencyKey === null ? null : { key: idempotencyKey, credential },
   })
-  if ('error' in reply) {
-    const { error, message, param, cause } = reply
-    throw new GatewayError(error, {
-      message,
-      ...(param !== null && { param }),
-      ...(cause !== null && { cause }),
-    })
-  }
+  if ('error' in reply) throw errorOf(reply)
   if (endpoint.method !== 'GET') options.afterChange?.()
   call.reply(
     reply.status,

@@ -14,7 +14,12 @@ const PREFIX = 'crosslogic_'
 export function createControlMetrics(processName: string) {
   const set = createMetricSet(PREFIX)
   addProcessMetrics(set, processName)
-  return { toJson: () => set.toJson() }
+  return {
+    adminAuthFailures: set
+      .counter('admin_auth_failures_total', 'Calls of the admin API without a valid token.', [])
+      .labels({}),
+    toJson: () => set.toJson(),
+  }
 }
 
 /** What a proxy process counts; `processName` as `proxy-0`. */

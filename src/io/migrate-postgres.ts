@@ -3,6 +3,7 @@ import { DatabaseError } from 'pg'
 import type { Client, Pool } from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import { grantAppRole } from './grant-app-role.js'
 import type { AppliedMigration, Migration, MigrationResult } from './migration-files.js'
 import { MigrationError, firstLine, pendingMigrations, readMigrations } from './migration-files.js'
 import { withMigrationLock } from './migration-lock.js'
@@ -13,11 +14,13 @@ const Applied = z.array(z.object({ version: z.number(), name: z.string(), checks
 
 /**
  * Brings a Postgres schema up to date: each file in one transaction, under a lock, so that many processes may start
- * at once.
+ * at once. Then gives the app's role its rights, on what is new as well.
  * @throws MigrationError, with nothing of the failing file applied
  */
 export async function migratePostgres(options: {
   url: string
+  /** How the app connects; left out where it is the same. */
+  appUrl?: string
   directory: string
   logger?: Logger | undefined
 }): Promise<MigrationResult> {
@@ -37,6 +40,8 @@ export async function migratePostgres(options: {
         'migration applied',
       )
     }
+    const appUrl = options.appUrl === options.url ? undefined : options.appUrl
+    await grantAppRole({ client, appUrl, logger: options.logger })
     return { applied: pending.map(({ file }) => file), version: migrations.length }
   })
 }

@@ -33,17 +33,17 @@ export async function startStores(
 ): Promise<StoreUrls> {
   const problems: string[] = []
 
-  async function urlOf(
-    name: string,
+  /** The store that was started; null when it has a URL, is not there, or did not start. */
+  async function startUnless<S extends EmbeddedStore>(
     given: string | null,
-    start: (options: { dataDir: string; logger: Logger }) => Promise<EmbeddedStore | null>,
-  ): Promise<string | null> {
-    if (given !== null) return given
+    name: string,
+    start: (options: { dataDir: string; logger: Logger }) => Promise<S | null>,
+  ): Promise<S | null> {
+    if (given !== null) return null
     try {
       const store = await start({ dataDir: join(settings.dataDir, name), logger })
-      if (store === null) return null
-      lifecycle.add(name, () => store.stop(), { timeoutMs: STORE_CLOSE_MS })
-      return store.url
+      if (store !== null) lifecycle.add(name, () => store.stop(), { timeoutMs: STORE_CLOSE_MS })
+      return store
     } catch (error) {
       logger.debug({ event: 'store_failed', store: name, error })
       problems.push(error instanceof Error ? error.message : String(error))
@@ -51,16 +51,22 @@ export async function startStores(
     }
   }
 
-  const [databaseUrl, redisUrl, clickhouseUrl] = await Promise.all([
-    urlOf('postgres', settings.databaseUrl, startEmbeddedPostgres),
-    urlOf('redis', settings.redisUrl, startEmbeddedRedis),
-    urlOf('clickhouse', settings.clickhouseUrl, startEmbeddedClickHouse),
+  const [postgres, redis, clickhouse] = await Promise.all([
+    startUnless(settings.databaseUrl, 'postgres', startEmbeddedPostgres),
+    startUnless(settings.redisUrl, 'redis', startEmbeddedRedis),
+    startUnless(settings.clickhouseUrl, 'clickhouse', startEmbeddedClickHouse),
   ])
+  const databaseUrl = settings.databaseUrl ?? postgres?.appUrl ?? null
+  const clickhouseUrl = settings.clickhouseUrl ?? clickhouse?.url ?? null
   if (problems.length > 0 || databaseUrl === null || clickhouseUrl === null) {
     throw new StartError(problems.join('; '))
   }
-  const migrationDatabaseUrl = settings.migrationDatabaseUrl ?? databaseUrl
-  return { databaseUrl, migrationDatabaseUrl, redisUrl, clickhouseUrl }
+  return {
+    databaseUrl,
+    migrationDatabaseUrl: settings.migrationDatabaseUrl ?? postgres?.url ?? databaseUrl,
+    redisUrl: settings.redisUrl ?? redis?.url ?? null,
+    clickhouseUrl,
+  }
 }
 
 /**
@@ -70,7 +76,7 @@ export async function startStores(
 export async function migrateStores(urls: StoreUrls, logger: Logger): Promise<void> {
   const directory = (store: string) => join(packageRoot, 'sql', store, 'migrations')
   const url = urls.migrationDatabaseUrl
-  await migratePostgres({ url, directory: directory('postgres'), logger })
+  await migratePostgres({ url, appUrl: urls.databaseUrl, directory: directory('postgres'), logger })
   const clickhouse = createClickHouse({ url: urls.clickhouseUrl })
   try {
     await migrateClickHouse({ clickhouse, postgresUrl: url, directory: directory('clickhouse'), logger })

@@ -1,6 +1,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Pool } from 'pg'
 import { etagOf, requireMatch } from '../core/contract/etag.js'
+import { failureOf } from '../core/contract/failure.js'
 import type { ContractReply, ContractTask } from '../core/contract/task.js'
 import { toGatewayError } from '../core/errors.js'
 import { readNodeLive } from '../io/node-live.js'
@@ -77,9 +78,7 @@ export function createContractServer(
     try {
       return await answer(task)
     } catch (thrown) {
-      const error = toGatewayError(fromStoreError(thrown))
-      const cause = error.cause === undefined ? null : causeText(error.cause)
-      return { error: error.code, message: error.message, param: error.param, cause }
+      return failureOf(toGatewayError(fromStoreError(thrown)))
     }
   }
 }
@@ -88,8 +87,4 @@ function answerOf(result: unknown): Answer {
   const [shown, etag] =
     result instanceof Versioned ? [result.body as unknown, etagOf(result.version)] : [result, null]
   return { etag, body: new TextEncoder().encode(JSON.stringify(shown)) }
-}
-
-function causeText(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
 }

@@ -1,10 +1,14 @@
 import { workerData } from 'piscina'
-import type { ContractReply, ContractTask } from '../core/contract/task.js'
+import { failureOf } from '../core/contract/failure.js'
+import type { AdminTokenAnswer, ContractReply, ContractTask } from '../core/contract/task.js'
 import { createClickHouse } from '../io/clickhouse.js'
 import { createPostgres } from '../io/postgres.js'
 import { createRedis } from '../io/redis.js'
+import { toGatewayError } from '../core/errors.js'
+import { findAdminToken } from './admin-token-lookup.js'
 import { createContractServer } from './contract-server.js'
 import { allHandlers } from './handlers/all.js'
+import { fromStoreError } from './store-errors.js'
 import { CONCURRENT_TASKS, WorkerSettings } from './worker-settings.js'
 
 /** A worker thread's file: opens the thread's own connections and answers calls of the contract. */
@@ -14,9 +18,10 @@ const name = 'crosslogic-worker'
 const MAX_REPORT_SECONDS = 4
 const REPORT_TIMEOUT_MS = 5_000
 
+const postgres = createPostgres({ url: databaseUrl, max: CONCURRENT_TASKS, applicationName: name })
 const answer = createContractServer({
   handlers: allHandlers,
-  postgres: createPostgres({ url: databaseUrl, max: CONCURRENT_TASKS, applicationName: name }),
+  postgres,
   clickhouse: createClickHouse({
     url: clickhouseUrl,
     maxConnections: CONCURRENT_TASKS,
@@ -26,7 +31,16 @@ const answer = createContractServer({
   redis: redisUrl === null ? null : createRedis({ url: redisUrl, connectionName: name }),
 })
 
-/** The task that the pool runs. */
+/** The task that the pool runs: a call of the contract. */
 export function serve(task: ContractTask): Promise<ContractReply> {
   return answer(task)
+}
+
+/** The other one: who the admin token of a digest belongs to. */
+export async function authenticate(digest: Uint8Array): Promise<AdminTokenAnswer> {
+  try {
+    return { found: await findAdminToken(postgres, digest) }
+  } catch (thrown) {
+    return failureOf(toGatewayError(fromStoreError(thrown)))
+  }
 }

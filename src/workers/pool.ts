@@ -1,6 +1,8 @@
 import { Piscina } from 'piscina'
-import type { ContractReply, ContractTask } from '../core/contract/task.js'
+import { errorOf } from '../core/contract/failure.js'
+import type { AdminTokenAnswer, ContractReply, ContractTask, FoundAdminToken } from '../core/contract/task.js'
 import { GatewayError } from '../core/errors.js'
+import { within } from '../io/within.js'
 import { CONCURRENT_TASKS, type WorkerSettings } from './worker-settings.js'
 
 export interface WorkerPoolOptions {
@@ -17,7 +19,15 @@ export interface WorkerPool extends AsyncDisposable {
    * @throws GatewayError overloaded when too many wait, internal_error when the thread died of it
    */
   run(task: ContractTask): Promise<ContractReply>
+  /**
+   * Looks up a named admin token by its SHA-256 digest; null when none holds.
+   * @throws GatewayError overloaded when the answer does not come within 3 s
+   */
+  findAdminToken(digest: Uint8Array): Promise<FoundAdminToken | null>
 }
+
+/** A call waits for this before it is begun. */
+const LOOK_UP_MS = 3_000
 
 /** Threads that nobody needed for this long end, all but one. */
 const IDLE_MS = 30_000
@@ -25,9 +35,8 @@ const IDLE_MS = 30_000
 /** Starts the threads that do SQL, validation and JSON, so that no port's event loop has to. */
 export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { settings, maxThreads = 2, maxQueue = 256 } = options
-  const pool = new Piscina<ContractTask, ContractReply>({
+  const pool = new Piscina<ContractTask | Uint8Array, ContractReply | AdminTokenAnswer>({
     filename: new URL('./entry.js', import.meta.url).href,
-    name: 'serve',
     workerData: settings,
     minThreads: 1,
     maxThreads,
@@ -35,14 +44,27 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
     maxQueue,
     idleTimeout: IDLE_MS,
   })
+  async function inThread(name: 'serve' | 'authenticate', input: ContractTask | Uint8Array) {
+    if (pool.queueSize >= maxQueue) throw new GatewayError('overloaded')
+    try {
+      return await pool.run(input, { name })
+    } catch (cause) {
+      throw new GatewayError('internal_error', { cause })
+    }
+  }
   return {
     async run(task) {
-      if (pool.queueSize >= maxQueue) throw new GatewayError('overloaded')
-      try {
-        return await pool.run(task)
-      } catch (cause) {
-        throw new GatewayError('internal_error', { cause })
+      const reply = await inThread('serve', task)
+      if ('found' in reply) throw new GatewayError('internal_error')
+      return reply
+    },
+    async findAdminToken(digest) {
+      const answer = await within(LOOK_UP_MS, inThread('authenticate', digest))
+      if (answer === null) {
+        throw new GatewayError('overloaded', { cause: `no look-up of an admin token in ${LOOK_UP_MS} ms` })
       }
+      if ('found' in answer) return answer.found
+      throw 'error' in answer ? errorOf(answer) : new GatewayError('internal_error')
     },
     /** Lets running calls finish, then ends the threads and with them their connections. */
     async [Symbol.asyncDispose]() {

@@ -17,6 +17,7 @@ const TAKEN: Readonly<Record<string, { param: string; message: string }>> = {
     param: 'name',
     message: 'The provider has an instance type of this name.',
   },
+  admin_tokens_name: { param: 'name', message: 'An admin token of this name exists.' },
   nodes_cluster_name: { param: 'cluster_name', message: 'A node with this cluster_name exists.' },
 }
 

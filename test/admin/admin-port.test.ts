@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { parse } from 'yaml'
+import { FREE_FAILURES, MOST_HELD_OF_ONE } from '../../src/admin/failed-attempts.js'
 import { mountAdmin } from '../../src/admin/admin-port.js'
+import { adminTokenDigest, generateAdminToken } from '../../src/core/admin-token.js'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { createHttpApp } from '../../src/io/uws.js'
+import { openRawClient } from '../support/raw-client.js'
+
+const NAMED = generateAdminToken(Buffer.alloc(32, 1))
+const UNKNOWN = generateAdminToken(Buffer.alloc(32, 2))
 
 async function startAdmin() {
   const tasks: ContractTask[] = []
+  const logged: unknown[] = []
   let changes = 0
+  let lookUps = 0
+  let failures = 0
   const app = createHttpApp({
     onError: (error) => {
       throw error
@@ -15,6 +25,12 @@ async function startAdmin() {
   })
   mountAdmin(app, {
     adminToken: 'the-root-token',
+    findToken: (digest) => {
+      lookUps++
+      return Promise.resolve(adminTokenDigest(NAMED).equals(digest) ? { name: 'ci', scope: 'read' } : null)
+    },
+    onAuthFailure: () => failures++,
+    logger: { warn: (line: unknown) => logged.push(line) },
     readiness: () => ({ status: 'ready', parts: {} }),
     metrics: () => Promise.resolve('up 1\n'),
     runTask: (task) => {
@@ -30,7 +46,10 @@ async function startAdmin() {
   return {
     url,
     tasks,
+    logged,
     changes: () => changes,
+    lookUps: () => lookUps,
+    failures: () => failures,
     [Symbol.dispose]() {
       app.close()
     },
@@ -49,6 +68,76 @@ test('the token opens the admin API, a part or more of it does not', async () =>
   const [task] = admin.tasks
   assert.deepEqual(task?.actor, { kind: 'admin', name: 'root', scope: 'admin' })
   assert.equal(task.endpointId, 'tenants.list')
+})
+
+test('only what has the shape of a named token is looked up, and it acts under its name and scope', async () => {
+  using admin = await startAdmin()
+  const send = (token: string, method = 'GET') =>
+    fetch(`${admin.url}/admin/tenants`, { method, headers: { 'x-admin-token': token } })
+  assert.equal((await send('the-root-token')).status, 200)
+  assert.equal((await send(`${NAMED.slice(0, -1)}~`)).status, 401)
+  assert.equal(admin.lookUps(), 0)
+  assert.equal((await send(NAMED)).status, 200)
+  assert.equal((await send(UNKNOWN)).status, 401)
+  assert.equal(admin.lookUps(), 2)
+  assert.deepEqual(admin.tasks[1]?.actor, { kind: 'admin', name: 'ci', scope: 'read' })
+  assert.equal((await send(NAMED, 'POST')).status, 403)
+  assert.equal(admin.tasks.length, 2)
+})
+
+test('answers to many wrong tokens are held back, those to right ones never, and each failure is counted', async () => {
+  using admin = await startAdmin()
+  const send = (token: string) => fetch(`${admin.url}/admin/tenants`, { headers: { 'x-admin-token': token } })
+  const answered: string[] = []
+  const note = (name: string) => async (reply: Promise<Response>) => {
+    const { status } = await reply
+    answered.push(`${name} ${status}`)
+  }
+  for (let n = 0; n < FREE_FAILURES; n++) await note('free')(send('guess'))
+  const held = [note('held')(send('guess')), note('held')(send(UNKNOWN))]
+  while (admin.failures() < FREE_FAILURES + 2) await setImmediate()
+  // Both are known to be wrong by now, and nothing has been said.
+  await note('root')(send('the-root-token'))
+  await note('named')(send(NAMED))
+  await Promise.all(held)
+  assert.deepEqual(answered, [
+    ...Array<string>(FREE_FAILURES).fill('free 401'),
+    'root 200',
+    'named 200',
+    'held 401',
+    'held 401',
+  ])
+  assert.equal(admin.logged.length, 1)
+  assert.deepEqual(admin.logged[0], {
+    event: 'admin_auth_failed',
+    address: '127.0.0.1',
+    path: '/admin/tenants',
+    unlogged: 0,
+  })
+})
+
+test('a forwarded address is not believed, and a caller who leaves gives up the place that is held', async () => {
+  using admin = await startAdmin()
+  const send = (n: number) =>
+    fetch(`${admin.url}/admin/tenants`, {
+      headers: { 'x-admin-token': 'guess', 'x-forwarded-for': `10.0.0.${n}` },
+    })
+  for (let n = 0; n < FREE_FAILURES; n++) await send(n)
+  const clients = Array.from({ length: MOST_HELD_OF_ONE }, async () => {
+    const client = await openRawClient(Number(new URL(admin.url).port))
+    client.send('GET /admin/tenants HTTP/1.1\r\nhost: x\r\nx-admin-token: guess\r\n\r\n')
+    return client
+  })
+  const opened = await Promise.all(clients)
+  while (admin.failures() < FREE_FAILURES + MOST_HELD_OF_ONE) await setImmediate()
+  await assert.rejects(send(99), 'one more is not answered at all')
+  for (const client of opened) {
+    assert.equal(client.received().length, 0)
+    client[Symbol.dispose]()
+  }
+  // Once they are gone, answers can be held again.
+  const again = async (): Promise<Response> => send(1).catch(async () => again())
+  assert.equal((await again()).status, 401)
 })
 
 test('a change is announced, a read is not', async () => {

@@ -1,11 +1,13 @@
 import { createAdminClient, type AdminApi } from '../../src/core/client/client.js'
 import type { AdminScope } from '../../src/core/admin-scope.js'
+import { createAdminAuth } from '../../src/admin/admin-auth.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
-import { GatewayError } from '../../src/core/errors.js'
+import type { GatewayError } from '../../src/core/errors.js'
 import { mountContract } from '../../src/io/contract-mount.js'
 import { createHttpApp } from '../../src/io/uws.js'
+import { findAdminToken } from '../../src/workers/admin-token-lookup.js'
 import { createContractServer } from '../../src/workers/contract-server.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
 import { migratedDatabase, type MigratedDatabase } from './migrated-database.js'
@@ -34,16 +36,15 @@ export interface ContractPort extends AsyncDisposable {
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonReply>
 }
 
-/** Tokens of the port. */
+/** Tokens of the port beside the root token, by the scope that they have. */
 const SCOPES: ReadonlyMap<string, AdminScope> = new Map([
-  ['root', 'admin'],
   ['operate', 'operate'],
   ['read', 'read'],
 ])
 
 /**
- * The admin API on a real port and a real database, handlers in this thread; the token is `root`, and `operate` and
- * `read` are tokens of those scopes.
+ * The admin API on a real port and a real database, as the role that the app has; handlers in this thread; the root
+ * token is `root`, and `operate` and `read` are tokens of those scopes.
  */
 export async function startContractPort(
   options: { runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply> } = {},
@@ -52,18 +53,22 @@ export async function startContractPort(
   const clickhouse = createClickHouse({ url: 'http://127.0.0.1:9' })
   const failures: GatewayError[] = []
   let changes = 0
+  const byToken = createAdminAuth({
+    adminToken: 'root',
+    findToken: (digest) => findAdminToken(database.app, digest),
+  })
   const app = createHttpApp({ onError: (error) => failures.push(error) })
   mountContract(app, {
     endpoints: adminPortEndpoints,
     authenticate: (call) => {
       const credential = call.header('x-admin-token') ?? ''
       const scope = SCOPES.get(credential)
-      if (scope === undefined) throw new GatewayError('invalid_admin_token')
+      if (scope === undefined) return byToken(call)
       return { actor: { kind: 'admin', name: credential, scope }, credential }
     },
     runTask:
       options.runTask?.(database) ??
-      createContractServer({ handlers: allHandlers, postgres: database.postgres, clickhouse, redis: null }),
+      createContractServer({ handlers: allHandlers, postgres: database.app, clickhouse, redis: null }),
     afterChange: () => changes++,
     onFailure: (error) => failures.push(error),
   })

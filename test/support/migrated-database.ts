@@ -7,19 +7,31 @@ import { freshDatabase } from './stores.js'
 
 export interface MigratedDatabase extends AsyncDisposable {
   readonly url: string
+  /** The owner's. */
   readonly postgres: Pool
+  readonly appUrl: string
+  /** The app's, as the product runs: with the rights that a migration gives it. */
+  readonly app: Pool
 }
 
-/** A database of the test's own with the product's schema, and a pool on it. */
+/** A database of the test's own with the product's schema, and pools on it. */
 export async function migratedDatabase(): Promise<MigratedDatabase> {
   const database = await freshDatabase()
-  await migratePostgres({ url: database.url, directory: join(packageRoot, 'sql/postgres/migrations') })
+  await migratePostgres({
+    url: database.url,
+    appUrl: database.appUrl,
+    directory: join(packageRoot, 'sql/postgres/migrations'),
+  })
   const postgres = createPostgres({ url: database.url })
+  const app = createPostgres({ url: database.appUrl })
   return {
     url: database.url,
     postgres,
+    appUrl: database.appUrl,
+    app,
     async [Symbol.asyncDispose]() {
       await postgres.end()
+      await app.end()
       await database[Symbol.asyncDispose]()
     },
   }

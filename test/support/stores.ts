@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client } from 'pg'
+import { Client, DatabaseError } from 'pg'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { startEmbeddedClickHouse } from '../../src/io/embedded/clickhouse.js'
 import type { EmbeddedStore } from '../../src/io/embedded/keep-running.js'
@@ -49,6 +49,26 @@ function withDatabase(url: string, database: string): string {
 
 export interface FreshDatabase extends AsyncDisposable {
   readonly url: string
+  /** The same database as a role that owns nothing and has no rights there yet. */
+  readonly appUrl: string
+}
+
+const APP_ROLE = 'test_app'
+const APP_PASSWORD = 'app'
+
+/** Roles belong to the server: whichever test file comes first makes it. */
+async function makeAppRole(client: Client): Promise<void> {
+  await client.query(`CREATE ROLE ${APP_ROLE} LOGIN PASSWORD '${APP_PASSWORD}'`).catch((error: unknown) => {
+    // It is there, or was made in the same moment.
+    if (!(error instanceof DatabaseError && /^(42710|23505)$/.test(error.code ?? ''))) throw error
+  })
+}
+
+function asApp(url: string): string {
+  const parsed = new URL(url)
+  parsed.username = APP_ROLE
+  parsed.password = APP_PASSWORD
+  return parsed.href
 }
 
 /**
@@ -58,9 +78,14 @@ export interface FreshDatabase extends AsyncDisposable {
 export async function freshDatabase(): Promise<FreshDatabase> {
   const server = process.env['TEST_DATABASE_URL'] ?? (await ownPostgres())
   const name = randomName()
-  await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`))
+  await withClient(server, async (client) => {
+    await client.query(`CREATE DATABASE ${name}`)
+    await makeAppRole(client)
+  })
+  const url = withDatabase(server, name)
   return {
-    url: withDatabase(server, name),
+    url,
+    appUrl: asApp(url),
     [Symbol.asyncDispose]: () =>
       withClient(server, async (client) => {
         const leaked = await connectionsLeft(client, name)

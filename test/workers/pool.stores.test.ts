@@ -30,7 +30,7 @@ test('calls over a port are answered by worker threads', async () => {
   const pools: WorkerPool[] = []
   const port = await startContractPort({
     runTask: (database) => {
-      const pool = startWorkerPool({ settings: settingsOf(database.url) })
+      const pool = startWorkerPool({ settings: settingsOf(database.appUrl) })
       pools.push(pool)
       return (task) => pool.run(task)
     },
@@ -51,7 +51,7 @@ test('calls over a port are answered by worker threads', async () => {
 
 test('more calls than may wait are refused as overloaded, the others are answered', async () => {
   await using database = await migratedDatabase()
-  await using pool = startWorkerPool({ settings: settingsOf(database.url), maxThreads: 1, maxQueue: 5 })
+  await using pool = startWorkerPool({ settings: settingsOf(database.appUrl), maxThreads: 1, maxQueue: 5 })
   const results = await Promise.allSettled(Array.from({ length: 50 }, () => pool.run(list)))
   const refused = results.filter((result) => result.status === 'rejected')
   assert.ok(refused.length > 0 && refused.length < 50)
@@ -63,7 +63,7 @@ test('more calls than may wait are refused as overloaded, the others are answere
 
 test('closing lets calls under way finish', async () => {
   await using database = await migratedDatabase()
-  const pool = startWorkerPool({ settings: settingsOf(database.url), maxThreads: 1 })
+  const pool = startWorkerPool({ settings: settingsOf(database.appUrl), maxThreads: 1 })
   const calls = [pool.run(list), pool.run(list)]
   await pool[Symbol.asyncDispose]()
   for (const reply of await Promise.all(calls)) assert.ok('body' in reply)
@@ -73,7 +73,7 @@ test('as many changes at once as a thread has connections do not starve each oth
   const pools: WorkerPool[] = []
   const port = await startContractPort({
     runTask: (database) => {
-      const pool = startWorkerPool({ settings: settingsOf(database.url), maxThreads: 1 })
+      const pool = startWorkerPool({ settings: settingsOf(database.appUrl), maxThreads: 1 })
       pools.push(pool)
       return (task) => pool.run(task)
     },
@@ -99,7 +99,7 @@ test('while ClickHouse hangs reports are refused within seconds, and calls that 
   // Who holds it would otherwise start it anew.
   for (const pid of [clickhouse.holderPid, clickhouse.pid]) process.kill(pid, 'SIGSTOP')
   try {
-    const settings = { ...settingsOf(database.url), clickhouseUrl: clickhouse.url }
+    const settings = { ...settingsOf(database.appUrl), clickhouseUrl: clickhouse.url }
     await using pool = startWorkerPool({ settings, maxThreads: 1 })
     const id = crypto.randomUUID()
     const actor = { kind: 'key', keyId: id, environmentId: id, tenantId: id, role: 'read-only' } as const

@@ -184,6 +184,35 @@ export interface InstanceType {
   updated_at: string
 }
 
+export interface AdminToken {
+  id: string
+  name: string
+  /** The token's first 11 characters. */
+  prefix: string
+  /** read: every GET; operate: nodes, deployments and routes as well; admin: everything. */
+  scope: 'read' | 'operate' | 'admin'
+  status: 'active' | 'revoked' | 'expired'
+  created_at: string
+  /** To the minute. */
+  last_used_at: string | null
+  expires_at: string | null
+}
+
+export interface NewAdminToken {
+  id: string
+  name: string
+  /** The token's first 11 characters. */
+  prefix: string
+  /** read: every GET; operate: nodes, deployments and routes as well; admin: everything. */
+  scope: 'read' | 'operate' | 'admin'
+  status: 'active' | 'revoked' | 'expired'
+  created_at: string
+  /** To the minute. */
+  last_used_at: string | null
+  expires_at: string | null
+  token: string
+}
+
 export interface AdminApi {
   readonly tenants: {
     /** Lists tenants, newest first unless sorted. `GET /admin/tenants` */
@@ -1080,6 +1109,66 @@ export interface AdminApi {
       }>
     >
   }
+  readonly adminTokens: {
+    /** Lists named admin tokens, revoked ones too, newest first unless sorted. `GET /admin/tokens` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'name'
+                | '-name'
+                | 'last_used_at'
+                | '-last_used_at'
+                | 'expires_at'
+                | '-expires_at'
+                | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: AdminToken[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Makes a named admin token, shown this once; the audit log calls it admin:<name>. `POST /admin/tokens` */
+    create(
+      request: {
+        readonly body: {
+          /** Free again when its token is revoked. */
+          readonly name: string
+          /** read: every GET; operate: nodes, deployments and routes as well; admin: everything. */
+          readonly scope: 'read' | 'operate' | 'admin'
+          readonly expires_at?: string | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<NewAdminToken>>
+    /** Revokes a named admin token: its next call is refused; repeatable. `DELETE /admin/tokens/{id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+  }
 }
 
 export const ADMIN_OPERATIONS = {
@@ -1140,5 +1229,10 @@ export const ADMIN_OPERATIONS = {
     patch: ['PATCH', '/admin/instance-types/{id}'],
     delete: ['DELETE', '/admin/instance-types/{id}'],
     pricing: ['GET', '/admin/instance-types/{id}/pricing'],
+  },
+  adminTokens: {
+    list: ['GET', '/admin/tokens'],
+    create: ['POST', '/admin/tokens'],
+    delete: ['DELETE', '/admin/tokens/{id}'],
   },
 } as const

@@ -1,3 +1,4 @@
+import { adminTokensEndpoints } from './admin-tokens.js'
 import { apiKeysEndpoints } from './api-keys.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { environmentsEndpoints } from './environments.js'
@@ -21,6 +22,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...routesEndpoints,
   ...regionsEndpoints,
   ...instanceTypesEndpoints,
+  ...adminTokensEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

@@ -1,7 +1,7 @@
 import type { AdminScope } from '../admin-scope.js'
-import type { ErrorCode } from '../errors.js'
 import type { KeyRole } from '../resolved-key.js'
 import type { IfMatch } from './etag.js'
+import type { ContractFailure } from './failure.js'
 
 /** Who calls, as the port's process found it. */
 export type Actor =
@@ -13,6 +13,15 @@ export type Actor =
       readonly tenantId: string
       readonly role: KeyRole
     }
+
+/** A named admin token as its look-up finds it. */
+export interface FoundAdminToken {
+  readonly name: string
+  readonly scope: AdminScope
+}
+
+/** What a worker thread answers of a named token; null: there is none that holds. */
+export type AdminTokenAnswer = { readonly found: FoundAdminToken | null } | ContractFailure
 
 /** One call of the contract, on its way from a port's process to a worker thread. */
 export interface ContractTask {
@@ -39,10 +48,4 @@ export type ContractReply =
       /** In its quotes; null: the reply is no row with a version. */
       readonly etag: string | null
     }
-  | {
-      readonly error: ErrorCode
-      readonly message: string
-      readonly param: string | null
-      /** What went wrong inside, for the log alone. */
-      readonly cause: string | null
-    }
+  | ContractFailure

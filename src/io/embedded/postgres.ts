@@ -21,6 +21,10 @@ import { readPassword, writePassword } from './store-password.js'
 const run = promisify(execFile)
 
 const DATABASE = 'crosslogic'
+/** Owns the schema and runs the migrations; in earlier versions also what the app ran as. */
+const OWNER_ROLE = 'postgres'
+/** What the app runs as: owns nothing, and gets its rights after the migrations. */
+const APP_ROLE = 'crosslogic_app'
 /** Fast shutdown (rolls back, checkpoints), then immediate, then nothing that a process can refuse. */
 const STOP_STEPS: readonly StopStep[] = [
   ['SIGINT', 20_000],
@@ -31,8 +35,14 @@ const STOP_STEPS: readonly StopStep[] = [
 const START_TIMEOUT_MS = 300_000
 const PORT_ATTEMPTS = 3
 
+/** {@link EmbeddedStore}, whose `url` is that of the owner role. */
+export interface EmbeddedPostgres extends EmbeddedStore {
+  /** Of the role that the app runs as. */
+  readonly appUrl: string
+}
+
 export interface EmbeddedPostgresOptions {
-  /** Its own folder; made when missing. Holds the password, and the data where Postgres's user can reach it. */
+  /** Its own folder; made when missing. Holds the passwords, and the data where Postgres's user can reach it. */
   readonly dataDir: string
   readonly logger?: Logger | undefined
   /** False only where the data is thrown away, as in tests. Default true. */
@@ -45,7 +55,7 @@ export interface EmbeddedPostgresOptions {
  * started again at the same address.
  * @throws when the package is not installed, or the server does not start
  */
-export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedStore> {
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { logger, fsync = true } = options
   const dataDir = resolve(options.dataDir)
   await mkdir(dataDir, { recursive: true })
@@ -62,6 +72,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     )
   }
   const password = known ?? (await writePassword(passwordFile))
+  // One that is lost, or was never there, is made anew: the server is told it at each start.
+  const appPasswordFile = join(dataDir, 'app-password')
+  const appPassword = (await readPassword(appPasswordFile)) ?? (await writePassword(appPasswordFile))
   if (!initialised) await initialise({ cluster, programs, owner, password, fsync })
 
   let port = await freePort()
@@ -70,7 +83,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     for (let attempt = 1; ; attempt++) {
       await clearPredecessor(cluster)
       try {
-        const running = await startServer({ cluster, programs, owner, port, password, fsync, logger })
+        const running = await startServer({
+          cluster,
+          programs,
+          owner,
+          port,
+          password,
+          appPassword,
+          fsync,
+          logger,
+        })
         started = true
         return running
       } catch (error) {
@@ -81,17 +103,26 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       }
     }
   }
-  return keepRunning({
+  const store = await keepRunning({
     name: 'postgres',
-    url: () => databaseUrl(port, password, DATABASE),
+    url: () => databaseUrl(port, OWNER_ROLE, password, DATABASE),
     logger,
     start,
     stop: (running) => stopProcess(running, STOP_STEPS),
   })
+  return {
+    url: store.url,
+    appUrl: databaseUrl(port, APP_ROLE, appPassword, DATABASE),
+    get pid() {
+      return store.pid
+    },
+    stop: () => store.stop(),
+    [Symbol.asyncDispose]: () => store.stop(),
+  }
 }
 
-function databaseUrl(port: number, password: string, database: string): string {
-  return `postgres://postgres:${password}@127.0.0.1:${port}/${database}`
+function databaseUrl(port: number, role: string, password: string, database: string): string {
+  return `postgres://${role}:${password}@127.0.0.1:${port}/${database}`
 }
 
 async function isCluster(folder: string): Promise<boolean> {
@@ -127,7 +158,7 @@ async function initialise(options: {
       programs.initdb,
       [
         `--pgdata=${data}`,
-        '--username=postgres',
+        `--username=${OWNER_ROLE}`,
         '--auth=scram-sha-256',
         `--pwfile=${passwordFile}`,
         // The locale that is built into Postgres sorts the same on every machine.
@@ -163,6 +194,7 @@ interface ServerOptions {
   readonly owner: Owner | undefined
   readonly port: number
   readonly password: string
+  readonly appPassword: string
   readonly fsync: boolean
   readonly logger: Logger | undefined
 }
@@ -204,12 +236,13 @@ async function startServer(options: ServerOptions): Promise<RunningProcess> {
   }
 }
 
-async function untilItAnswers(running: RunningProcess, { port, password }: ServerOptions): Promise<void> {
+async function untilItAnswers(running: RunningProcess, options: ServerOptions): Promise<void> {
+  const { port, password, appPassword } = options
   const deadline = performance.now() + START_TIMEOUT_MS
   while (performance.now() < deadline) {
     if (running.hasExited) throw new Error(describeExit(await running.exited))
     const client = new Client({
-      connectionString: databaseUrl(port, password, 'postgres'),
+      connectionString: databaseUrl(port, OWNER_ROLE, password, 'postgres'),
       connectionTimeoutMillis: 2_000,
     })
     client.on('error', () => {})
@@ -217,6 +250,7 @@ async function untilItAnswers(running: RunningProcess, { port, password }: Serve
       await client.connect()
       const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE])
       if (found.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`)
+      await prepareAppRole(client, appPassword)
       return
     } catch {
       await sleep(50) // Not listening yet, or still replaying its log.
@@ -225,6 +259,14 @@ async function untilItAnswers(running: RunningProcess, { port, password }: Serve
     }
   }
   throw new Error(`no answer within ${START_TIMEOUT_MS} ms`)
+}
+
+/** Makes the app's role where it is missing, as in data of earlier versions, and sets its password. */
+async function prepareAppRole(client: Client, password: string): Promise<void> {
+  const found = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [APP_ROLE])
+  if (found.rowCount === 0) await client.query(`CREATE ROLE ${APP_ROLE}`)
+  const rights = 'LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS'
+  await client.query(`ALTER ROLE ${APP_ROLE} ${rights} PASSWORD ${client.escapeLiteral(password)}`)
 }
 
 /** Nothing of the gateway's own environment, which may hold secrets. */

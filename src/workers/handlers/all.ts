@@ -1,3 +1,4 @@
+import { adminTokensHandlers } from './admin-tokens.js'
 import { apiKeysHandlers } from './api-keys.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
@@ -19,5 +20,6 @@ export const allHandlers: readonly Handler[] = [
   ...routesHandlers,
   ...regionsHandlers,
   ...instanceTypesHandlers,
+  ...adminTokensHandlers,
   ...usageHandlers,
 ]

@@ -7,6 +7,7 @@ import { audit } from '../audit.js'
 import { allowedModelIds } from './allowed-models.js'
 import { ApiKeyRow, insertApiKey } from './api-key-insert.js'
 import { findEnvironment } from './environments.js'
+import { expiryOf, statusOf } from './expiry.js'
 import { handle, type Handler } from './handler.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenant } from './tenant-rows.js'
@@ -16,15 +17,13 @@ const LOCK = loadQuery('api-keys-lock')
 const REVOKE = loadQuery('api-keys-revoke')
 
 function shown(row: ApiKeyRow, now: Date) {
-  const expired = row.expires_at !== null && row.expires_at <= now
-  const status = row.revoked_at !== null ? 'revoked' : expired ? 'expired' : 'active'
   return {
     id: row.id,
     name: row.name,
     prefix: row.prefix,
     environment: row.environment,
     role: row.role,
-    status,
+    status: statusOf(row, now),
     rate_limit_per_minute: row.rate_limit_per_minute,
     tokens_per_minute: row.tokens_per_minute,
     max_concurrency: row.max_concurrency,
@@ -50,13 +49,7 @@ export const apiKeysHandlers: readonly Handler[] = [
   handle(createTenantApiKey, async ({ params, body }, context) => {
     const { db, now } = context
     await lockTenant(db, params.id)
-    const expiresAt = body.expires_at === null ? null : new Date(body.expires_at)
-    if (expiresAt !== null && expiresAt <= now) {
-      throw new GatewayError('invalid_parameter', {
-        param: 'expires_at',
-        message: "Invalid 'expires_at': it lies in the past.",
-      })
-    }
+    const expiresAt = expiryOf(body.expires_at, now)
     const { key, row } = await insertApiKey(db, {
       tenantId: params.id,
       environment: await findEnvironment(db, params.id, body.environment),

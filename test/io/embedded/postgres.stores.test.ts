@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { Client } from 'pg'
 import { startEmbeddedPostgres } from '../../../src/io/embedded/postgres.js'
+import { migratePostgres } from '../../../src/io/migrate.js'
+import { packageRoot } from '../../../src/io/package-root.js'
 import { holdStore } from '../../support/held-store.js'
 import { eventually, isAlive } from '../../support/processes.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
@@ -35,6 +37,28 @@ test('keeps its data and its password from one start to the next', async () => {
   await using second = await startEmbeddedPostgres({ dataDir })
   assert.deepEqual(await query(second.url, 'SELECT answer FROM kept'), [{ answer: 42 }])
   assert.equal(new URL(second.url).password, new URL(first.url).password)
+})
+
+test('the app has a role of its own, which owns nothing, also on data of a version that had none', async () => {
+  await using folder = await temporaryFolder()
+  const dataDir = join(folder.path, 'postgres')
+  const directory = join(packageRoot, 'sql/postgres/migrations')
+  const first = await startEmbeddedPostgres({ dataDir, fsync: false })
+  // What such a version has left: all of the schema, and no second role.
+  await migratePostgres({ url: first.url, directory })
+  await query(first.url, 'DROP ROLE crosslogic_app')
+  await first.stop()
+  await unlink(join(dataDir, 'app-password'))
+
+  await using second = await startEmbeddedPostgres({ dataDir, fsync: false })
+  await migratePostgres({ url: second.url, appUrl: second.appUrl, directory })
+  const role = 'SELECT current_user::text AS name, rolsuper FROM pg_roles WHERE rolname = current_user'
+  assert.deepEqual(await query(second.appUrl, role), [{ name: 'crosslogic_app', rolsuper: false }])
+  assert.deepEqual(await query(second.appUrl, 'SELECT name FROM tenants'), [])
+  await assert.rejects(query(second.appUrl, 'DELETE FROM audit_log'), /permission denied/)
+  await assert.rejects(query(second.appUrl, 'DROP TABLE tenants'), /must be owner/)
+  assert.equal((await stat(join(dataDir, 'app-password'))).mode & 0o777, 0o600)
+  assert.notEqual(new URL(second.appUrl).password, new URL(second.url).password)
 })
 
 test('refuses a wrong password', async () => {

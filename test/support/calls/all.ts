@@ -1,3 +1,4 @@
+import { adminTokensCalls } from './admin-tokens.js'
 import type { Calls } from './call.js'
 import { catalogueCalls } from './catalogue.js'
 import { modelsCalls } from './models.js'
@@ -12,4 +13,5 @@ export const allCalls: Calls = {
   ...nodesCalls,
   ...routesCalls,
   ...tenantsCalls,
+  ...adminTokensCalls,
 }

@@ -1,3 +1,4 @@
+import { adminTokensRefusals } from './admin-tokens.js'
 import { catalogueRefusals } from './catalogue.js'
 import { modelsRefusals } from './models.js'
 import { nodesRefusals } from './nodes.js'
@@ -6,6 +7,7 @@ import { tenantsRefusals } from './tenants.js'
 
 /** The refusals that are peculiar to an endpoint, for every endpoint of the admin port that has some. */
 export const allRefusals: Refusals = {
+  ...adminTokensRefusals,
   ...catalogueRefusals,
   ...modelsRefusals,
   ...nodesRefusals,
