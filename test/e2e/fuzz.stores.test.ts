@@ -27,14 +27,22 @@ interface Sender {
   readonly credentials: ReadonlyMap<string, Record<string, string>>
 }
 
+/** The values of the path's parameters, encoded. */
+function parametersOf({ operation, places }: FuzzRequest, seen: RowsSeen): Record<string, string> {
+  const entries = Object.entries(places)
+  const nth = entries.flatMap(([name, place]) => ('seen' in place ? [[name, place.seen]] : []))
+  const values = seen.values(operation, Object.fromEntries(nth) as Record<string, number>)
+  return Object.fromEntries(
+    entries.map(([name, place]) => [
+      name,
+      'text' in place ? place.text : encodeURIComponent(values[name] ?? randomUUID()),
+    ]),
+  )
+}
+
 /** The path with its parameters filled in. */
-function pathOf({ operation, places, suffix, query }: FuzzRequest, seen: RowsSeen): string {
-  const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const place = places[name]
-    if (place === undefined) return 'x'
-    if ('text' in place) return place.text
-    return encodeURIComponent(seen.value(operation, name, place.seen) ?? randomUUID())
-  })
+function pathOf({ operation, suffix, query }: FuzzRequest, parameters: Record<string, string>): string {
+  const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => parameters[name] ?? '')
   return `${path}${suffix}${query === '' ? '' : `?${query}`}`
 }
 
@@ -46,9 +54,9 @@ function credentialOf({ operation, credential }: FuzzRequest, sender: Sender): R
 }
 
 /** @returns null when a body was refused by its size, and the connection closed before all of it was sent */
-async function sent(request: FuzzRequest, sender: Sender): Promise<FuzzReply | null> {
+async function sent(request: FuzzRequest, path: string, sender: Sender): Promise<FuzzReply | null> {
   try {
-    return await send(request, sender)
+    return await send(request, path, sender)
   } catch (error) {
     const { code } = Object(error) as { code?: unknown }
     const large = (request.body?.length ?? 0) > LARGE_BYTES
@@ -57,11 +65,11 @@ async function sent(request: FuzzRequest, sender: Sender): Promise<FuzzReply | n
   }
 }
 
-async function send(request: FuzzRequest, sender: Sender): Promise<FuzzReply> {
+async function send(request: FuzzRequest, path: string, sender: Sender): Promise<FuzzReply> {
   const { operation, method, headers, body } = request
   const reply = await sender.agent.request({
     origin: operation.origin,
-    path: pathOf(request, sender.seen),
+    path,
     method: method,
     headers: { ...credentialOf(request, sender), ...headers },
     body: body === '' ? null : body,
@@ -101,7 +109,9 @@ test('whatever is sent, the reply is one that the document declares', async (t) 
   const count = (name: string) => statuses.set(name, (statuses.get(name) ?? 0) + 1)
   const succeeded = new Set<string>()
   const property = fc.asyncProperty(requestsFor(operations), async (request) => {
-    const reply = await sent(request, sender)
+    const parameters = parametersOf(request, sender.seen)
+    const path = pathOf(request, parameters)
+    const reply = await sent(request, path, sender)
     if (reply === null) {
       count('connection closed on a large body')
       return
@@ -111,14 +121,10 @@ test('whatever is sent, the reply is one that the document declares', async (t) 
       count(/"code":"(\w+)"/.exec(reply.text)?.[1] ?? 'no code')
     }
     const problem = wrongWith(request, reply)
-    assert.equal(
-      problem,
-      null,
-      `${request.method} ${pathOf(request, sender.seen)}: ${reply.status} ${reply.text}`,
-    )
+    assert.equal(problem, null, `${request.method} ${path}: ${reply.status} ${reply.text}`)
     if (reply.status >= 300 || request.method !== request.operation.method || request.suffix !== '') return
     succeeded.add(request.operation.id)
-    sender.seen.note(request.operation, JSON.parse(reply.text))
+    sender.seen.note(request.operation, parameters, JSON.parse(reply.text))
   })
   t.diagnostic(`${REQUESTS} requests of ${operations.length} operations, seed ${seed}`)
   await fc.assert(property, { numRuns: REQUESTS, seed })
