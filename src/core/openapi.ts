@@ -61,9 +61,11 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
   const { id, summary, description, tag, params, query, body } = endpoint
   const contentType =
     endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
+  const contentTypes = endpoint.inParts?.map((type) => type.replace(/;.*/, '')) ?? [contentType]
   const responses: Json = {}
   for (const [status, schema] of Object.entries(endpoint.reply)) {
-    const content: Json = { [contentType]: { schema: schemaOf(schema, 'output', schemas) } }
+    const shown = { schema: schemaOf(schema, 'output', schemas) }
+    const content: Json = Object.fromEntries(contentTypes.map((type) => [type, shown]))
     if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
     const title = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
     const headers =

@@ -1,5 +1,6 @@
 import { adminTokensHandlers } from './admin-tokens.js'
 import { apiKeysHandlers } from './api-keys.js'
+import { auditLogsHandlers } from './audit-logs.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { modelsHandlers } from './models.js'
@@ -17,5 +18,6 @@ export const allHandlers: readonly Handler[] = [
   ...nodesHandlers,
   ...routesHandlers,
   ...adminTokensHandlers,
+  ...auditLogsHandlers,
   ...usageHandlers,
 ]

@@ -1,4 +1,5 @@
 import { adminTokensCalls } from './admin-tokens.js'
+import { auditLogsCalls } from './audit-logs.js'
 import type { Calls } from './call.js'
 import { modelsCalls } from './models.js'
 import { nodesCalls } from './nodes.js'
@@ -12,4 +13,5 @@ export const allCalls: Calls = {
   ...routesCalls,
   ...tenantsCalls,
   ...adminTokensCalls,
+  ...auditLogsCalls,
 }
