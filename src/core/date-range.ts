@@ -40,16 +40,9 @@ export function isTimeZone(name: string): boolean {
 export function dateRange({ start_date, end_date, tz }: DateQuery, nowMs: number): DateRange {
   const endDate = end_date ?? defaultEnd(start_date, tz, nowMs)
   const startDate = start_date ?? defaultStart(endDate)
-  const startMs = WHOLE_DAY.test(startDate) ? startOfDay(startDate, tz) : Date.parse(startDate)
-  const endMs = WHOLE_DAY.test(endDate) ? startOfDay(addDays(endDate, 1), tz) : Date.parse(endDate)
-  // The day before the start ends where the start begins.
-  const dayBefore = WHOLE_DAY.test(endDate) && WHOLE_DAY.test(startDate) && startDate > endDate
-  if (startMs > endMs || dayBefore) {
-    throw new GatewayError('invalid_parameter', {
-      param: 'start_date',
-      message: `'start_date' (${startDate}) is after 'end_date' (${endDate}).`,
-    })
-  }
+  const startMs = startOf(startDate, tz)
+  const endMs = endOf(endDate, tz)
+  requireOrder(startDate, endDate, tz)
   // A day may have 25 hours.
   if (endMs - startMs > MAX_RANGE_DAYS * DAY_MS + HOUR_MS) {
     throw new GatewayError('invalid_parameter', {
@@ -58,6 +51,39 @@ export function dateRange({ start_date, end_date, tz }: DateQuery, nowMs: number
     })
   }
   return { startMs, endMs, startDate, endDate }
+}
+
+/**
+ * {@link dateRange} without defaults or a longest range: a bound that was not asked for is null.
+ * @throws GatewayError invalid_parameter when the start is after the end
+ */
+export function openRange({ start_date, end_date, tz }: DateQuery): {
+  startMs: number | null
+  endMs: number | null
+} {
+  if (start_date !== undefined && end_date !== undefined) requireOrder(start_date, end_date, tz)
+  return {
+    startMs: start_date === undefined ? null : startOf(start_date, tz),
+    endMs: end_date === undefined ? null : endOf(end_date, tz),
+  }
+}
+
+function startOf(date: string, tz: string): number {
+  return WHOLE_DAY.test(date) ? startOfDay(date, tz) : Date.parse(date)
+}
+
+function endOf(date: string, tz: string): number {
+  return WHOLE_DAY.test(date) ? startOfDay(addDays(date, 1), tz) : Date.parse(date)
+}
+
+function requireOrder(startDate: string, endDate: string, tz: string): void {
+  // The day before the start ends where the start begins.
+  const dayBefore = WHOLE_DAY.test(endDate) && WHOLE_DAY.test(startDate) && startDate > endDate
+  if (startOf(startDate, tz) <= endOf(endDate, tz) && !dayBefore) return
+  throw new GatewayError('invalid_parameter', {
+    param: 'start_date',
+    message: `'start_date' (${startDate}) is after 'end_date' (${endDate}).`,
+  })
 }
 
 function defaultEnd(start: string | undefined, tz: string, nowMs: number): string {

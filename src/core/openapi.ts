@@ -87,11 +87,13 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
 function successes(endpoint: DocumentedEndpoint, schemas: Json): Json {
   const contentType =
     endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
+  const contentTypes = endpoint.inParts?.map((type) => type.replace(/;.*/, '')) ?? [contentType]
   const headers =
     endpoint.versioned === true && endpoint.method !== 'DELETE' ? VERSION_HEADERS : REPLY_HEADERS
   const responses: Json = {}
   for (const [status, schema] of Object.entries(endpoint.reply)) {
-    const content: Json = { [contentType]: withExample(schemaOf(schema, 'output', schemas), schemas) }
+    const shown = withExample(schemaOf(schema, 'output', schemas), schemas)
+    const content: Json = Object.fromEntries(contentTypes.map((type) => [type, shown]))
     if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
     const description = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
     responses[status] = { description, headers, content }

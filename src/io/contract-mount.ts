@@ -4,6 +4,7 @@ import { errorOf } from '../core/contract/failure.js'
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
+import { replyInParts } from './reply-in-parts.js'
 import type { HttpApp, HttpCall } from './uws.js'
 
 /** Bodies of the contract are small; inference is not mounted here. */
@@ -83,7 +84,7 @@ async function serve(
   const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
   const body = await reading
   if (call.closed) return
-  const reply = await options.runTask({
+  const task = {
     endpointId: endpoint.id,
     params: call.params,
     query: call.query,
@@ -93,8 +94,17 @@ async function serve(
     requestId: call.requestId,
     remoteAddress,
     idempotency: idempotencyKey === null ? null : { key: idempotencyKey, credential },
-  })
+  }
+  const reply = await options.runTask(task)
   if ('error' in reply) throw errorOf(reply)
+  if (reply.part !== undefined) {
+    const { body: text, part } = reply
+    await replyInParts(call, {
+      first: { body: text, part },
+      next: (cursor) => options.runTask({ ...task, cursor }),
+    })
+    return
+  }
   if (endpoint.method !== 'GET') options.afterChange?.()
   call.reply(
     reply.status,

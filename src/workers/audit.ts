@@ -1,12 +1,10 @@
 import { uuidv7 } from 'uuidv7'
 import type { Actor } from '../core/contract/task.js'
+import { redactedJson } from '../core/redact.js'
 import { loadQuery } from '../io/postgres.js'
 import type { HandlerContext } from './handlers/handler.js'
 
 const INSERT = loadQuery('audit-insert')
-
-/** Fields whose values never reach the audit log. */
-const SECRET = new Set(['api_key', 'key', 'digest', 'token'])
 
 export interface AuditEntry {
   /** `<resource>.<verb>` */
@@ -28,8 +26,8 @@ export async function audit(context: HandlerContext, entry: AuditEntry): Promise
     entry.targetType,
     entry.targetId,
     entry.tenantId ?? null,
-    redacted(entry.before),
-    redacted(entry.after),
+    entry.before === null ? null : redactedJson(entry.before),
+    entry.after === null ? null : redactedJson(entry.after),
     context.requestId,
     context.remoteAddress,
   ])
@@ -37,9 +35,4 @@ export async function audit(context: HandlerContext, entry: AuditEntry): Promise
 
 function nameOf(actor: Actor): string {
   return actor.kind === 'admin' ? `admin:${actor.name}` : `key:${actor.keyId}`
-}
-
-function redacted(value: object | null): string | null {
-  if (value === null) return null
-  return JSON.stringify(value, (name, field: unknown) => (SECRET.has(name) && field !== null ? '***' : field))
 }

@@ -2,14 +2,14 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { Pool } from 'pg'
 import { etagOf, requireMatch } from '../core/contract/etag.js'
 import { failureOf } from '../core/contract/failure.js'
-import type { ContractReply, ContractTask } from '../core/contract/task.js'
+import type { ContractPart, ContractReply, ContractTask } from '../core/contract/task.js'
 import { toGatewayError } from '../core/errors.js'
 import { readNodeLive } from '../io/node-live.js'
 import { transaction } from '../io/postgres.js'
 import type { Queryable } from '../io/query.js'
 import type { RedisClient } from '../io/redis.js'
 import { createFailFast } from './fail-fast.js'
-import { type Handler, type HandlerContext, Versioned } from './handlers/handler.js'
+import { type Handler, type HandlerContext, Part, Versioned } from './handlers/handler.js'
 import { type Answer, once } from './idempotency.js'
 import { fromStoreError, isTransient, isUnanswered } from './store-errors.js'
 
@@ -83,7 +83,12 @@ export function createContractServer(
   }
 }
 
-function answerOf(result: unknown): Answer {
+function answerOf(result: unknown): Answer & { readonly part?: ContractPart } {
+  if (result instanceof Part) {
+    const { contentType, fileName, next } = result
+    const body = new TextEncoder().encode(result.text)
+    return { etag: null, body, part: { contentType, fileName, next } }
+  }
   const [shown, etag] =
     result instanceof Versioned ? [result.body as unknown, etagOf(result.version)] : [result, null]
   return { etag, body: new TextEncoder().encode(JSON.stringify(shown)) }

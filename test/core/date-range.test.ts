@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { dateRange, isTimeZone, type DateQuery } from '../../src/core/date-range.js'
+import { dateRange, isTimeZone, openRange, type DateQuery } from '../../src/core/date-range.js'
 import { GatewayError } from '../../src/core/errors.js'
 
 const NOW = Date.parse('2026-03-10T22:30:00Z')
@@ -103,4 +103,20 @@ test('time zones are known by their IANA names', () => {
   assert.ok(isTimeZone('Europe/Paris'))
   assert.ok(!isTimeZone('Europe/Atlantis'))
   assert.ok(!isTimeZone("UTC' OR 1=1"))
+})
+
+test('a range without defaults has the bounds that were given, as long as it likes', () => {
+  assert.deepEqual(openRange({ tz: 'UTC' }), { startMs: null, endMs: null })
+  assert.deepEqual(openRange({ tz: 'UTC', start_date: '2001-01-01', end_date: '2026-01-01' }), {
+    startMs: Date.UTC(2001, 0, 1),
+    endMs: Date.UTC(2026, 0, 2),
+  })
+  assert.deepEqual(openRange({ tz: 'UTC', end_date: '2026-01-01T12:00:00+01:00' }), {
+    startMs: null,
+    endMs: Date.UTC(2026, 0, 1, 11),
+  })
+  assert.throws(
+    () => openRange({ tz: 'UTC', start_date: '2026-01-02', end_date: '2026-01-01' }),
+    GatewayError,
+  )
 })

@@ -33,6 +33,7 @@ export interface ContractPort extends AsyncDisposable {
   /** How often a change was announced. */
   readonly changes: () => number
   readonly failures: GatewayError[]
+  /** @returns the reply's JSON, or its text where it is none */
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<JsonReply>
 }
 
@@ -87,10 +88,12 @@ export async function startContractPort(
         headers: { 'x-admin-token': 'root', ...headers },
         ...(body !== undefined && { body: text }),
       })
+      const content = await response.text()
+      const json = response.headers.get('content-type') === 'application/json'
       return {
         status: response.status,
         headers: response.headers,
-        body: JSON.parse(await response.text()) as JsonValue,
+        body: (json ? JSON.parse(content) : content) as JsonValue,
       }
     },
     async [Symbol.asyncDispose]() {

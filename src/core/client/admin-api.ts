@@ -213,6 +213,24 @@ export interface NewAdminToken {
   token: string
 }
 
+export interface AuditEntry {
+  id: string
+  created_at: string
+  /** admin:<name of the token>, or key:<id of the API key>. */
+  actor: string
+  /** <resource>.<verb> */
+  action: string
+  target_type: string
+  target_id: string
+  tenant_id: string | null
+  /** null: it did not exist. */
+  before: Record<string, unknown> | null
+  /** null: it exists no more. */
+  after: Record<string, unknown> | null
+  request_id: string
+  address: string
+}
+
 export interface AdminApi {
   readonly tenants: {
     /** Lists tenants, newest first unless sorted. `GET /admin/tenants` */
@@ -1169,6 +1187,65 @@ export interface AdminApi {
       }>
     >
   }
+  readonly auditLogs: {
+    /** Lists who changed what, newest first. `GET /admin/audit-logs` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              readonly actor?: string | undefined
+              readonly action?: string | undefined
+              readonly target_type?: string | undefined
+              readonly target_id?: string | undefined
+              readonly tenant_id?: string | undefined
+              /** A whole day in tz, or an RFC 3339 time. Default: the first entry. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: the last entry. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Stands anywhere in the entry, in any case. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: AuditEntry[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Exports all entries that match, newest first, as a stream. `GET /admin/audit-logs/export` */
+    export(
+      request?: {
+        readonly query?:
+          | {
+              readonly format?: 'csv' | 'ndjson' | undefined
+              readonly actor?: string | undefined
+              readonly action?: string | undefined
+              readonly target_type?: string | undefined
+              readonly target_id?: string | undefined
+              readonly tenant_id?: string | undefined
+              /** A whole day in tz, or an RFC 3339 time. Default: the first entry. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: the last entry. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Stands anywhere in the entry, in any case. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<string>>
+  }
 }
 
 export const ADMIN_OPERATIONS = {
@@ -1234,5 +1311,9 @@ export const ADMIN_OPERATIONS = {
     list: ['GET', '/admin/tokens'],
     create: ['POST', '/admin/tokens'],
     delete: ['DELETE', '/admin/tokens/{id}'],
+  },
+  auditLogs: {
+    list: ['GET', '/admin/audit-logs'],
+    export: ['GET', '/admin/audit-logs/export'],
   },
 } as const

@@ -1,5 +1,6 @@
 import { adminTokensEndpoints } from './admin-tokens.js'
 import { apiKeysEndpoints } from './api-keys.js'
+import { auditLogsEndpoints } from './audit-logs.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
@@ -23,6 +24,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...regionsEndpoints,
   ...instanceTypesEndpoints,
   ...adminTokensEndpoints,
+  ...auditLogsEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

@@ -17,6 +17,8 @@ interface EndpointBase {
   readonly description?: string
   /** It can answer as `text/event-stream` as well. */
   readonly streams?: true
+  /** The reply is no JSON but text of one of these content types, made and sent part by part. */
+  readonly inParts?: readonly string[]
   /**
    * The resource is a row with a version: replies that show it carry that as a strong ETag, and what changes an
    * existing one honours If-Match.

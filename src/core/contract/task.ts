@@ -36,8 +36,18 @@ export interface ContractTask {
   readonly actor: Actor
   readonly requestId: string
   readonly remoteAddress: string
+  /** Of a reply in parts: which one is wanted, as the one before said; left out: the first. */
+  readonly cursor?: string
   /** Of a POST that may be sent twice, with the credential that was presented; null: none. */
   readonly idempotency: { readonly key: string; readonly credential: string } | null
+}
+
+export interface ContractPart {
+  readonly contentType: string
+  /** What a browser saves it as. */
+  readonly fileName: string
+  /** Cursor of the next part; null: this is the last one. */
+  readonly next: string | null
 }
 
 /** What came of it, on its way back. */
@@ -47,5 +57,7 @@ export type ContractReply =
       readonly body: Uint8Array
       /** In its quotes; null: the reply is no row with a version. */
       readonly etag: string | null
+      /** The body is one part of a longer reply, which is no JSON. */
+      readonly part?: ContractPart
     }
   | ContractFailure

@@ -6,7 +6,7 @@ import { ModelName, ModelShown, Uuid } from './fields.js'
 const Day = z.iso.date()
 const Moment = z.iso.datetime({ offset: true })
 
-const DateInput = z
+export const DateInput = z
   .string()
   .refine(
     (text) => Day.safeParse(text).success || Moment.safeParse(text).success,

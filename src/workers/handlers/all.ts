@@ -1,5 +1,6 @@
 import { adminTokensHandlers } from './admin-tokens.js'
 import { apiKeysHandlers } from './api-keys.js'
+import { auditLogsHandlers } from './audit-logs.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { instanceTypesHandlers } from './instance-types.js'
@@ -21,5 +22,6 @@ export const allHandlers: readonly Handler[] = [
   ...regionsHandlers,
   ...instanceTypesHandlers,
   ...adminTokensHandlers,
+  ...auditLogsHandlers,
   ...usageHandlers,
 ]

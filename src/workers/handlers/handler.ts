@@ -1,7 +1,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { z } from 'zod'
 import type { Endpoint } from '../../core/contract/endpoint.js'
-import type { Actor, ContractTask } from '../../core/contract/task.js'
+import type { Actor, ContractPart, ContractTask } from '../../core/contract/task.js'
 import { parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
 import { GatewayError } from '../../core/errors.js'
 import type { NodeLive } from '../../core/snapshot.js'
@@ -52,6 +52,21 @@ export class Versioned<T> {
   }
 }
 
+/** One part of a reply that is not JSON. */
+export class Part implements ContractPart {
+  readonly contentType: string
+  readonly fileName: string
+  readonly next: string | null
+  readonly text: string
+
+  constructor({ contentType, fileName, next, text }: ContractPart & { readonly text: string }) {
+    this.contentType = contentType
+    this.fileName = fileName
+    this.next = next
+    this.text = text
+  }
+}
+
 /** What a handler gives back: of a row that has a version that one too, except when it is gone. */
 type Answer<E extends Endpoint> = E extends { versioned: true; method: Exclude<Endpoint['method'], 'DELETE'> }
   ? Versioned<Reply<E>>
@@ -60,8 +75,8 @@ type Answer<E extends Endpoint> = E extends { versioned: true; method: Exclude<E
 export interface Handler {
   readonly endpoint: Endpoint
   /**
-   * Parses the task and answers it with the reply's body, {@link Versioned} where it has a version. Throws GatewayError
-   * for what the caller did wrong.
+   * Parses the task and answers it with the reply's body, {@link Versioned} where it has a version, or with a
+   * {@link Part}. Throws GatewayError for what the caller did wrong.
    */
   run(task: ContractTask, context: HandlerContext): Promise<unknown>
 }
@@ -73,16 +88,29 @@ export function handle<E extends Endpoint>(
 ): Handler {
   return {
     endpoint,
-    run: async (task, context) => {
-      const input: unknown = {
-        params: parseBy(endpoint.params ?? NOTHING, task.params),
-        query: parseBy(endpoint.query ?? NOTHING, parseQuery(task.query)),
-        body: parseBy(endpoint.body ?? NOTHING, parseJsonBody(task.body)),
-      }
-      // The conditional types of Input say of each part what the parse by the very same schema gave.
-      return answer(input as Input<E>, context)
-    },
+    run: async (task, context) => answer(inputOf(endpoint, task), context),
   }
+}
+
+/** {@link handle} for an endpoint whose reply comes in parts: each is made by a call of its own. */
+export function handleInParts<E extends Endpoint & { readonly inParts: readonly string[] }>(
+  endpoint: E,
+  answer: (input: Input<NoInfer<E>>, context: HandlerContext, cursor: string | null) => Promise<Part>,
+): Handler {
+  return {
+    endpoint,
+    run: async (task, context) => answer(inputOf(endpoint, task), context, task.cursor ?? null),
+  }
+}
+
+function inputOf<E extends Endpoint>(endpoint: E, task: ContractTask): Input<E> {
+  const input: unknown = {
+    params: parseBy(endpoint.params ?? NOTHING, task.params),
+    query: parseBy(endpoint.query ?? NOTHING, parseQuery(task.query)),
+    body: parseBy(endpoint.body ?? NOTHING, parseJsonBody(task.body)),
+  }
+  // The conditional types of Input say of each part what the parse by the very same schema gave.
+  return input as Input<E>
 }
 
 /**

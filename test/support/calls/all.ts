@@ -1,4 +1,5 @@
 import { adminTokensCalls } from './admin-tokens.js'
+import { auditLogsCalls } from './audit-logs.js'
 import type { Calls } from './call.js'
 import { catalogueCalls } from './catalogue.js'
 import { modelsCalls } from './models.js'
@@ -14,4 +15,5 @@ export const allCalls: Calls = {
   ...routesCalls,
   ...tenantsCalls,
   ...adminTokensCalls,
+  ...auditLogsCalls,
 }
