@@ -33,10 +33,14 @@ export interface ContractPort extends AsyncDisposable {
 
 /** The admin API on a real port and a real database, handlers in this thread; the token is `root`. */
 export async function startContractPort(
-  options: { runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply> } = {},
+  options: {
+    runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply>
+    /** Where usage lies; default: a ClickHouse that cannot be reached. */
+    clickhouseUrl?: string
+  } = {},
 ): Promise<ContractPort> {
   const database = await migratedDatabase()
-  const clickhouse = createClickHouse({ url: 'http://127.0.0.1:9' })
+  const clickhouse = createClickHouse({ url: options.clickhouseUrl ?? 'http://127.0.0.1:9' })
   const failures: GatewayError[] = []
   let changes = 0
   const app = createHttpApp({ onError: (error) => failures.push(error) })

@@ -5,7 +5,9 @@ import { inferenceEndpoints } from './inference.js'
 import { modelsEndpoints } from './models.js'
 import { nodesEndpoints } from './nodes.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
+import { platformMetricsEndpoints } from './platform-metrics.js'
 import { routesEndpoints } from './routes.js'
+import { tenantUsageEndpoints } from './tenant-usage.js'
 import { tenantsEndpoints } from './tenants.js'
 import { usageEndpoints } from './usage.js'
 
@@ -17,6 +19,8 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...modelsEndpoints,
   ...nodesEndpoints,
   ...routesEndpoints,
+  ...tenantUsageEndpoints,
+  ...platformMetricsEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

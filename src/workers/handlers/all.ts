@@ -3,7 +3,9 @@ import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
+import { platformMetricsHandlers } from './platform-metrics.js'
 import { routesHandlers } from './routes.js'
+import { tenantUsageHandlers } from './tenant-usage.js'
 import { tenantsHandlers } from './tenants.js'
 import { usageHandlers } from './usage.js'
 
@@ -16,4 +18,6 @@ export const allHandlers: readonly Handler[] = [
   ...nodesHandlers,
   ...routesHandlers,
   ...usageHandlers,
+  ...tenantUsageHandlers,
+  ...platformMetricsHandlers,
 ]
