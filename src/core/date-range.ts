@@ -96,18 +96,18 @@ function defaultStart(end: string): string {
     : new Date(Date.parse(end) - DEFAULT_DAYS * DAY_MS).toISOString()
 }
 
-/** The day after the year 9999 has more digits, `+010000-01-01`, which Date reads as well. */
-function addDays(date: string, days: number): string {
+/** A date some days later. The day after the year 9999 has more digits, `+010000-01-01`, which Date reads as well. */
+export function addDays(date: string, days: number): string {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().replace(/T.*/, '')
 }
 
 /** The calendar date in a time zone. */
-function dateIn(tz: string, atMs: number): string {
+export function dateIn(tz: string, atMs: number): string {
   return new Date(atMs + offsetMs(tz, atMs)).toISOString().slice(0, 10)
 }
 
 /** The first instant of a calendar day in a time zone; where a clock change skips midnight, that of the change. */
-function startOfDay(date: string, tz: string): number {
+export function startOfDay(date: string, tz: string): number {
   const midnight = Date.parse(`${date}T00:00:00Z`)
   // The offset that holds at the instant is that of a day before or after it, on either side of a clock change.
   const candidates = [midnight - DAY_MS, midnight + DAY_MS].map((at) => midnight - offsetMs(tz, at))
@@ -115,10 +115,25 @@ function startOfDay(date: string, tz: string): number {
   return valid.length > 0 ? Math.min(...valid) : Math.max(...candidates)
 }
 
-/** Local time less UTC. */
-function offsetMs(tz: string, atMs: number): number {
+/** Making a format takes longer than using it a hundred times. There are some 600 zones, whose names come in any case. */
+const formats = new Map<string, Intl.DateTimeFormat>()
+const MOST_FORMATS = 1_000
+
+function formatOf(tz: string): Intl.DateTimeFormat {
+  const known = formats.get(tz)
+  if (known !== undefined) return known
+  if (formats.size >= MOST_FORMATS) formats.clear()
   const format = new Intl.DateTimeFormat('en-US', { timeZone: tz, timeZoneName: 'longOffset' })
-  const name = format.formatToParts(atMs).find(({ type }) => type === 'timeZoneName')?.value ?? 'GMT'
+  formats.set(tz, format)
+  return format
+}
+
+/** Local time less UTC. */
+export function offsetMs(tz: string, atMs: number): number {
+  const name =
+    formatOf(tz)
+      .formatToParts(atMs)
+      .find(({ type }) => type === 'timeZoneName')?.value ?? 'GMT'
   const [, sign, hours = '0', minutes = '0', seconds = '0'] =
     /^GMT([+-])(\d{2}):(\d{2})(?::(\d{2}))?$/.exec(name) ?? []
   const ms = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000

@@ -184,10 +184,6 @@ test('a date of usage is of 1970 or later', () => {
 
 test('a field of a capability that is not there yet is not_supported, its neutral value is accepted', () => {
   const refused: [z.ZodType, object, string][] = [
-    [createTenant.body, { ...tenant, rate_limit_per_minute: 10 }, 'rate_limit_per_minute'],
-    [createTenant.body, { ...tenant, tokens_per_minute: 10 }, 'tokens_per_minute'],
-    [createTenant.body, { ...tenant, max_concurrency: 1 }, 'max_concurrency'],
-    [createTenant.body, { ...tenant, max_monthly_spend_usd: 5 }, 'max_monthly_spend_usd'],
     [putRoute.body, { strategy: 'prefix-affinity' }, 'strategy'],
     [putRoute.body, { sticky_sessions: true }, 'sticky_sessions'],
     [putRoute.body, { resume_streams: true }, 'resume_streams'],
@@ -200,13 +196,22 @@ test('a field of a capability that is not there yet is not_supported, its neutra
   for (const [schema, body, param] of refused) {
     assert.deepEqual(parsed(schema, body), { code: 'not_supported', param })
   }
-  parseBy(createTenant.body, { ...tenant, rate_limit_per_minute: null, max_monthly_spend_usd: null })
   parseBy(putRoute.body, { sticky_sessions: false, resume_streams: false })
-  const zero = { ...tenant, rate_limit_per_minute: 0 }
-  assert.deepEqual(parsed(createTenant.body, zero), {
-    code: 'invalid_parameter',
-    param: 'rate_limit_per_minute',
-  })
+})
+
+test('a limit is a whole number from 1 on or null, a budget an amount above 0 or null', () => {
+  for (const [field, good, bad] of [
+    ['rate_limit_per_minute', [1, 1_000_000_000, null], [0, -1, 1.5, 1_000_000_001, '5']],
+    ['tokens_per_minute', [1, 1_000_000_000_000, null], [0, -1, 1.5, 1_000_000_000_001, '5']],
+    ['max_concurrency', [1, null], [0, -1, 1.5, 1_000_000_001, true]],
+    ['max_monthly_spend_usd', [0.000001, 99.5, 1_000_000_000, null], [0, -1, 0.0000001, 1_000_000_001, '5']],
+  ] as const) {
+    for (const value of good) parseBy(createTenant.body, { ...tenant, [field]: value })
+    for (const value of bad) {
+      const refusal = { code: 'invalid_parameter', param: field }
+      assert.deepEqual(parsed(createTenant.body, { ...tenant, [field]: value }), refusal, `${field} ${value}`)
+    }
+  }
 })
 
 test('a price that is exact in micro-dollars goes in and comes out as it was', () => {

@@ -7,6 +7,7 @@ import { getModel } from '../../src/core/contract/models.js'
 import { type Call, type Calls } from '../support/calls/call.js'
 import { allCalls } from '../support/calls/all.js'
 import { type ContractPort, type JsonReply, startContractPort } from '../support/contract-port.js'
+import { freshUsageStore } from '../support/usage-store.js'
 
 /** Every endpoint of the contract, called: what holds for all of them alike. */
 
@@ -23,7 +24,8 @@ const Page = z.object({ data: z.array(z.record(z.string(), z.unknown())) })
 const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 test('every endpoint has a call that succeeds with what it declares, and every call an endpoint', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
     const { path, body } = await prepare(port, endpoint)
     const reply = await port.send(endpoint.method, path, body)
@@ -41,7 +43,8 @@ test('every endpoint has a call that succeeds with what it declares, and every c
 })
 
 test('every change leaves exactly one entry in the audit log, what only reads none', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   const entries = async () => {
     const { rows } = await port.database.postgres.query<{
       actor: string
@@ -64,7 +67,8 @@ test('every change leaves exactly one entry in the audit log, what only reads no
 })
 
 test('a change of another version than the caller has seen is refused, for every row that has one', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
     const { path, body } = await prepare(port, endpoint)
     const stale = await port.send(endpoint.method, path, body, { 'if-match': '"999999"' })
@@ -79,7 +83,8 @@ test('a change of another version than the caller has seen is refused, for every
 })
 
 test('replies that show a row carry its version as ETag, with which it can be changed once', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
     const { path, body } = await prepare(port, endpoint)
     const reply = await port.send(endpoint.method, path, body)
@@ -95,7 +100,8 @@ test('replies that show a row carry its version as ETag, with which it can be ch
 })
 
 test('every list comes in each order that it declares', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
     const sort: unknown = endpoint.query?.shape['sort']
     if (!(sort instanceof z.ZodType)) continue

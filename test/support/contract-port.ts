@@ -48,10 +48,14 @@ const SCOPES: ReadonlyMap<string, AdminScope> = new Map([
  * token is `root`, and `operate` and `read` are tokens of those scopes.
  */
 export async function startContractPort(
-  options: { runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply> } = {},
+  options: {
+    runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply>
+    /** Where usage lies; default: a ClickHouse that cannot be reached. */
+    clickhouseUrl?: string
+  } = {},
 ): Promise<ContractPort> {
   const database = await migratedDatabase()
-  const clickhouse = createClickHouse({ url: 'http://127.0.0.1:9' })
+  const clickhouse = createClickHouse({ url: options.clickhouseUrl ?? 'http://127.0.0.1:9' })
   const failures: GatewayError[] = []
   let changes = 0
   const byToken = createAdminAuth({

@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import type { ClickHouseClient } from '@clickhouse/client'
+import { recordLine } from '../../src/core/usage-line.js'
+import type { UsageIdentity, UsageOutcome } from '../../src/core/usage-record.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { readMigrations } from '../../src/io/migration-files.js'
 import { packageRoot } from '../../src/io/package-root.js'
+import { testIdentity, testOutcome } from './spool.js'
 import { freshClickHouse } from './stores.js'
 
 /** A ClickHouse database with the usage schema. */
@@ -34,4 +37,17 @@ export async function freshUsageStore(): Promise<UsageStore> {
     rows: async (query) => (await clickhouse.query({ query, format: 'JSONEachRow' })).json(),
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** What sets a request apart from the usual one of tests. */
+export type UsageRow = readonly [Partial<UsageIdentity>, Partial<UsageOutcome>]
+
+/** Stores usage records; their request ids count from 0 unless they name one. */
+export async function recordUsage(store: UsageStore, rows: readonly UsageRow[]): Promise<void> {
+  const lines = rows.map(([identity, outcome], i) =>
+    recordLine(testIdentity(i, identity), testOutcome(outcome)).toString(),
+  )
+  await store.clickhouse.command({
+    query: `INSERT INTO usage_records FORMAT JSONEachRow\n${lines.join('\n')}`,
+  })
 }

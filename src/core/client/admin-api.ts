@@ -6,12 +6,16 @@ export interface Tenant {
   id: string
   name: string
   email: string
-  /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+  /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
   tier: 'free' | 'starter' | 'pro' | 'enterprise'
   status: 'active' | 'suspended'
+  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
   rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
   tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
   max_concurrency: number | null
+  /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
   max_monthly_spend_usd: number | null
   allowed_models: string[] | null
   created_at: string
@@ -22,24 +26,40 @@ export interface TenantDetail {
   id: string
   name: string
   email: string
-  /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+  /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
   tier: 'free' | 'starter' | 'pro' | 'enterprise'
   status: 'active' | 'suspended'
+  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
   rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
   tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
   max_concurrency: number | null
+  /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
   max_monthly_spend_usd: number | null
   allowed_models: string[] | null
   created_at: string
   updated_at: string
+  /** Keys that are not revoked. */
   api_keys_count: number
+  /** Of all time. Null while the usage store does not answer. */
+  total_spend_usd: number | null
+  /** Prompt and completion tokens of all time. Null while the usage store does not answer. */
+  total_tokens: number | null
+  /** Of all time. Null while the usage store does not answer. */
+  total_requests: number | null
+  /** When the last request ended; null when there was none. Null while the usage store does not answer. */
+  last_request_at: string | null
 }
 
 export interface Environment {
   id: string
   name: string
+  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
   rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
   tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
   max_concurrency: number | null
   created_at: string
   updated_at: string
@@ -53,8 +73,11 @@ export interface ApiKey {
   environment: string
   role: 'admin' | 'developer' | 'read-only'
   status: 'active' | 'revoked' | 'expired'
+  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
   rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
   tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
   max_concurrency: number | null
   allowed_models: string[] | null
   created_at: string
@@ -70,8 +93,11 @@ export interface NewApiKey {
   environment: string
   role: 'admin' | 'developer' | 'read-only'
   status: 'active' | 'revoked' | 'expired'
+  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
   rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
   tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
   max_concurrency: number | null
   allowed_models: string[] | null
   created_at: string
@@ -231,6 +257,191 @@ export interface AuditEntry {
   address: string
 }
 
+export interface TenantUsage {
+  start_date: string
+  end_date: string
+  total_requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  total_cost_usd: number
+  by_model: ModelUsage[]
+  tenant_id: string
+  /** Every bucket of the range, zeros where nothing was used. */
+  by_date: DateUsage[]
+}
+
+export interface ModelUsage {
+  model: string
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  cost_usd: number
+  /** Mean of the whole requests. */
+  avg_latency_ms: number
+}
+
+export interface DateUsage {
+  /** The calendar date; of a week its Monday, of a month its first day, of an hour the time at which it begins. */
+  date: string
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  cost_usd: number
+  /** Null without a request. */
+  avg_latency_ms: number | null
+}
+
+export interface UsageRecord {
+  request_id: string
+  environment_id: string
+  api_key_id: string
+  model_id: string
+  model: string
+  node_id: string
+  /** The cluster_name of the node that served it in the end. */
+  node: string
+  endpoint: string
+  stream: boolean
+  status: number
+  error_code: string | null
+  client_abort: boolean
+  failed: boolean
+  attempts: number
+  prompt_tokens: number
+  completion_tokens: number
+  cached_tokens: number
+  total_tokens: number
+  counted: 'reported' | 'estimated'
+  cost_usd: number
+  /** Of the whole request. */
+  latency_ms: number
+  ttft_ms: number | null
+  itl_ms: number | null
+  overhead_ms: number
+  started_at: string
+  ended_at: string
+}
+
+/** Percentiles are within 2%. */
+export interface PlatformMetrics {
+  period: '1h' | '24h' | '7d' | '30d'
+  /** The begin of the whole minute (1h), hour (24h, 7d) or day in UTC (30d) in which the period begins: all figures are of the time from here to the end. */
+  start: string
+  end: string
+  total_requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  requests_per_second: number
+  /** What the requests cost their tenants. */
+  total_revenue_usd: number
+  /** An estimate: each node's present price_per_hour for the time in the period from its registration until it was terminated or failed. See unpriced_nodes. */
+  node_cost_usd: number
+  /** Revenue less node cost; may be negative. */
+  margin_usd: number
+  /** Nodes that were up in the period and have no price_per_hour: missing from the node cost. */
+  unpriced_nodes: number
+  /** Of whole requests; null without a request. */
+  avg_latency_ms: number | null
+  p50_latency_ms: number | null
+  p95_latency_ms: number | null
+  p99_latency_ms: number | null
+  /** To the first token; null where none came. */
+  avg_ttft_ms: number | null
+  p50_ttft_ms: number | null
+  p95_ttft_ms: number | null
+  p99_ttft_ms: number | null
+  /** Now. */
+  total_tenants: number
+  /** Tenants with a request in the period, deleted ones as well. */
+  active_tenants: number
+  /** Now, without those that are terminated or failed. */
+  total_nodes: number
+  /** Now, without those that are terminated. */
+  total_deployments: number
+  /** The ten with the highest revenue, highest first. */
+  by_model: ModelRank[]
+  /** The ten with the highest revenue, highest first. */
+  by_tenant: TenantRank[]
+  /** By the minute (1h), hour (24h, 7d) or day in UTC (30d), oldest first, zeros where there was nothing; the last one is under way. */
+  series: PlatformPoint[]
+}
+
+export interface ModelRank {
+  model: string
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  /** Mean of the whole requests. */
+  avg_latency_ms: number
+  revenue_usd: number
+}
+
+export interface TenantRank {
+  tenant_id: string
+  /** Also of a deleted tenant. */
+  tenant_name: string | null
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  revenue_usd: number
+  avg_latency_ms: number
+}
+
+export interface PlatformPoint {
+  /** When the stretch begins; it ends where the next begins. */
+  time: string
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  revenue_usd: number
+  requests_per_second: number
+  /** Of whole requests; null without a request. */
+  avg_latency_ms: number | null
+  p50_latency_ms: number | null
+  p95_latency_ms: number | null
+  p99_latency_ms: number | null
+  /** To the first token; null where none came. */
+  avg_ttft_ms: number | null
+  p50_ttft_ms: number | null
+  p95_ttft_ms: number | null
+  p99_ttft_ms: number | null
+}
+
 export interface AdminApi {
   readonly tenants: {
     /** Lists tenants, newest first unless sorted. `GET /admin/tenants` */
@@ -251,7 +462,7 @@ export interface AdminApi {
                 | 'updated_at'
                 | '-updated_at'
                 | undefined
-              /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+              /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
               readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
               readonly status?: 'active' | 'suspended' | undefined
               readonly search?: string | undefined
@@ -275,15 +486,15 @@ export interface AdminApi {
         readonly body: {
           readonly name: string
           readonly email: string
-          /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+          /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
           readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_concurrency?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_monthly_spend_usd?: number | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
         }
@@ -295,7 +506,7 @@ export interface AdminApi {
         api_key: string
       }>
     >
-    /** Shows a tenant. `GET /admin/tenants/{id}` */
+    /** Shows a tenant with what it has used in all. `GET /admin/tenants/{id}` */
     get(
       request: {
         readonly params: {
@@ -312,15 +523,15 @@ export interface AdminApi {
         readonly body: {
           readonly name?: string | undefined
           readonly email?: string | undefined
-          /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+          /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
           readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_concurrency?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_monthly_spend_usd?: number | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
         }
@@ -336,15 +547,15 @@ export interface AdminApi {
         readonly body: {
           readonly name?: string | undefined
           readonly email?: string | undefined
-          /** The tenant's tier. A label for now: the limits that it brings come with a later version. */
+          /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
           readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_concurrency?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_monthly_spend_usd?: number | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
         }
@@ -365,7 +576,7 @@ export interface AdminApi {
         status: string
       }>
     >
-    /** Suspends a tenant: its keys are refused until it is activated. `POST /admin/tenants/{id}/suspend` */
+    /** Suspends a tenant: within a second its keys are refused, until it is activated. `POST /admin/tenants/{id}/suspend` */
     suspend(
       request: {
         readonly params: {
@@ -375,7 +586,7 @@ export interface AdminApi {
         Repeatable &
         CallOptions,
     ): Promise<ApiReply<Tenant>>
-    /** Ends a suspension. `POST /admin/tenants/{id}/activate` */
+    /** Ends a suspension, within a second. `POST /admin/tenants/{id}/activate` */
     activate(
       request: {
         readonly params: {
@@ -421,16 +632,59 @@ export interface AdminApi {
         }
         readonly body: {
           readonly name: string
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_concurrency?: number | null | undefined
         }
       } & Repeatable &
         CallOptions,
     ): Promise<ApiReply<Environment>>
+    /** Shows an environment. `GET /admin/tenants/{id}/environments/{env_id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly env_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<Environment>>
+    /** Sets the fields that are sent; production keeps its name. `PATCH /admin/tenants/{id}/environments/{env_id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly env_id: string
+        }
+        readonly body: {
+          readonly name?: string | undefined
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          readonly max_concurrency?: number | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Environment>>
+    /** Removes an environment that has no active key left; production stays. `DELETE /admin/tenants/{id}/environments/{env_id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly env_id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
   }
   readonly tenantApiKeys: {
     /** Lists a tenant's API keys, newest first unless sorted. `GET /admin/tenants/{id}/api-keys` */
@@ -454,6 +708,12 @@ export interface AdminApi {
                 | 'expires_at'
                 | '-expires_at'
                 | undefined
+              /** Id or name. */
+              readonly environment?: string | undefined
+              readonly role?: 'admin' | 'developer' | 'read-only' | undefined
+              readonly status?: 'active' | 'revoked' | 'expired' | undefined
+              /** Part of the name, or of the prefix. */
+              readonly search?: string | undefined
             }
           | undefined
       } & CallOptions,
@@ -479,11 +739,11 @@ export interface AdminApi {
           /** Id or name of one of the tenant's environments. */
           readonly environment?: string | undefined
           readonly role?: 'admin' | 'developer' | 'read-only' | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
           readonly max_concurrency?: number | null | undefined
           readonly expires_at?: string | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
@@ -491,6 +751,36 @@ export interface AdminApi {
       } & Repeatable &
         CallOptions,
     ): Promise<ApiReply<NewApiKey>>
+    /** Shows an API key, never the key itself. `GET /admin/tenants/{id}/api-keys/{key_id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly key_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<ApiKey>>
+    /** Sets the fields that are sent, within a second; a revoked key stays as it is. `PATCH /admin/tenants/{id}/api-keys/{key_id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly key_id: string
+        }
+        readonly body: {
+          readonly name?: string | undefined
+          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          readonly max_concurrency?: number | null | undefined
+          readonly expires_at?: string | null | undefined
+          readonly allowed_models?: readonly string[] | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<ApiKey>>
     /** Revokes an API key; repeatable. `DELETE /admin/tenants/{id}/api-keys/{key_id}` */
     delete(
       request: {
@@ -498,7 +788,8 @@ export interface AdminApi {
           readonly id: string
           readonly key_id: string
         }
-      } & CallOptions,
+      } & Conditional &
+        CallOptions,
     ): Promise<
       ApiReply<{
         id: string
@@ -1246,6 +1537,97 @@ export interface AdminApi {
       } & CallOptions,
     ): Promise<ApiReply<string>>
   }
+  readonly tenantUsage: {
+    /** A tenant's requests, tokens and cost in a range of time, in all, by model and by date. `GET /admin/tenants/{id}/usage` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+              /** Of by_date; hours, days, weeks from Monday and months of the calendar in tz. */
+              readonly granularity?: 'hour' | 'day' | 'week' | 'month' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<TenantUsage>>
+    /** A tenant's usage records, one a request, the latest first. `GET /admin/tenants/{id}/usage/detailed` */
+    detailed(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+              /** HTTP status. */
+              readonly status?: number | undefined
+              readonly limit?: number | undefined
+              /** The next_cursor of the page before. */
+              readonly cursor?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: UsageRecord[]
+        next_cursor: string | null
+      }>
+    >
+    /** A tenant's requests, tokens and cost in a range of time, in all, by model and by date. `GET /admin/usage/{tenant_id}` */
+    byTenant(
+      request: {
+        readonly params: {
+          readonly tenant_id: string
+        }
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+              /** Of by_date; hours, days, weeks from Monday and months of the calendar in tz. */
+              readonly granularity?: 'hour' | 'day' | 'week' | 'month' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<TenantUsage>>
+  }
+  readonly platform: {
+    /** Requests, tokens, revenue, node cost, margin and latency of a period, with series for charts. `GET /admin/platform/metrics` */
+    metrics(
+      request?: {
+        readonly query?:
+          | {
+              readonly period?: '1h' | '24h' | '7d' | '30d' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<PlatformMetrics>>
+  }
 }
 
 export const ADMIN_OPERATIONS = {
@@ -1262,10 +1644,15 @@ export const ADMIN_OPERATIONS = {
   environments: {
     list: ['GET', '/admin/tenants/{id}/environments'],
     create: ['POST', '/admin/tenants/{id}/environments'],
+    get: ['GET', '/admin/tenants/{id}/environments/{env_id}'],
+    patch: ['PATCH', '/admin/tenants/{id}/environments/{env_id}'],
+    delete: ['DELETE', '/admin/tenants/{id}/environments/{env_id}'],
   },
   tenantApiKeys: {
     list: ['GET', '/admin/tenants/{id}/api-keys'],
     create: ['POST', '/admin/tenants/{id}/api-keys'],
+    get: ['GET', '/admin/tenants/{id}/api-keys/{key_id}'],
+    patch: ['PATCH', '/admin/tenants/{id}/api-keys/{key_id}'],
     delete: ['DELETE', '/admin/tenants/{id}/api-keys/{key_id}'],
   },
   models: {
@@ -1315,5 +1702,13 @@ export const ADMIN_OPERATIONS = {
   auditLogs: {
     list: ['GET', '/admin/audit-logs'],
     export: ['GET', '/admin/audit-logs/export'],
+  },
+  tenantUsage: {
+    get: ['GET', '/admin/tenants/{id}/usage'],
+    detailed: ['GET', '/admin/tenants/{id}/usage/detailed'],
+    byTenant: ['GET', '/admin/usage/{tenant_id}'],
+  },
+  platform: {
+    metrics: ['GET', '/admin/platform/metrics'],
   },
 } as const

@@ -3,10 +3,11 @@ import { endpoint } from './endpoint.js'
 import {
   AllowedModels,
   allowedModelsShown,
+  changesOf,
   Deleted,
   KeyShown,
   limits,
-  limitsShown,
+  limitsOrNone,
   listOf,
   page,
   sortedBy,
@@ -17,6 +18,7 @@ import {
 } from './fields.js'
 
 export const ApiKeyRole = z.enum(['admin', 'developer', 'read-only'])
+export const ApiKeyStatus = z.enum(['active', 'revoked', 'expired'])
 
 export const ApiKey = z
   .object({
@@ -27,8 +29,8 @@ export const ApiKey = z
       .meta({ description: "The key's first 16 characters.", examples: ['clsk_live_7Yb2mQ'] }),
     environment: z.string().meta({ examples: ['production'] }),
     role: ApiKeyRole,
-    status: z.enum(['active', 'revoked', 'expired']),
-    ...limitsShown,
+    status: ApiKeyStatus,
+    ...limits,
     allowed_models: allowedModelsShown,
     created_at: Timestamp,
     last_used_at: Timestamp.nullable(),
@@ -38,6 +40,7 @@ export const ApiKey = z
 
 const tag = 'API keys'
 const params = z.strictObject({ id: Uuid })
+const oneParams = z.strictObject({ id: Uuid, key_id: Uuid })
 
 export const listTenantApiKeys = endpoint({
   id: 'tenant-api-keys.list',
@@ -47,7 +50,14 @@ export const listTenantApiKeys = endpoint({
   tag,
   summary: "Lists a tenant's API keys, newest first unless sorted",
   params,
-  query: z.strictObject({ ...page, ...sortedBy('created_at', 'name', 'last_used_at', 'expires_at') }),
+  query: z.strictObject({
+    ...page,
+    ...sortedBy('created_at', 'name', 'last_used_at', 'expires_at'),
+    environment: text(64).optional().meta({ description: 'Id or name.' }),
+    role: ApiKeyRole.optional(),
+    status: ApiKeyStatus.optional(),
+    search: text(200).optional().meta({ description: 'Part of the name, or of the prefix.' }),
+  }),
   reply: { 200: listOf(ApiKey) },
   errors: ['not_found'],
 })
@@ -58,6 +68,7 @@ export const createTenantApiKey = endpoint({
   path: '/admin/tenants/{id}/api-keys',
   auth: 'admin',
   tag,
+  versioned: true,
   summary:
     'Creates an API key, shown this once; clsk_live_ in the environment production, clsk_test_ in all others',
   params,
@@ -67,12 +78,44 @@ export const createTenantApiKey = endpoint({
       .default('production')
       .meta({ description: "Id or name of one of the tenant's environments." }),
     role: ApiKeyRole.default('developer'),
-    ...limits,
+    ...limitsOrNone,
     expires_at: TimestampInput.nullable().default(null),
     allowed_models: AllowedModels.default(null),
   }),
   reply: { 201: ApiKey.extend({ key: KeyShown }).meta({ id: 'NewApiKey' }) },
   errors: ['not_found'],
+})
+
+export const getTenantApiKey = endpoint({
+  id: 'tenant-api-keys.get',
+  method: 'GET',
+  path: '/admin/tenants/{id}/api-keys/{key_id}',
+  auth: 'admin',
+  tag,
+  versioned: true,
+  summary: 'Shows an API key, never the key itself',
+  params: oneParams,
+  reply: { 200: ApiKey },
+  errors: ['not_found'],
+})
+
+export const patchTenantApiKey = endpoint({
+  id: 'tenant-api-keys.patch',
+  method: 'PATCH',
+  path: '/admin/tenants/{id}/api-keys/{key_id}',
+  auth: 'admin',
+  tag,
+  versioned: true,
+  summary: 'Sets the fields that are sent, within a second; a revoked key stays as it is',
+  params: oneParams,
+  body: changesOf({
+    name: text(200),
+    ...limits,
+    expires_at: TimestampInput.nullable(),
+    allowed_models: AllowedModels,
+  }),
+  reply: { 200: ApiKey },
+  errors: ['invalid_state', 'not_found'],
 })
 
 export const deleteTenantApiKey = endpoint({
@@ -81,10 +124,17 @@ export const deleteTenantApiKey = endpoint({
   path: '/admin/tenants/{id}/api-keys/{key_id}',
   auth: 'admin',
   tag,
+  versioned: true,
   summary: 'Revokes an API key; repeatable',
-  params: z.strictObject({ id: Uuid, key_id: Uuid }),
+  params: oneParams,
   reply: { 200: Deleted },
   errors: ['not_found'],
 })
 
-export const apiKeysEndpoints = [listTenantApiKeys, createTenantApiKey, deleteTenantApiKey]
+export const apiKeysEndpoints = [
+  listTenantApiKeys,
+  createTenantApiKey,
+  getTenantApiKey,
+  patchTenantApiKey,
+  deleteTenantApiKey,
+]

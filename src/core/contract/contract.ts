@@ -8,8 +8,10 @@ import { instanceTypesEndpoints } from './instance-types.js'
 import { modelsEndpoints } from './models.js'
 import { nodesEndpoints } from './nodes.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
+import { platformMetricsEndpoints } from './platform-metrics.js'
 import { regionsEndpoints } from './regions.js'
 import { routesEndpoints } from './routes.js'
+import { tenantUsageEndpoints } from './tenant-usage.js'
 import { tenantsEndpoints } from './tenants.js'
 import { usageEndpoints } from './usage.js'
 
@@ -25,6 +27,8 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...instanceTypesEndpoints,
   ...adminTokensEndpoints,
   ...auditLogsEndpoints,
+  ...tenantUsageEndpoints,
+  ...platformMetricsEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

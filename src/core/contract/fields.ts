@@ -144,26 +144,29 @@ export function listOf<S extends z.ZodType>(row: S) {
   })
 }
 
-/** Limits of a tenant or a key; null is unlimited. Enforced by a later version, so only null is accepted. */
-export const limits = {
-  rate_limit_per_minute: notYet(z.number().int().positive().nullable(), null),
-  tokens_per_minute: notYet(z.number().int().positive().nullable(), null),
-  max_concurrency: notYet(z.number().int().positive().nullable(), null),
-}
-
-/** The same as replies show them. */
-export const limitsShown = {
-  rate_limit_per_minute: limitShown(),
-  tokens_per_minute: limitShown(),
-  max_concurrency: limitShown(),
-}
-
-function limitShown() {
+/** A limit, as bodies give and replies show it. */
+function limit(what: string, max: number) {
   return z
     .number()
     .int()
+    .min(1)
+    .max(max)
     .nullable()
-    .meta({ examples: [null] })
+    .meta({ description: `${what}; null: unlimited. Stored and shown; not enforced by this version.` })
+}
+
+/** Limits of a tenant, an environment or a key. */
+export const limits = {
+  rate_limit_per_minute: limit('Requests per minute', 1_000_000_000),
+  tokens_per_minute: limit('Prompt and completion tokens per minute', 1_000_000_000_000),
+  max_concurrency: limit('Requests at the same time', 1_000_000_000),
+}
+
+/** The same where what is left out is unlimited. */
+export const limitsOrNone = {
+  rate_limit_per_minute: limits.rate_limit_per_minute.default(null),
+  tokens_per_minute: limits.tokens_per_minute.default(null),
+  max_concurrency: limits.max_concurrency.default(null),
 }
 
 /** Models that may be used, by name or alias; null is every model. */

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { microsOfDollars } from '../money.js'
+import { TIERS } from '../tiers.js'
 import { endpoint } from './endpoint.js'
 import {
   AllowedModels,
@@ -7,9 +9,7 @@ import {
   Deleted,
   KeyShown,
   limits,
-  limitsShown,
   listOf,
-  notYet,
   page,
   sortedBy,
   text,
@@ -17,9 +17,23 @@ import {
   Uuid,
 } from './fields.js'
 
-export const Tier = z.enum(['free', 'starter', 'pro', 'enterprise']).meta({
-  description: "The tenant's tier. A label for now: the limits that it brings come with a later version.",
+export const Tier = z.enum(TIERS).meta({
+  description:
+    'Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of' +
+    ' the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time;' +
+    ' starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited.',
 })
+
+const Budget = z
+  .number()
+  .positive()
+  .max(1_000_000_000)
+  .refine((dollars) => microsOfDollars(dollars) !== null, 'expected at most six decimals')
+  .nullable()
+  .meta({
+    description:
+      'Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version.',
+  })
 
 export const Tenant = z
   .object({
@@ -28,18 +42,36 @@ export const Tenant = z
     email: z.string().meta({ examples: ['ops@acme.example'] }),
     tier: Tier,
     status: z.enum(['active', 'suspended']),
-    ...limitsShown,
-    max_monthly_spend_usd: z
-      .number()
-      .nullable()
-      .meta({ examples: [null] }),
+    ...limits,
+    max_monthly_spend_usd: Budget,
     allowed_models: allowedModelsShown,
     created_at: Timestamp,
     updated_at: Timestamp,
   })
   .meta({ id: 'Tenant' })
 
-const TenantDetail = Tenant.extend({ api_keys_count: z.number().int() }).meta({ id: 'TenantDetail' })
+const AWAY = 'Null while the usage store does not answer.'
+
+const TenantDetail = Tenant.extend({
+  api_keys_count: z.number().int().meta({ description: 'Keys that are not revoked.' }),
+  total_spend_usd: z
+    .number()
+    .nullable()
+    .meta({ description: `Of all time. ${AWAY}` }),
+  total_tokens: z
+    .number()
+    .int()
+    .nullable()
+    .meta({ description: `Prompt and completion tokens of all time. ${AWAY}` }),
+  total_requests: z
+    .number()
+    .int()
+    .nullable()
+    .meta({ description: `Of all time. ${AWAY}` }),
+  last_request_at: Timestamp.nullable().meta({
+    description: `When the last request ended; null when there was none. ${AWAY}`,
+  }),
+}).meta({ id: 'TenantDetail' })
 
 const fields = {
   name: text(200, 'Acme'),
@@ -49,7 +81,7 @@ const fields = {
     .meta({ examples: ['ops@acme.example'] }),
   tier: Tier,
   ...limits,
-  max_monthly_spend_usd: notYet(z.number().min(0).nullable(), null),
+  max_monthly_spend_usd: Budget,
   allowed_models: AllowedModels,
 }
 
@@ -81,9 +113,14 @@ export const createTenant = endpoint({
   auth: 'admin',
   tag,
   summary: 'Creates a tenant with a production environment and a first API key, shown this once',
+  description: "A limit that is left out is the tier's default; null is unlimited.",
   body: z.strictObject({
     ...fields,
     tier: fields.tier.default('free'),
+    rate_limit_per_minute: limits.rate_limit_per_minute.optional(),
+    tokens_per_minute: limits.tokens_per_minute.optional(),
+    max_concurrency: limits.max_concurrency.optional(),
+    max_monthly_spend_usd: fields.max_monthly_spend_usd.default(null),
     allowed_models: fields.allowed_models.default(null),
   }),
   reply: { 201: z.object({ tenant: Tenant, api_key: KeyShown }) },
@@ -97,7 +134,7 @@ export const getTenant = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Shows a tenant',
+  summary: 'Shows a tenant with what it has used in all',
   params,
   reply: { 200: TenantDetail },
   errors: ['not_found'],
@@ -143,7 +180,7 @@ export const suspendTenant = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Suspends a tenant: its keys are refused until it is activated',
+  summary: 'Suspends a tenant: within a second its keys are refused, until it is activated',
   params,
   reply: { 200: Tenant },
   errors: ['not_found'],
@@ -156,7 +193,7 @@ export const activateTenant = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Ends a suspension',
+  summary: 'Ends a suspension, within a second',
   params,
   reply: { 200: Tenant },
   errors: ['not_found'],

@@ -18,7 +18,7 @@ const ModelOrAlias = ModelName.meta({
   description: 'Name or alias of a model; a name that no model has any more finds what was used under it.',
 })
 
-const usageQuery = z.strictObject({
+export const usageQuery = z.strictObject({
   start_date: DateInput.optional().meta({
     description: 'A whole day in tz, or an RFC 3339 time. Default: 29 days before the end.',
   }),
@@ -35,9 +35,9 @@ const usageQuery = z.strictObject({
   api_key_id: Uuid.optional(),
 })
 
-const Count = z.number().int().nonnegative()
+export const Count = z.number().int().nonnegative()
 
-const counts = {
+export const counts = {
   failed_requests: Count.meta({
     description: "The gateway's or a node's failures; a client's abort is none.",
   }),
@@ -57,7 +57,7 @@ export const ModelUsage = z
   })
   .meta({ id: 'ModelUsage' })
 
-const Usage = z
+export const Usage = z
   .object({
     start_date: z.string().meta({ examples: ['2026-02-01'] }),
     end_date: z.string().meta({ examples: ['2026-03-02'] }),
@@ -68,8 +68,10 @@ const Usage = z
   })
   .meta({ id: 'Usage' })
 
+export const Period = z.enum(['1h', '24h', '7d', '30d'])
+
 /** Null where no request of the period has such a latency: no token came, or only one. */
-const Latency = z.number().nullable()
+export const Latency = z.number().nullable()
 
 const ModelLatency = z
   .object({
@@ -134,7 +136,7 @@ export const getLatency = endpoint({
   summary: 'Averages and percentiles of latency by model; models without a request are left out',
   query: z.strictObject({
     model: ModelOrAlias.optional(),
-    period: z.enum(['1h', '24h', '7d', '30d']).default('24h'),
+    period: Period.default('24h'),
   }),
   reply: { 200: z.object({ data: z.array(ModelLatency) }) },
   errors: [],

@@ -6,8 +6,10 @@ import type { Handler } from './handler.js'
 import { instanceTypesHandlers } from './instance-types.js'
 import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
+import { platformMetricsHandlers } from './platform-metrics.js'
 import { regionsHandlers } from './regions.js'
 import { routesHandlers } from './routes.js'
+import { tenantUsageHandlers } from './tenant-usage.js'
 import { tenantsHandlers } from './tenants.js'
 import { usageHandlers } from './usage.js'
 
@@ -24,4 +26,6 @@ export const allHandlers: readonly Handler[] = [
   ...adminTokensHandlers,
   ...auditLogsHandlers,
   ...usageHandlers,
+  ...tenantUsageHandlers,
+  ...platformMetricsHandlers,
 ]

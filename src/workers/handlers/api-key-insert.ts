@@ -3,8 +3,10 @@ import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { apiKeyDigest, apiKeyPrefix, generateApiKey } from '../../core/api-key.js'
 import { ApiKeyRole } from '../../core/contract/api-keys.js'
+import type { Limits } from '../../core/tiers.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, theRowOf } from '../../io/query.js'
+import { limitColumns, limitValues } from './limit-columns.js'
 
 const INSERT = loadQuery('api-keys-insert')
 
@@ -15,13 +17,13 @@ export const ApiKeyRow = z.object({
   prefix: z.string(),
   environment: z.string(),
   role: ApiKeyRole,
-  rate_limit_per_minute: z.number().nullable(),
-  tokens_per_minute: z.coerce.number().nullable(),
-  max_concurrency: z.number().nullable(),
+  ...limitColumns,
+  allowed_model_ids: z.array(z.string()).nullable(),
   allowed_models: z.array(z.string()).nullable(),
   expires_at: z.date().nullable(),
   revoked_at: z.date().nullable(),
   last_used_at: z.date().nullable(),
+  version: z.coerce.number(),
   created_at: z.date(),
 })
 export type ApiKeyRow = z.infer<typeof ApiKeyRow>
@@ -33,6 +35,7 @@ export interface NewApiKey {
   readonly role: z.infer<typeof ApiKeyRole>
   readonly allowedModelIds: string[] | null
   readonly expiresAt: Date | null
+  readonly limits: Limits
 }
 
 /** Makes a key and stores its digest; the key itself is in the answer alone. */
@@ -48,6 +51,7 @@ export async function insertApiKey(db: Queryable, spec: NewApiKey): Promise<{ ke
     spec.role,
     spec.allowedModelIds,
     spec.expiresAt,
+    ...limitValues(spec.limits),
   ])
   return { key, row }
 }

@@ -2,11 +2,13 @@ import { z } from 'zod'
 import { Tier } from '../../core/contract/tenants.js'
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
-import { type Queryable, rowOf } from '../../io/query.js'
+import { type Queryable, rowOf, rowsOf } from '../../io/query.js'
 import type { HandlerContext } from './handler.js'
+import { limitColumns } from './limit-columns.js'
 
 const GET = loadQuery('tenants-get')
 const LOCK = loadQuery('tenants-lock')
+const KNOWN = loadQuery('tenants-known')
 
 export const TenantRow = z.object({
   id: z.string(),
@@ -14,9 +16,7 @@ export const TenantRow = z.object({
   email: z.string(),
   tier: Tier,
   status: z.enum(['active', 'suspended']),
-  rate_limit_per_minute: z.number().nullable(),
-  tokens_per_minute: z.coerce.number().nullable(),
-  max_concurrency: z.number().nullable(),
+  ...limitColumns,
   max_monthly_spend_micros: z.coerce.number().nullable(),
   allowed_model_ids: z.array(z.string()).nullable(),
   allowed_models: z.array(z.string()).nullable(),
@@ -51,6 +51,15 @@ export async function findTenant(db: Queryable, id: string): Promise<TenantDetai
   const row = await rowOf(db, GET, TenantDetailRow, [id])
   if (row === null) throw noTenant(id)
   return row
+}
+
+const KnownTenant = z.object({ id: z.string(), name: z.string(), deleted: z.boolean() })
+export type KnownTenant = z.infer<typeof KnownTenant>
+
+/** Those of some tenants that there are or ever were, by id. */
+export async function knownTenants(db: Queryable, ids: readonly string[]): Promise<Map<string, KnownTenant>> {
+  const rows = await rowsOf(db, KNOWN, KnownTenant, [ids])
+  return new Map(rows.map((row) => [row.id, row]))
 }
 
 function noTenant(id: string): GatewayError {

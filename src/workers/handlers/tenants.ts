@@ -10,7 +10,8 @@ import {
   suspendTenant,
   type TenantChange,
 } from '../../core/contract/tenants.js'
-import { dollarsOfMicros } from '../../core/money.js'
+import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
+import { limitsMoved, limitsOver, TIER_LIMITS, UNLIMITED } from '../../core/tiers.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, theRowOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
@@ -19,8 +20,10 @@ import { allowedModelIds } from './allowed-models.js'
 import { insertApiKey } from './api-key-insert.js'
 import { insertEnvironment } from './environments.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
+import { limitsShown, limitValues } from './limit-columns.js'
 import { listing } from './listing.js'
 import { findTenant, lockTenantAsSeen, TenantRow } from './tenant-rows.js'
+import { tenantTotals } from './tenant-totals.js'
 
 const LIST = loadSortedQuery('tenants-list')
 const INSERT = loadQuery('tenants-insert')
@@ -34,9 +37,7 @@ function shown(row: TenantRow) {
     email: row.email,
     tier: row.tier,
     status: row.status,
-    rate_limit_per_minute: row.rate_limit_per_minute,
-    tokens_per_minute: row.tokens_per_minute,
-    max_concurrency: row.max_concurrency,
+    ...limitsShown(row),
     max_monthly_spend_usd:
       row.max_monthly_spend_micros === null ? null : dollarsOfMicros(row.max_monthly_spend_micros),
     allowed_models: row.allowed_models,
@@ -45,21 +46,18 @@ function shown(row: TenantRow) {
   }
 }
 
-/** Writes the row with some columns replaced, and what that changed into the audit log. */
-async function update(
-  context: HandlerContext,
-  action: string,
-  before: TenantRow,
-  changes: Partial<Pick<TenantRow, 'name' | 'email' | 'tier' | 'allowed_model_ids' | 'status'>>,
-) {
-  const { id, name, email, tier, allowed_model_ids, status } = { ...before, ...changes }
+/** Writes the row as it is to be, and what that changed into the audit log. */
+async function update(context: HandlerContext, action: string, before: TenantRow, wanted: TenantRow) {
+  const { id } = before
   const after = await theRowOf(context.db, UPDATE, TenantRow, [
     id,
-    name,
-    email,
-    tier,
-    allowed_model_ids,
-    status,
+    wanted.name,
+    wanted.email,
+    wanted.tier,
+    wanted.allowed_model_ids,
+    ...limitValues(wanted),
+    wanted.max_monthly_spend_micros,
+    wanted.status,
   ])
   const change = {
     targetType: 'tenant',
@@ -72,14 +70,33 @@ async function update(
   return new Versioned(shown(after), after.version)
 }
 
+async function setStatus(context: HandlerContext, action: string, id: string, status: TenantRow['status']) {
+  const before = await lockTenantAsSeen(context, id)
+  return update(context, action, before, { ...before, status })
+}
+
 async function change({ params, body }: TenantChange, context: HandlerContext) {
   const before = await lockTenantAsSeen(context, params.id)
   const { name = before.name, email = before.email, tier = before.tier, allowed_models } = body
-  const allowed =
-    allowed_models === undefined
-      ? before.allowed_model_ids
-      : await allowedModelIds(context.db, allowed_models)
-  return update(context, 'tenant.update', before, { name, email, tier, allowed_model_ids: allowed })
+  return update(context, 'tenant.update', before, {
+    ...before,
+    name,
+    email,
+    tier,
+    ...limitsOver(limitsMoved(before, before.tier, tier), body),
+    max_monthly_spend_micros:
+      body.max_monthly_spend_usd === undefined
+        ? before.max_monthly_spend_micros
+        : microsOrNull(body.max_monthly_spend_usd),
+    allowed_model_ids:
+      allowed_models === undefined
+        ? before.allowed_model_ids
+        : await allowedModelIds(context.db, allowed_models),
+  })
+}
+
+function microsOrNull(dollars: number | null): number | null {
+  return dollars === null ? null : microsOfDollars(dollars)
 }
 
 export const tenantsHandlers: readonly Handler[] = [
@@ -98,9 +115,16 @@ export const tenantsHandlers: readonly Handler[] = [
   handle(createTenant, async ({ body }, context) => {
     const { db } = context
     const allowed = await allowedModelIds(db, body.allowed_models)
-    const values = [uuidv7(), body.name, body.email, body.tier, allowed]
-    const tenant = await theRowOf(db, INSERT, TenantRow, values)
-    const environment = await insertEnvironment(db, tenant.id, 'production')
+    const tenant = await theRowOf(db, INSERT, TenantRow, [
+      uuidv7(),
+      body.name,
+      body.email,
+      body.tier,
+      allowed,
+      ...limitValues(limitsOver(TIER_LIMITS[body.tier], body)),
+      microsOrNull(body.max_monthly_spend_usd),
+    ])
+    const environment = await insertEnvironment(db, tenant.id, 'production', UNLIMITED)
     const { key } = await insertApiKey(db, {
       tenantId: tenant.id,
       environment,
@@ -108,6 +132,7 @@ export const tenantsHandlers: readonly Handler[] = [
       role: 'admin',
       allowedModelIds: null,
       expiresAt: null,
+      limits: UNLIMITED,
     })
     await audit(context, {
       action: 'tenant.create',
@@ -120,9 +145,10 @@ export const tenantsHandlers: readonly Handler[] = [
     return { tenant: shown(tenant), api_key: key }
   }),
 
-  handle(getTenant, async ({ params }, { db }) => {
-    const row = await findTenant(db, params.id)
-    return new Versioned({ ...shown(row), api_keys_count: row.api_keys_count }, row.version)
+  handle(getTenant, async ({ params }, context) => {
+    const row = await findTenant(context.db, params.id)
+    const totals = await tenantTotals(context, params.id)
+    return new Versioned({ ...shown(row), api_keys_count: row.api_keys_count, ...totals }, row.version)
   }),
 
   handle(putTenant, change),
@@ -136,10 +162,8 @@ export const tenantsHandlers: readonly Handler[] = [
     return { id, status: 'deleted' }
   }),
 
-  handle(suspendTenant, async ({ params }, context) =>
-    update(context, 'tenant.suspend', await lockTenantAsSeen(context, params.id), { status: 'suspended' }),
+  handle(suspendTenant, ({ params }, context) =>
+    setStatus(context, 'tenant.suspend', params.id, 'suspended'),
   ),
-  handle(activateTenant, async ({ params }, context) =>
-    update(context, 'tenant.activate', await lockTenantAsSeen(context, params.id), { status: 'active' }),
-  ),
+  handle(activateTenant, ({ params }, context) => setStatus(context, 'tenant.activate', params.id, 'active')),
 ]

@@ -4,6 +4,7 @@ import { adminPortEndpoints } from '../../../src/core/contract/contract.js'
 import { scopeOf } from '../../../src/core/contract/endpoint.js'
 import { allCalls } from '../../support/calls/all.js'
 import { type ContractPort, type JsonReply, startContractPort } from '../../support/contract-port.js'
+import { freshUsageStore } from '../../support/usage-store.js'
 
 const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
@@ -54,7 +55,8 @@ test('the audit log names the token, and each revocation once', async () => {
 })
 
 test('a scope opens what it says, for every endpoint there is, and only admin makes or revokes tokens', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   const tokens = {
     read: (await create(port, { name: 'r', scope: 'read' })).body['token'],
     operate: (await create(port, { name: 'o', scope: 'operate' })).body['token'],

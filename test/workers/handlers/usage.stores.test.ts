@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KeyRole } from '../../../src/core/resolved-key.js'
-import { recordLine } from '../../../src/core/usage-line.js'
-import type { UsageIdentity, UsageOutcome } from '../../../src/core/usage-record.js'
+import type { UsageIdentity } from '../../../src/core/usage-record.js'
 import { tenantPortEndpoints } from '../../../src/core/contract/contract.js'
 import { getLatency, getUsage, getUsageByModel } from '../../../src/core/contract/usage.js'
 import type { GatewayError } from '../../../src/core/errors.js'
@@ -10,9 +9,9 @@ import { mountContract } from '../../../src/io/contract-mount.js'
 import { createHttpApp } from '../../../src/io/uws.js'
 import { createContractServer } from '../../../src/workers/contract-server.js'
 import { allHandlers } from '../../../src/workers/handlers/all.js'
-import { TENANT_ID, numberedId, testIdentity, testOutcome } from '../../support/spool.js'
+import { TENANT_ID, numberedId } from '../../support/spool.js'
 import { migratedDatabase, type MigratedDatabase } from '../../support/migrated-database.js'
-import { freshUsageStore, type UsageStore } from '../../support/usage-store.js'
+import { freshUsageStore, recordUsage, type UsageRow, type UsageStore } from '../../support/usage-store.js'
 
 interface TenantPort extends AsyncDisposable {
   readonly store: UsageStore
@@ -57,17 +56,6 @@ async function startTenantPort(role: KeyRole = 'read-only'): Promise<TenantPort>
   }
 }
 
-type Row = [Partial<UsageIdentity>, Partial<UsageOutcome>]
-
-async function record(store: UsageStore, rows: readonly Row[]): Promise<void> {
-  const lines = rows.map(([identity, outcome], i) =>
-    recordLine(testIdentity(i, identity), testOutcome(outcome)).toString(),
-  )
-  await store.clickhouse.command({
-    query: `INSERT INTO usage_records FORMAT JSONEachRow\n${lines.join('\n')}`,
-  })
-}
-
 const at = (time: string) => ({ endedAtMicros: Date.parse(time) * 1000 })
 const ONE = { promptTokens: 100, cachedTokens: 20, completionTokens: 50, e2eMicros: 1_000_000 }
 /** (80 × 0.15 + 20 × 0.075 + 50 × 0.6) dollars ÷ 1,000,000 */
@@ -76,7 +64,7 @@ const ONE_COST = 0.0000435
 test('usage is summed in a range, by model and in all, for the caller alone', async () => {
   await using port = await startTenantPort()
   const small: Partial<UsageIdentity> = { model: 'small', modelId: numberedId(40) }
-  await record(port.store, [
+  await recordUsage(port.store, [
     [{}, { ...ONE, ...at('2026-05-01T00:00:00Z') }],
     [{}, { ...ONE, e2eMicros: 3_000_000, ...at('2026-05-02T23:59:59.999Z') }],
     [small, { ...ONE, ...at('2026-05-02T12:00:00Z'), status: 502, errorCode: 'upstream_error' }],
@@ -136,12 +124,12 @@ test('usage is summed in a range, by model and in all, for the caller alone', as
 
 test('bounds that are no whole hours are exact, whatever the zone', async () => {
   await using port = await startTenantPort()
-  const rows: Row[] = []
+  const rows: UsageRow[] = []
   const start = Date.parse('2026-05-01T00:00:00Z')
   for (let minute = 0; minute < 48 * 60; minute += 7) {
     rows.push([{}, { ...ONE, endedAtMicros: (start + minute * 60_000) * 1000 }])
   }
-  await record(port.store, rows)
+  await recordUsage(port.store, rows)
   const total = async (range: string) => {
     const { status, body } = await port.get(`/v1/usage?${range}`)
     assert.equal(status, 200, JSON.stringify(body))
@@ -169,7 +157,7 @@ test('bounds that are no whole hours are exact, whatever the zone', async () => 
 test('usage is filtered by model and by key', async () => {
   await using port = await startTenantPort()
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
-  await record(port.store, [
+  await recordUsage(port.store, [
     [{}, ONE],
     [{ model: 'small' }, ONE],
     [{ model: 'small', apiKeyId: numberedId(33) }, ONE],
@@ -197,7 +185,7 @@ test('a model is found by its alias too, and by a name that it has no more', asy
     [id],
   )
   const justNow = { endedAtMicros: (Date.now() - 60_000) * 1000 }
-  await record(port.store, [
+  await recordUsage(port.store, [
     [{ model: 'small' }, { ...ONE, ...justNow }],
     [{ model: 'other' }, { ...ONE, ...justNow }],
     [{ model: 'gone' }, { ...ONE, ...justNow }],
@@ -283,7 +271,7 @@ test('percentiles of every latency are within 2% of the exact ones', async () =>
     return value
   }
   const ended = (Date.now() - 60_000) * 1000
-  const rows: Row[] = Array.from({ length: 20_000 }, (_, i) => [
+  const rows: UsageRow[] = Array.from({ length: 20_000 }, (_, i) => [
     {},
     {
       endedAtMicros: ended - i * 1000,
@@ -293,7 +281,7 @@ test('percentiles of every latency are within 2% of the exact ones', async () =>
     },
   ])
   rows.push([{ model: 'silent' }, { endedAtMicros: ended, ttftMicros: null, itlMicros: null, e2eMicros: 0 }])
-  await record(port.store, rows)
+  await recordUsage(port.store, rows)
   for (const period of ['1h', '24h', '7d', '30d']) {
     const { status, body } = await port.get(`/v1/metrics/latency?period=${period}`)
     assert.equal(status, 200)

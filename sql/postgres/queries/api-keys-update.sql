@@ -1,0 +1,12 @@
+WITH k AS (
+  UPDATE api_keys
+  SET name = $2, allowed_model_ids = $3::uuid[], expires_at = $4::timestamptz, rate_limit_per_minute = $5,
+    tokens_per_minute = $6, max_concurrency = $7, version = version + 1, updated_at = now()
+  WHERE id = $1
+  RETURNING *
+)
+SELECT k.id, k.tenant_id, k.name, k.prefix, k.environment_id, e.name AS environment, k.role,
+  k.rate_limit_per_minute, k.tokens_per_minute, k.max_concurrency, k.allowed_model_ids,
+  names_of_models(k.allowed_model_ids) AS allowed_models, k.expires_at, k.revoked_at, k.last_used_at,
+  k.version, k.created_at, k.updated_at
+FROM k JOIN environments e ON e.id = k.environment_id
