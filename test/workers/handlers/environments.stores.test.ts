@@ -67,3 +67,33 @@ test('an environment with an active key is in use; those that had expired are re
   const revival = await port.send('PATCH', `${path}/api-keys/${key.body['id']}`, { expires_at: null })
   assert.deepEqual(refusal(revival), [409, 'invalid_state', null])
 })
+
+test('no key comes into an environment while it is deleted', async () => {
+  await using port = await startContractPort()
+  const { body } = await port.send('POST', '/admin/tenants', tenantBody())
+  const path = `/admin/tenants/${body['tenant']?.['id']}`
+  for (let round = 0; round < 10; round++) {
+    const name = `staging-${round}`
+    const made = await port.send('POST', `${path}/environments`, { name })
+    const expired = await port.send('POST', `${path}/api-keys`, { name: 'old', environment: name })
+    await port.database.postgres.query(
+      "UPDATE api_keys SET expires_at = now() - interval '1 s' WHERE id = $1",
+      [expired.body['id']],
+    )
+    const [deleted, created, revived] = await Promise.all([
+      port.send('DELETE', `${path}/environments/${made.body['id']}`),
+      port.send('POST', `${path}/api-keys`, { name: 'new', environment: name }),
+      port.send('PATCH', `${path}/api-keys/${expired.body['id']}`, { expires_at: null }),
+    ])
+    const statuses = [deleted.status, created.status, revived.status]
+    const before = statuses[0] === 200 && statuses[1] === 404 && statuses[2] === 409
+    const after = statuses[0] === 409 && (statuses[1] === 201 || statuses[2] === 200)
+    assert.ok(before || after, statuses.join())
+  }
+  const { rows } = await port.database.postgres.query(
+    `SELECT FROM api_keys k JOIN environments e ON e.id = k.environment_id
+     WHERE e.deleted_at IS NOT NULL AND k.revoked_at IS NULL`,
+  )
+  assert.equal(rows.length, 0)
+  assert.deepEqual(port.failures, [])
+})

@@ -175,6 +175,31 @@ test('bounds that are times cut their buckets, and filters hold for all parts of
   }
 })
 
+test('a year can be asked for in any zone and granularity', async () => {
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
+  const tenantId = await newTenant(port)
+  // The last hour of the year in Nepal, a quarter past in UTC.
+  const ends = { endedAtMicros: Date.parse('2024-12-31T18:14:59Z') * 1000 }
+  await recordUsage(store, [[{ tenantId }, ends]])
+  for (const [granularity, length, last] of [
+    ['hour', 366 * 24, '2024-12-31T17:15:00.000Z'],
+    ['day', 366, '2024-12-31'],
+    ['week', 53, '2024-12-30'],
+    ['month', 12, '2024-12-01'],
+  ] as const) {
+    const range = 'start_date=2024-01-01&end_date=2024-12-31&tz=Asia/Kathmandu'
+    const { by_date } = await usageOf(port, tenantId.toUpperCase(), `${range}&granularity=${granularity}`)
+    assert.equal(by_date.length, length)
+    const [date, requests] = [by_date.at(-1)?.date, by_date.at(-1)?.requests]
+    assert.deepEqual([date, requests], [last, 1])
+  }
+  const far = Buffer.from(`9007199254740991.${numberedId(0)}`).toString('base64url')
+  const path = `/admin/tenants/${tenantId}/usage/detailed?start_date=2024-12-31&end_date=2024-12-31`
+  const { status, body } = await port.send('GET', `${path}&cursor=${far}`)
+  assert.deepEqual([status, body['data']?.length], [200, 1])
+})
+
 test("a deleted tenant's usage can be read, an unknown one's is a 404, ClickHouse away a 503", async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
