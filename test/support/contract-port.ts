@@ -108,6 +108,11 @@ export async function startContractPort(
   }
 }
 
+/** How a call was refused: status, code and param. */
+export function refusal({ status, body }: JsonReply): unknown[] {
+  return [status, body['error']?.['code'], body['error']?.['param']]
+}
+
 let sequence = 0
 
 /** A model's create body; its name is unique in this process. */

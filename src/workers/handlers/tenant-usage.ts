@@ -24,9 +24,10 @@ const UsageRow = UsageSums.extend({
 })
 type UsageRow = z.infer<typeof UsageRow>
 
-/** @throws GatewayError not_found for an id that no tenant ever had */
-async function requireTenant({ db }: HandlerContext, param: string, id: string): Promise<void> {
-  if ((await knownTenants(db, [id])).has(id.toLowerCase())) return
+/** The id as it is stored. @throws GatewayError not_found for one that no tenant ever had */
+async function tenantId({ db }: HandlerContext, param: string, id: string): Promise<string> {
+  const [known] = (await knownTenants(db, [id])).keys()
+  if (known !== undefined) return known
   throw new GatewayError('not_found', { param, message: `There is no tenant '${id}'.` })
 }
 
@@ -53,35 +54,30 @@ function byDate(rows: readonly UsageRow[], buckets: readonly DateBucket[], range
   })
 }
 
-async function usage(context: HandlerContext, tenantId: string, query: TenantUsageQuery) {
+async function usage(context: HandlerContext, id: string, query: TenantUsageQuery) {
   const range = dateRange(query, context.now.getTime())
   const buckets = dateBuckets(range, query.granularity, query.tz)
   const bounds = boundsOf(range)
   const cut = cutHours(buckets, query)
   const rows = await clickHouseRows(context, 'usage-by-model-and-time', UsageRow, {
-    tenant_id: tenantId,
+    tenant_id: id,
     ...bounds,
     hours_end: cut === null ? bounds.hours_start : bounds.hours_end,
     cut_hours: cut ?? [],
     ...(await filterOf(context, query)),
   })
   const models = rows.flatMap((row) => (row.model === null ? [] : [{ ...row, model: row.model }]))
-  return { tenant_id: tenantId, ...usageTotals(range, models), by_date: byDate(rows, buckets, range) }
+  return { tenant_id: id, ...usageTotals(range, models), by_date: byDate(rows, buckets, range) }
 }
 
 export const tenantUsageHandlers: readonly Handler[] = [
-  handle(getTenantUsage, async ({ params: { id }, query }, context) => {
-    await requireTenant(context, 'id', id)
-    return usage(context, id, query)
-  }),
-
-  handle(getUsageOfTenant, async ({ params: { tenant_id }, query }, context) => {
-    await requireTenant(context, 'tenant_id', tenant_id)
-    return usage(context, tenant_id, query)
-  }),
-
-  handle(getDetailedUsage, async ({ params: { id }, query }, context) => {
-    await requireTenant(context, 'id', id)
-    return usageRecords(context, id, query)
-  }),
+  handle(getTenantUsage, async ({ params: { id }, query }, context) =>
+    usage(context, await tenantId(context, 'id', id), query),
+  ),
+  handle(getUsageOfTenant, async ({ params: { tenant_id: id }, query }, context) =>
+    usage(context, await tenantId(context, 'tenant_id', id), query),
+  ),
+  handle(getDetailedUsage, async ({ params: { id }, query }, context) =>
+    usageRecords(context, await tenantId(context, 'id', id), query),
+  ),
 ]
