@@ -17,6 +17,9 @@ const KV_CACHE = [
 ]
 const WANTED = new Set([...RUNNING, ...WAITING, ...KV_CACHE])
 
+/** No server has more: what is said beyond is nonsense, and would not fit the column that it is kept in. */
+const MOST_REQUESTS = 1_000_000_000
+
 /** `name{labels} value`, with an optional timestamp. */
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{.*\})?\s+(\S+)/
 
@@ -36,7 +39,9 @@ export function engineLoad(text: string): EngineLoad {
   }
   const first = (names: readonly string[]) => names.map((name) => series.get(name)).find((values) => values)
   const sum = (values: number[] | undefined) =>
-    values === undefined ? null : Math.round(values.reduce((total, value) => total + value, 0))
+    values === undefined
+      ? null
+      : Math.min(MOST_REQUESTS, Math.round(values.reduce((total, value) => total + value, 0)))
   const usage = first(KV_CACHE)
   return {
     running: sum(first(RUNNING)),

@@ -32,6 +32,11 @@ test('what is not a number, or not there, is not known', () => {
   assert.deepEqual(engineLoad('vllm:num_requests_running NaN\nvllm:num_requests_waiting -1'), nothing)
 })
 
+test('a number of requests that no server can have is a bound, not infinity', () => {
+  const lines = ['vllm:num_requests_running 1e300', 'vllm:num_requests_running 1.7976931348623157e308']
+  assert.equal(engineLoad(lines.join('\n')).running, 1_000_000_000)
+})
+
 test('any text gives whole numbers, a share of 0 to 1, or null', () => {
   const name = fc.constantFrom('vllm:num_requests_running', 'vllm:kv_cache_usage_perc', 'other')
   const line = fc
@@ -40,7 +45,7 @@ test('any text gives whole numbers, a share of 0 to 1, or null', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(line, fc.string())), (lines) => {
       const { running, waiting, kvCacheUsage } = engineLoad(lines.join('\n'))
-      assert.ok(running === null || (Number.isInteger(running) && running >= 0))
+      assert.ok(running === null || (Number.isInteger(running) && running >= 0 && running < 2 ** 31))
       assert.equal(waiting, null)
       assert.ok(kvCacheUsage === null || (kvCacheUsage >= 0 && kvCacheUsage <= 1))
     }),
