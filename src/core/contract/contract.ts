@@ -6,6 +6,7 @@ import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { modelsEndpoints } from './models.js'
 import { nodesEndpoints } from './nodes.js'
+import { platformEndpoints } from './platform.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
 import { routesEndpoints } from './routes.js'
 import { tenantsEndpoints } from './tenants.js'
@@ -21,6 +22,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...routesEndpoints,
   ...adminTokensEndpoints,
   ...auditLogsEndpoints,
+  ...platformEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

@@ -19,6 +19,8 @@ interface EndpointBase {
   readonly streams?: true
   /** The reply is no JSON but text of one of these content types, made and sent part by part. */
   readonly inParts?: readonly string[]
+  /** It needs to know what the supervisor says of its processes. */
+  readonly asksProcesses?: true
   /**
    * The resource is a row with a version: replies that show it carry that as a strong ETag, and what changes an
    * existing one honours If-Match.

@@ -5,6 +5,7 @@ import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
+import { platformHealthHandlers } from './platform-health.js'
 import { routesHandlers } from './routes.js'
 import { tenantsHandlers } from './tenants.js'
 import { usageHandlers } from './usage.js'
@@ -19,5 +20,6 @@ export const allHandlers: readonly Handler[] = [
   ...routesHandlers,
   ...adminTokensHandlers,
   ...auditLogsHandlers,
+  ...platformHealthHandlers,
   ...usageHandlers,
 ]

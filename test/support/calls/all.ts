@@ -3,6 +3,7 @@ import { auditLogsCalls } from './audit-logs.js'
 import type { Calls } from './call.js'
 import { modelsCalls } from './models.js'
 import { nodesCalls } from './nodes.js'
+import { platformCalls } from './platform.js'
 import { routesCalls } from './routes.js'
 import { tenantsCalls } from './tenants.js'
 
@@ -14,4 +15,5 @@ export const allCalls: Calls = {
   ...tenantsCalls,
   ...adminTokensCalls,
   ...auditLogsCalls,
+  ...platformCalls,
 }
