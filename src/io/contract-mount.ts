@@ -56,9 +56,22 @@ export function mountContract(app: HttpApp, options: ContractMountOptions): void
         fail(thrown)
         return
       }
-      serve(endpoint, call, remoteAddress, authenticated, bodyOf(call), options).catch(fail)
+      const served = serve(endpoint, call, remoteAddress, authenticated, bodyOf(call), options)
+      served.catch(fail)
+      if (endpoint.deadlineMs !== undefined) failAfter(endpoint.deadlineMs, served, fail)
     })
   }
+}
+
+/** Fails a call whose reply is not there in time; the late one is then not sent. */
+function failAfter(ms: number, served: Promise<void>, fail: (thrown: unknown) => void): void {
+  const timer = setTimeout(() => {
+    fail(new GatewayError('overloaded', { cause: `no reply within ${ms} ms` }))
+  }, ms)
+  const done = () => {
+    clearTimeout(timer)
+  }
+  served.then(done, done)
 }
 
 function bodyOf(call: HttpCall): Promise<Buffer> {

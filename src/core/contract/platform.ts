@@ -42,6 +42,7 @@ export const getPlatformHealth = endpoint({
   auth: 'admin',
   tag: 'Platform',
   asksProcesses: true,
+  deadlineMs: 4_000,
   summary: 'Asks every part of the platform how it is; answers within seconds, whatever hangs',
   reply: { 200: PlatformHealth },
   errors: [],
