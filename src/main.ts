@@ -154,6 +154,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
       answer.then(done, done)
       return answer
     },
+    askProcesses: context.askProcesses,
     afterChange: () => void bus.publish('changes', ''),
     onFailure: logFailure(logger),
   })

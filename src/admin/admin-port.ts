@@ -1,6 +1,7 @@
 import { adminPortEndpoints } from '../core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../core/contract/task.js'
 import type { GatewayError } from '../core/errors.js'
+import type { ProcessReports } from '../core/process-report.js'
 import { mountContract } from '../io/contract-mount.js'
 import { mountDocs } from '../io/docs-mount.js'
 import type { Logger } from '../io/logger.js'
@@ -13,6 +14,8 @@ import { createRefusals } from './refusals.js'
 export interface AdminPortOptions extends PlatformRoutes, AdminAuthOptions {
   /** Has a worker thread answer a call. */
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
+  /** What the supervisor says of its processes. */
+  readonly askProcesses: () => Promise<ProcessReports>
   /** Called after each change: tells the proxies to look at once. */
   readonly afterChange: () => void
   /** Counts callers without a valid token. */
@@ -37,6 +40,7 @@ export function mountAdmin(app: HttpApp, options: AdminPortOptions): void {
       now,
     }),
     runTask: options.runTask,
+    askProcesses: options.askProcesses,
     afterChange: options.afterChange,
     onFailure: options.onFailure,
   })

@@ -1,5 +1,14 @@
+import { z } from 'zod'
+import { ProcessReport, type ProcessReports } from '../core/process-report.js'
 import type { ResolvedSettings } from '../core/settings.js'
-import { createExchanges, orderSchema, type Exchanges, type Readiness, type Report } from './ipc.js'
+import {
+  createExchanges,
+  orderSchema,
+  type Exchanges,
+  type Question,
+  type Readiness,
+  type Report,
+} from './ipc.js'
 import { createLifecycle, type Lifecycle } from './lifecycle.js'
 import { createLogger, type Logger } from './logger.js'
 import type { MetricJson } from './metric-cells.js'
@@ -22,6 +31,8 @@ export interface ChildContext {
   readonly lifecycle: Lifecycle
   /** The metrics of all processes under this supervisor, in Prometheus's text format. */
   readonly gatherMetrics: () => Promise<string>
+  /** What the supervisor says of its processes; never rejects, and takes no longer than {@link PROCESSES_MS}. */
+  readonly askProcesses: () => Promise<ProcessReports>
   /** Aborted when the gateway as a whole begins to drain. Control is drained after the proxies and serves until then. */
   readonly gatewayDraining: AbortSignal
 }
@@ -36,6 +47,9 @@ export interface RunningRole {
    */
   drain(hurry: AbortSignal): Promise<void>
 }
+
+/** How long the supervisor gets to tell of its processes. */
+const PROCESSES_MS = 1_000
 
 /** How long a start that is under way may still take when the order to drain comes. */
 const START_GRACE_MS = 5_000
@@ -79,6 +93,7 @@ export function runChild(
       logger,
       lifecycle,
       gatherMetrics,
+      askProcesses: () => askProcesses(exchanges),
       gatewayDraining: gatewayDraining.signal,
     })
     try {
@@ -143,8 +158,8 @@ export function runChild(
   return new Promise(() => {})
 }
 
-function answerTo(running: RunningRole | null, what: 'metrics' | 'readiness' | 'exposition') {
-  if (what === 'exposition') throw new Error('a child has its own metrics alone')
+function answerTo(running: RunningRole | null, what: Question) {
+  if (what === 'exposition' || what === 'processes') throw new Error('a child knows of itself alone')
   if (what === 'metrics') return running?.metrics() ?? []
   return running?.readiness() ?? { status: 'unready' as const, parts: { process: 'starting' } }
 }
@@ -153,4 +168,11 @@ async function gather(exchanges: Exchanges): Promise<string> {
   const text = await exchanges.ask('exposition')
   if (typeof text !== 'string') throw new Error('the metrics are not a text')
   return text
+}
+
+async function askProcesses(exchanges: Exchanges): Promise<ProcessReports> {
+  const from = performance.now()
+  const answer = await exchanges.ask('processes', PROCESSES_MS).catch(() => null)
+  const processes = z.array(ProcessReport).safeParse(answer).data ?? null
+  return { processes, latencyMs: Math.round((performance.now() - from) * 10) / 10 }
 }

@@ -4,6 +4,7 @@ import { errorOf } from '../core/contract/failure.js'
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
+import type { ProcessReports } from '../core/process-report.js'
 import { replyInParts } from './reply-in-parts.js'
 import type { HttpApp, HttpCall } from './uws.js'
 
@@ -25,6 +26,8 @@ export interface ContractMountOptions {
   /** Answers a caller whom `authenticate` did not let in; default: at once. */
   readonly refuse?: (call: HttpCall, error: GatewayError) => void
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
+  /** What the supervisor says of its processes; for endpoints that ask for it. */
+  readonly askProcesses?: () => Promise<ProcessReports>
   /** Called after each change that succeeded. */
   readonly afterChange?: () => void
   /** Told of failures inside that the client sees as a 503; a 500 goes to the app's own `onError`. */
@@ -53,9 +56,22 @@ export function mountContract(app: HttpApp, options: ContractMountOptions): void
         fail(thrown)
         return
       }
-      serve(endpoint, call, remoteAddress, authenticated, bodyOf(call), options).catch(fail)
+      const served = serve(endpoint, call, remoteAddress, authenticated, bodyOf(call), options)
+      served.catch(fail)
+      if (endpoint.deadlineMs !== undefined) failAfter(endpoint.deadlineMs, served, fail)
     })
   }
+}
+
+/** Fails a call whose reply is not there in time; the late one is then not sent. */
+function failAfter(ms: number, served: Promise<void>, fail: (thrown: unknown) => void): void {
+  const timer = setTimeout(() => {
+    fail(new GatewayError('overloaded', { cause: `no reply within ${ms} ms` }))
+  }, ms)
+  const done = () => {
+    clearTimeout(timer)
+  }
+  served.then(done, done)
 }
 
 function bodyOf(call: HttpCall): Promise<Buffer> {
@@ -83,6 +99,7 @@ async function serve(
   const ifMatch = ifMatchOf(call, endpoint)
   const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
   const body = await reading
+  const processes = endpoint.asksProcesses === true ? await options.askProcesses?.() : undefined
   if (call.closed) return
   const task = {
     endpointId: endpoint.id,
@@ -93,6 +110,7 @@ async function serve(
     actor,
     requestId: call.requestId,
     remoteAddress,
+    ...(processes !== undefined && { processes }),
     idempotency: idempotencyKey === null ? null : { key: idempotencyKey, credential },
   }
   const reply = await options.runTask(task)

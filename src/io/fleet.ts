@@ -1,3 +1,4 @@
+import type { ProcessReport } from '../core/process-report.js'
 import type { ResolvedSettings } from '../core/settings.js'
 import { readinessSchema, type Question, type Readiness } from './ipc.js'
 import type { Logger } from './logger.js'
@@ -50,6 +51,20 @@ export function startFleet({ modulePath, settings, logger }: FleetOptions): Flee
     return exposition([own.toJson(), retired.reading(), ...readings])
   }
 
+  /** Control is who asks: that it runs is plain, and to ask it back would be a circle. */
+  async function processes(): Promise<ProcessReport[]> {
+    return Promise.all(
+      proxies.map(async (child): Promise<ProcessReport> => {
+        const [readiness, metrics] = await Promise.all([
+          child.ask('readiness', REPORT_MS).catch(() => null),
+          child.ask('metrics', REPORT_MS).catch(() => null),
+        ])
+        const status = readinessSchema.safeParse(readiness).data?.status ?? null
+        return { name: child.name, role: child.role, status, spoolOldestSeconds: oldestSpooled(metrics) }
+      }),
+    )
+  }
+
   async function readiness(): Promise<Readiness> {
     const all = await Promise.all(proxies.map((child) => child.ask('readiness').catch(() => null)))
     return together(all.map((answer) => readinessSchema.safeParse(answer).data ?? UNREACHABLE))
@@ -74,8 +89,9 @@ export function startFleet({ modulePath, settings, logger }: FleetOptions): Flee
         lastReadings.delete(name)
       },
       answer: (what: Question) => {
-        if (what !== 'exposition') throw new Error(`the supervisor does not answer ${what}`)
-        return metrics()
+        if (what === 'exposition') return metrics()
+        if (what === 'processes') return processes()
+        throw new Error(`the supervisor does not answer ${what}`)
       },
     })
   }
@@ -101,6 +117,15 @@ export function startFleet({ modulePath, settings, logger }: FleetOptions): Flee
       hurry.removeEventListener('abort', tellAll)
     },
   }
+}
+
+/** How long a child gets to answer for a report, which others wait for. */
+const REPORT_MS = 700
+
+function oldestSpooled(metrics: unknown): number | null {
+  const reading = metricsSchema.safeParse(metrics).data ?? []
+  const oldest = reading.find(({ name }) => name === 'crosslogic_spool_oldest_seconds')
+  return oldest?.values[0]?.value ?? null
 }
 
 const UNREACHABLE: Readiness = { status: 'unready', parts: { process: 'does not answer' } }

@@ -8,8 +8,11 @@ import { resolvedSettingsSchema } from '../core/settings.js'
 const ask = z.object({
   type: z.literal('ask'),
   id: z.number(),
-  /** Of a child: `metrics` (its own, as JSON), `readiness`. Of the supervisor: `exposition` (of all, as text). */
-  what: z.enum(['metrics', 'readiness', 'exposition']),
+  /**
+   * Of a child: `metrics` (its own, as JSON), `readiness`. Of the supervisor: `exposition` (of all, as text), `processes`
+   * (a report of each).
+   */
+  what: z.enum(['metrics', 'readiness', 'exposition', 'processes']),
 })
 const answer = z.object({
   type: z.literal('answer'),

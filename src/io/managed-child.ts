@@ -42,7 +42,7 @@ export interface ManagedChild {
   readonly up: boolean
   /** Settles with the first process: rejects with a StartError when that ends before it was ready. */
   readonly started: Promise<void>
-  ask(what: Question): Promise<Json>
+  ask(what: Question, timeoutMs?: number): Promise<Json>
   /** Tells the process, and any that replaces it, that the gateway drains; its own drain is ordered later. */
   announceDrain(): void
   /** Orders the drain and resolves when the process has ended; it is killed when it takes far too long. */
@@ -186,7 +186,8 @@ export function startManagedChild(options: ManagedChildOptions): ManagedChild {
       return current?.ready ?? false
     },
     started,
-    ask: (what) => current?.exchanges.ask(what) ?? Promise.reject(new Error(`${name} does not run`)),
+    ask: (what, timeoutMs) =>
+      current?.exchanges.ask(what, timeoutMs) ?? Promise.reject(new Error(`${name} does not run`)),
     announceDrain() {
       drainAnnounced = true
       if (current !== null) send(current.process, { type: 'gateway-drains' })

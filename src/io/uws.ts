@@ -1,4 +1,9 @@
-import uws, { type HttpRequest, type HttpResponse, type us_listen_socket } from 'uWebSockets.js'
+import uws, {
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_listen_socket,
+} from 'uWebSockets.js'
 import { ERRORS, errorBody, GatewayError, toGatewayError } from '../core/errors.js'
 import { newRequestId } from './request-id.js'
 
@@ -420,15 +425,22 @@ function decodeParams(names: readonly string[], match: RegExpExecArray): Record<
 
 const NO_PARAMS: Readonly<Record<string, string>> = {}
 
+function createApp({ certFile, keyFile }: HttpAppOptions): TemplatedApp {
+  if (certFile === undefined || keyFile === undefined) return uws.App()
+  try {
+    return uws.SSLApp({ cert_file_name: certFile, key_file_name: keyFile })
+  } catch (cause) {
+    // Its own words say nothing of files.
+    throw new Error(`the TLS certificate in ${certFile} with the key in ${keyFile} cannot be used`, { cause })
+  }
+}
+
 /**
  * Creates an HTTP or, with a certificate, HTTPS app. Unknown paths get 404 and unknown methods 405, before any
  * other check; then bad framing is refused.
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const app =
-    options.certFile !== undefined && options.keyFile !== undefined
-      ? uws.SSLApp({ cert_file_name: options.certFile, key_file_name: options.keyFile })
-      : uws.App()
+  const app = createApp(options)
   const exact = new Map<string, Pattern>()
   const patterns: Pattern[] = []
   let listener: us_listen_socket | null = null

@@ -45,6 +45,8 @@ export function createContractServer(
         askClickHouse: (ask) => guarded(() => ask(clickhouse)),
         // On the call's own connection: waiting for a second one while holding the first could starve the pool.
         readNodeLive: () => readNodeLive({ postgres: db, redis }),
+        pingCache: redis === null ? null : () => redis.ping(),
+        processes: task.processes ?? { processes: null, latencyMs: 0 },
         requireVersion: (version) => {
           versionAsked = true
           requireMatch(task.ifMatch, version)

@@ -37,6 +37,7 @@ async function startAdmin() {
       tasks.push(task)
       return Promise.resolve({ status: 200, etag: null, body: new TextEncoder().encode('{"data":[]}') })
     },
+    askProcesses: () => Promise.resolve({ processes: [], latencyMs: 0 }),
     afterChange: () => changes++,
     onFailure: (error) => {
       throw error

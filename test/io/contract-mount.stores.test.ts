@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { GatewayError } from '../../src/core/errors.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
@@ -146,6 +147,25 @@ test('a database that cannot be reached is a 503 that names no store, and is rep
     await postgres.end()
     await clickhouse.close()
   }
+})
+
+test('a reply that is later than its deadline is a 503, and is not sent when it comes after all', async () => {
+  let answerLate = () => {}
+  await using port = await startContractPort({
+    runTask: () => () =>
+      new Promise((resolve) => {
+        answerLate = () => {
+          resolve({ status: 200, etag: null, body: new TextEncoder().encode('{}') })
+        }
+      }),
+  })
+  assert.deepEqual(refusal(await port.send('GET', '/admin/platform/health')), [503, 'overloaded', null])
+  answerLate()
+  await setImmediate()
+  assert.deepEqual(
+    port.failures.map(({ code }) => code),
+    ['overloaded'],
+  )
 })
 
 test('whatever a task throws is a 500 without its words', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { adminTokenDigest, generateAdminToken } from '../../src/core/admin-token.js'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { GatewayError } from '../../src/core/errors.js'
 import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
@@ -117,4 +118,24 @@ test('while ClickHouse hangs reports are refused within seconds, and calls that 
   } finally {
     for (const pid of [clickhouse.holderPid, clickhouse.pid]) process.kill(pid, 'SIGKILL')
   }
+})
+
+test('a named admin token is found by its digest in a worker thread, and a database that is away is a 503', async () => {
+  await using database = await migratedDatabase()
+  const token = generateAdminToken(Buffer.alloc(32, 5))
+  await database.postgres.query(
+    "INSERT INTO admin_tokens (id, name, digest, prefix, scope) VALUES (gen_random_uuid(), 'ci', $1, 'clat_', 'operate')",
+    [adminTokenDigest(token)],
+  )
+  await using pool = startWorkerPool({ settings: settingsOf(database.appUrl), maxThreads: 1 })
+  assert.deepEqual(await pool.findAdminToken(adminTokenDigest(token)), { name: 'ci', scope: 'operate' })
+  assert.equal(await pool.findAdminToken(adminTokenDigest('other')), null)
+  await using away = startWorkerPool({
+    settings: settingsOf('postgres://nobody@127.0.0.1:9/none'),
+    maxThreads: 1,
+  })
+  await assert.rejects(
+    away.findAdminToken(adminTokenDigest(token)),
+    (error: unknown) => error instanceof GatewayError && error.code === 'overloaded',
+  )
 })

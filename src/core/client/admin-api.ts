@@ -442,6 +442,38 @@ export interface PlatformPoint {
   p99_ttft_ms: number | null
 }
 
+export interface PlatformHealth {
+  /** unhealthy: control_plane, database, usage_pipeline or gpu_nodes is; degraded: anything else is not healthy. */
+  status: 'healthy' | 'degraded' | 'unhealthy'
+  components: {
+    control_plane: ComponentHealth
+    database: ComponentHealth
+    cache: ComponentHealth
+    analytics: ComponentHealth
+    usage_pipeline: ComponentHealth
+    gpu_nodes: ComponentHealth
+  }
+  /** null: not known at the moment. */
+  metrics: {
+    total_nodes: number | null
+    healthy_nodes: number | null
+    unhealthy_nodes: number | null
+    /** Of healthy nodes whose model has one. */
+    total_capacity_tps: number | null
+    /** Over the last five minutes. */
+    current_rps: number | null
+    /** Of whole requests, over the last five minutes. */
+    avg_latency_ms: number | null
+  }
+  timestamp: string
+}
+
+export interface ComponentHealth {
+  status: 'healthy' | 'degraded' | 'unhealthy'
+  latency_ms: number | null
+  detail: string | null
+}
+
 export interface AdminApi {
   readonly tenants: {
     /** Lists tenants, newest first unless sorted. `GET /admin/tenants` */
@@ -1627,6 +1659,8 @@ export interface AdminApi {
           | undefined
       } & CallOptions,
     ): Promise<ApiReply<PlatformMetrics>>
+    /** Asks every part of the platform how it is; answers within seconds, whatever hangs. `GET /admin/platform/health` */
+    health(request?: CallOptions): Promise<ApiReply<PlatformHealth>>
   }
 }
 
@@ -1710,5 +1744,6 @@ export const ADMIN_OPERATIONS = {
   },
   platform: {
     metrics: ['GET', '/admin/platform/metrics'],
+    health: ['GET', '/admin/platform/health'],
   },
 } as const

@@ -7,6 +7,7 @@ import { inferenceEndpoints } from './inference.js'
 import { instanceTypesEndpoints } from './instance-types.js'
 import { modelsEndpoints } from './models.js'
 import { nodesEndpoints } from './nodes.js'
+import { platformEndpoints } from './platform.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
 import { platformMetricsEndpoints } from './platform-metrics.js'
 import { regionsEndpoints } from './regions.js'
@@ -29,6 +30,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...auditLogsEndpoints,
   ...tenantUsageEndpoints,
   ...platformMetricsEndpoints,
+  ...platformEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

@@ -19,6 +19,10 @@ interface EndpointBase {
   readonly streams?: true
   /** The reply is no JSON but text of one of these content types, made and sent part by part. */
   readonly inParts?: readonly string[]
+  /** A reply that takes longer, in milliseconds, is worth nothing: a 503 is sent instead. */
+  readonly deadlineMs?: number
+  /** It needs to know what the supervisor says of its processes. */
+  readonly asksProcesses?: true
   /**
    * The resource is a row with a version: replies that show it carry that as a strong ETag, and what changes an
    * existing one honours If-Match.

@@ -1,4 +1,5 @@
 import type { AdminScope } from '../admin-scope.js'
+import type { ProcessReports } from '../process-report.js'
 import type { KeyRole } from '../resolved-key.js'
 import type { IfMatch } from './etag.js'
 import type { ContractFailure } from './failure.js'
@@ -38,6 +39,8 @@ export interface ContractTask {
   readonly remoteAddress: string
   /** Of a reply in parts: which one is wanted, as the one before said; left out: the first. */
   readonly cursor?: string
+  /** For an endpoint that asks for it. */
+  readonly processes?: ProcessReports
   /** Of a POST that may be sent twice, with the credential that was presented; null: none. */
   readonly idempotency: { readonly key: string; readonly credential: string } | null
 }

@@ -11,6 +11,7 @@ import { freePort } from './free-port.js'
 import type { EmbeddedStore } from './keep-running.js'
 import { keepRunning } from './keep-running.js'
 import { findLeftover, stopLeftover } from './leftover.js'
+import { APP_ROLE, prepareAppRole } from './postgres-app-role.js'
 import type { PostgresPrograms } from './postgres-binaries.js'
 import { findPostgresPrograms } from './postgres-binaries.js'
 import type { Owner } from './postgres-owner.js'
@@ -23,8 +24,6 @@ const run = promisify(execFile)
 const DATABASE = 'crosslogic'
 /** Owns the schema and runs the migrations; in earlier versions also what the app ran as. */
 const OWNER_ROLE = 'postgres'
-/** What the app runs as: owns nothing, and gets its rights after the migrations. */
-const APP_ROLE = 'crosslogic_app'
 /** Fast shutdown (rolls back, checkpoints), then immediate, then nothing that a process can refuse. */
 const STOP_STEPS: readonly StopStep[] = [
   ['SIGINT', 20_000],
@@ -259,14 +258,6 @@ async function untilItAnswers(running: RunningProcess, options: ServerOptions): 
     }
   }
   throw new Error(`no answer within ${START_TIMEOUT_MS} ms`)
-}
-
-/** Makes the app's role where it is missing, as in data of earlier versions, and sets its password. */
-async function prepareAppRole(client: Client, password: string): Promise<void> {
-  const found = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [APP_ROLE])
-  if (found.rowCount === 0) await client.query(`CREATE ROLE ${APP_ROLE}`)
-  const rights = 'LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS'
-  await client.query(`ALTER ROLE ${APP_ROLE} ${rights} PASSWORD ${client.escapeLiteral(password)}`)
 }
 
 /** Nothing of the gateway's own environment, which may hold secrets. */

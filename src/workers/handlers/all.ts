@@ -8,6 +8,7 @@ import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
 import { platformMetricsHandlers } from './platform-metrics.js'
 import { regionsHandlers } from './regions.js'
+import { platformHealthHandlers } from './platform-health.js'
 import { routesHandlers } from './routes.js'
 import { tenantUsageHandlers } from './tenant-usage.js'
 import { tenantsHandlers } from './tenants.js'
@@ -25,6 +26,7 @@ export const allHandlers: readonly Handler[] = [
   ...instanceTypesHandlers,
   ...adminTokensHandlers,
   ...auditLogsHandlers,
+  ...platformHealthHandlers,
   ...usageHandlers,
   ...tenantUsageHandlers,
   ...platformMetricsHandlers,

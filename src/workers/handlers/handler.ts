@@ -4,6 +4,7 @@ import type { Endpoint } from '../../core/contract/endpoint.js'
 import type { Actor, ContractPart, ContractTask } from '../../core/contract/task.js'
 import { parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
 import { GatewayError } from '../../core/errors.js'
+import type { ProcessReports } from '../../core/process-report.js'
 import type { NodeLive } from '../../core/snapshot.js'
 import type { Queryable } from '../../io/query.js'
 
@@ -15,6 +16,10 @@ export interface HandlerContext {
   readonly askClickHouse: <T>(ask: (clickhouse: ClickHouseClient) => Promise<T>) => Promise<T>
   /** What the leader saw of each node lately. */
   readonly readNodeLive: () => Promise<ReadonlyMap<string, NodeLive>>
+  /** Asks Redis for a sign of life; null where there is none. */
+  readonly pingCache: (() => Promise<unknown>) | null
+  /** What the supervisor said of its processes, where the endpoint asks for that. */
+  readonly processes: ProcessReports
   /**
    * Must be called with the version of the row that is about to be changed, locked, by every endpoint that honours
    * If-Match. @throws GatewayError precondition_failed

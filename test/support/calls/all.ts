@@ -4,6 +4,7 @@ import type { Calls } from './call.js'
 import { catalogueCalls } from './catalogue.js'
 import { modelsCalls } from './models.js'
 import { nodesCalls } from './nodes.js'
+import { platformCalls } from './platform.js'
 import { routesCalls } from './routes.js'
 import { tenantsCalls } from './tenants.js'
 
@@ -16,4 +17,5 @@ export const allCalls: Calls = {
   ...tenantsCalls,
   ...adminTokensCalls,
   ...auditLogsCalls,
+  ...platformCalls,
 }

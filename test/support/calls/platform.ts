@@ -1,0 +1,5 @@
+import type { Calls } from './call.js'
+
+export const platformCalls: Calls = {
+  'platform.health': () => Promise.resolve({ path: '/admin/platform/health' }),
+}

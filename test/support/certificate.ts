@@ -1,0 +1,23 @@
+/** For localhost and 127.0.0.1, signed by itself, good for a century; secures nothing. */
+export const CERTIFICATE = `
+-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUW7U0JHSobphtoPtL5W31oNp7qsAwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTE2MjEyM1oYDzIxMjYxMTAx
+MTYyMTIzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARfeBCBFBC2kES3tB6RphHh+2arksaqyYNDg1Lujk8knsBPy+o2Mdhz
+r2CFuyxGfkvAySlt3ocsptzEkN9RICngo28wbTAdBgNVHQ4EFgQUxUtjVHlIKhEp
+iu7qksot4rdVZwswHwYDVR0jBBgwFoAUxUtjVHlIKhEpiu7qksot4rdVZwswDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgXKXzDTZiPHKJwWbJVYumib2MC9bKELFc8o/rVnbFXvkCIGHf
+uIpk6yvSdAi1IiCvrNmpbT7lLxBjGBwVHW7d9HZC
+-----END CERTIFICATE-----
+`
+
+/** Of {@link CERTIFICATE}. */
+export const CERTIFICATE_KEY = `
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgVhZqLgK3pxaUjGCm
+ksaJRLjg0pfskwhFLye9J/ywmvihRANCAARfeBCBFBC2kES3tB6RphHh+2arksaq
+yYNDg1Lujk8knsBPy+o2Mdhzr2CFuyxGfkvAySlt3ocsptzEkN9RICng
+-----END PRIVATE KEY-----
+`
