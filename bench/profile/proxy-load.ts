@@ -6,6 +6,7 @@ import { connectTo } from '../compare/session.js'
 import { NODE_OPTIONS } from '../compare/setting.js'
 import type { GatewayProcess } from '../gateway-process.js'
 import { startNodeFleet } from '../node-fleet.js'
+import { proxyOf } from '../proxy-of.js'
 import type { Units } from './report.js'
 
 /** A gateway before simulated nodes, and a load of `bench compare` that can be sent through it. */
@@ -44,10 +45,4 @@ export async function withProxyLoad<T>(
       return { name: unit, count: unit === 'token' ? tokens : completed, elapsedMs }
     },
   })
-}
-
-function proxyOf(gateway: GatewayProcess): number {
-  const proxy = gateway.family().find(({ title }) => title.startsWith('crosslogic-proxy'))
-  if (proxy === undefined) throw new Error('the gateway has no proxy process')
-  return proxy.pid
 }

@@ -9,9 +9,7 @@ import { createClickHouse } from '../../src/io/clickhouse.js'
 import { createPostgres } from '../../src/io/postgres.js'
 import { createContractServer } from '../../src/workers/contract-server.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
-import { type JsonReply, modelBody, startContractPort, tenantBody } from '../support/contract-port.js'
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
+import { modelBody, refusal, startContractPort, tenantBody } from '../support/contract-port.js'
 
 test('who may not call gets the same words for a missing and a wrong token', async () => {
   await using port = await startContractPort()

@@ -6,7 +6,7 @@ import { type Endpoint, honoursIfMatch } from '../../src/core/contract/endpoint.
 import { getModel } from '../../src/core/contract/models.js'
 import { type Call, type Calls } from '../support/calls/call.js'
 import { allCalls } from '../support/calls/all.js'
-import { type ContractPort, type JsonReply, startContractPort } from '../support/contract-port.js'
+import { type ContractPort, refusal, startContractPort } from '../support/contract-port.js'
 import { freshUsageStore } from '../support/usage-store.js'
 
 /** Every endpoint of the contract, called: what holds for all of them alike. */
@@ -20,8 +20,6 @@ function prepare(port: ContractPort, { id }: Endpoint): Promise<Call> {
 
 const Orders = z.object({ enum: z.array(z.string()) })
 const Page = z.object({ data: z.array(z.record(z.string(), z.unknown())) })
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 test('every endpoint has a call that succeeds with what it declares, and every call an endpoint', async () => {
   await using store = await freshUsageStore()

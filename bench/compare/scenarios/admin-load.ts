@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { descendants, readMainThreadMicros } from '../../proc-stat.js'
+import type { AdminApi } from '../../../src/core/client/client.js'
+import { readMainThreadMicros } from '../../proc-stat.js'
+import { proxyOf } from '../../proxy-of.js'
 import type { Bench, Scenario } from '../bench.js'
 import { readEventLoopLag } from '../event-loop-lag.js'
 import { rowOf } from '../row.js'
@@ -20,7 +22,11 @@ interface Turn {
   readonly micros: number
   /** p99 of the proxy's event loop lag while all streams ran, ms. */
   readonly lagMs: number
+  /** Of the admin port meanwhile. */
+  readonly calls: number
 }
+
+const NOTHING = () => Promise.resolve(0)
 
 /** Whether work on the admin port costs the streams anything. */
 export const adminLoad: Scenario = {
@@ -32,14 +38,13 @@ export const adminLoad: Scenario = {
   async run(bench) {
     const alone: Turn[] = []
     const beside: Turn[] = []
-    await turn(bench, null)
+    await turn(bench, NOTHING)
     for (let round = 0; round < ROUNDS; round += 1) {
-      alone.push(await turn(bench, null))
-      const asked: number[] = []
-      beside.push(await turn(bench, asked))
+      alone.push(await turn(bench, NOTHING))
+      beside.push(await turn(bench, (seconds) => callAdmin(bench, seconds)))
       bench.note(
         `round ${round + 1}: main thread ${figure(alone, 'micros')} µs a token alone, ${figure(beside, 'micros')} µs beside ` +
-          `${asked.length} admin calls; lag p99 ${figure(alone, 'lagMs')} and ${figure(beside, 'lagMs')} ms`,
+          `${beside.at(-1)?.calls ?? 0} admin calls; lag p99 ${figure(alone, 'lagMs')} and ${figure(beside, 'lagMs')} ms`,
       )
     }
     const more = beside.map(({ micros }, round) => (micros / (alone[round]?.micros ?? Number.NaN) - 1) * 100)
@@ -57,15 +62,15 @@ function figure(turns: readonly Turn[], name: keyof Turn): string {
   return (turns.at(-1)?.[name] ?? Number.NaN).toFixed(1)
 }
 
-/** Streams for a while. @param asked takes the duration of each admin call, ms; null: there are none */
-async function turn(bench: Bench, asked: number[] | null): Promise<Turn> {
-  const { gateway } = bench.gateway
-  const proxy = descendants(gateway.process.pid).find(({ title }) => title.startsWith('crosslogic-proxy'))
-  if (proxy === undefined) throw new Error('the gateway has no proxy process')
+/** Streams for a while. @param work is done beside them */
+async function turn(bench: Bench, work: (seconds: number) => Promise<number>): Promise<Turn> {
+  const proxyPid = proxyOf(bench.gateway.gateway.process)
   await using session = await connectTo(bench.load, bench.gateway, STREAMS)
   const seconds = SECONDS + RAMP_MS / 1000
-  const calls = asked === null ? null : callAdmin(bench, seconds, asked)
-  const before = readMainThreadMicros(proxy.pid)
+  const working = work(seconds)
+  // Awaited below; a failure must not go unheard until then.
+  working.catch(() => undefined)
+  const before = readMainThreadMicros(proxyPid)
   const [{ tokens }, lagMs] = await Promise.all([
     session.run({
       kind: 'streams',
@@ -80,9 +85,8 @@ async function turn(bench: Bench, asked: number[] | null): Promise<Turn> {
     }),
     lagWhileAllStream(bench),
   ])
-  const micros = (readMainThreadMicros(proxy.pid) - before) / tokens
-  await calls
-  return { micros, lagMs }
+  const micros = (readMainThreadMicros(proxyPid) - before) / tokens
+  return { micros, lagMs, calls: await working }
 }
 
 /** The lag between two readings: from when all streams run until the first ones end. */
@@ -93,31 +97,32 @@ async function lagWhileAllStream({ gateway }: Bench): Promise<number> {
   return (await readEventLoopLag(gateway.gateway, '0.99')) ?? Number.NaN
 }
 
-const LISTS = ['models', 'nodes', 'routes', 'tenants', 'models?sort=name&search=sim', 'nodes?status=active']
+const LISTS: readonly ((client: AdminApi) => Promise<unknown>)[] = [
+  (client) => client.models.list(),
+  (client) => client.nodes.list(),
+  (client) => client.routes.list(),
+  (client) => client.tenants.list(),
+  (client) => client.models.list({ query: { sort: 'name', search: 'sim' } }),
+  (client) => client.nodes.list({ query: { status: 'active' } }),
+]
 
-/** Calls at even distances, whatever becomes of earlier ones. @throws when one fails */
-async function callAdmin({ gateway: { gateway } }: Bench, seconds: number, asked: number[]): Promise<void> {
-  const tenants = await fetch(`${gateway.adminUrl}/admin/tenants`, {
-    headers: { 'x-admin-token': gateway.adminToken },
-  })
-  const { data } = (await tenants.json()) as { data: { id: string }[] }
-  const usage = `usage/${data[0]?.id ?? ''}`
-  const call = async (path: string): Promise<void> => {
-    const from = performance.now()
-    const reply = await fetch(`${gateway.adminUrl}/admin/${path}`, {
-      headers: { 'x-admin-token': gateway.adminToken },
-    })
-    await reply.arrayBuffer()
-    if (reply.status !== 200) throw new Error(`GET /admin/${path}: ${reply.status}`)
-    asked.push(performance.now() - from)
-  }
+/** Calls at even distances, whatever becomes of earlier ones. @returns how many @throws when one fails */
+async function callAdmin({ gateway: { gateway } }: Bench, seconds: number): Promise<number> {
+  const { client } = gateway
+  const { body } = await client.tenants.list()
+  const [tenant] = body.data
+  if (tenant === undefined) throw new Error('the gateway has no tenant')
   const startedAt = performance.now()
-  const running: Promise<void>[] = []
+  const running: Promise<unknown>[] = []
   for (let list = 0; list < seconds * LISTS_PER_SECOND; list += 1) {
     const due = startedAt + (list * 1000) / LISTS_PER_SECOND
     await sleep(Math.max(0, due - performance.now()))
-    running.push(call(LISTS[list % LISTS.length] ?? 'models'))
-    if (list % (LISTS_PER_SECOND / USAGE_PER_SECOND) === 0) running.push(call(usage))
+    const call = LISTS[list % LISTS.length]
+    if (call !== undefined) running.push(call(client))
+    if (list % (LISTS_PER_SECOND / USAGE_PER_SECOND) === 0) {
+      running.push(client.tenantUsage.byTenant({ params: { tenant_id: tenant.id } }))
+    }
   }
   await Promise.all(running)
+  return running.length
 }

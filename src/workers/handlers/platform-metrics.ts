@@ -6,6 +6,7 @@ import { loadQuery } from '../../io/postgres.js'
 import { theRowOf } from '../../io/query.js'
 import { clickHouseRows } from './clickhouse-rows.js'
 import { handle, type Handler, type HandlerContext } from './handler.js'
+import { latenciesShown, LatencyColumns } from './latency-columns.js'
 import { knownTenants } from './tenant-rows.js'
 import { Count, NO_USE, sumsShown, UsageSums } from './usage-rows.js'
 
@@ -26,20 +27,8 @@ const PERIODS = {
   '30d': { lengthMs: 30 * DAY_MS, rollup: 'usage_by_hour', stepMs: DAY_MS },
 } as const
 
-const Micros = z.number().nullable()
-
 /** `at` in Unix seconds; null: all of the period. */
-const PointRow = UsageSums.extend({
-  at: Count.nullable(),
-  avg_latency: Micros,
-  p50_latency: Micros,
-  p95_latency: Micros,
-  p99_latency: Micros,
-  avg_ttft: Micros,
-  p50_ttft: Micros,
-  p95_ttft: Micros,
-  p99_ttft: Micros,
-})
+const PointRow = UsageSums.extend({ at: Count.nullable(), ...LatencyColumns.shape })
 type PointRow = z.infer<typeof PointRow>
 
 const RankRow = UsageSums.extend({ name: z.string(), total: Count, avg_e2e_micros: z.number() })
@@ -91,23 +80,6 @@ function used(row: UsageSums) {
   return { ...same, revenue_usd }
 }
 
-function latencies(row: PointRow) {
-  return {
-    avg_latency_ms: ms(row.avg_latency),
-    p50_latency_ms: ms(row.p50_latency),
-    p95_latency_ms: ms(row.p95_latency),
-    p99_latency_ms: ms(row.p99_latency),
-    avg_ttft_ms: ms(row.avg_ttft),
-    p50_ttft_ms: ms(row.p50_ttft),
-    p95_ttft_ms: ms(row.p95_ttft),
-    p99_ttft_ms: ms(row.p99_ttft),
-  }
-}
-
-function ms(micros: number | null): number | null {
-  return micros === null ? null : micros / 1000
-}
-
 /** A row for every stretch of the window. */
 function seriesOf(rows: readonly PointRow[], { startMs, endMs, stepMs }: Window) {
   const byTime = new Map(rows.map((row) => [row.at, row]))
@@ -116,7 +88,7 @@ function seriesOf(rows: readonly PointRow[], { startMs, endMs, stepMs }: Window)
     const row = byTime.get(at / 1000) ?? NOTHING
     const seconds = (Math.min(at + stepMs, endMs) - at) / 1000
     const time = new Date(at).toISOString()
-    return { time, ...used(row), requests_per_second: row.requests / seconds, ...latencies(row) }
+    return { time, ...used(row), requests_per_second: row.requests / seconds, ...latenciesShown(row) }
   })
 }
 
@@ -157,7 +129,7 @@ const platformMetrics = handle(getPlatformMetrics, async ({ query: { period } },
     total_revenue_usd: revenue_usd,
     node_cost_usd: dollarsOfNanos(node_cost_nanos),
     margin_usd: dollarsOfNanos(all.cost_nanos - node_cost_nanos),
-    ...latencies(all),
+    ...latenciesShown(all),
     ...numbers,
     active_tenants: tenants[0]?.total ?? 0,
     by_model: models.map((row) => ({

@@ -4,6 +4,7 @@ import { dateRange } from '../../core/date-range.js'
 import { LATENCY_BUCKET_GROWTH } from '../../core/latency-buckets.js'
 import { clickHouseRows } from './clickhouse-rows.js'
 import { handle, tenantOf, type Handler } from './handler.js'
+import { AllLatencyColumns, allLatenciesShown } from './latency-columns.js'
 import { ownName } from './model-name.js'
 import { Count, modelUsage, usageByModel, usageTotals } from './usage-rows.js'
 
@@ -29,24 +30,7 @@ const PERIODS = {
   '30d': { lengthMs: 30 * DAY_MS, rollup: 'usage_by_hour', stepMs: HOUR_MS },
 } as const
 
-const Micros = z.number().nullable()
-
-const LatencyRow = z.object({
-  model: z.string(),
-  requests: Count,
-  avg_latency: Micros,
-  p50_latency: Micros,
-  p95_latency: Micros,
-  p99_latency: Micros,
-  avg_ttft: Micros,
-  p50_ttft: Micros,
-  p95_ttft: Micros,
-  p99_ttft: Micros,
-  avg_itl: Micros,
-  p50_itl: Micros,
-  p95_itl: Micros,
-  p99_itl: Micros,
-})
+const LatencyRow = AllLatencyColumns.extend({ model: z.string(), requests: Count })
 
 const latency = handle(getLatency, async ({ query }, context) => {
   const { lengthMs, rollup, stepMs } = PERIODS[query.period]
@@ -59,27 +43,8 @@ const latency = handle(getLatency, async ({ query }, context) => {
     model: await ownName(context, query.model),
   })
   return {
-    data: rows.map((row) => ({
-      model: row.model,
-      requests: row.requests,
-      avg_latency_ms: ms(row.avg_latency),
-      p50_latency_ms: ms(row.p50_latency),
-      p95_latency_ms: ms(row.p95_latency),
-      p99_latency_ms: ms(row.p99_latency),
-      avg_ttft_ms: ms(row.avg_ttft),
-      p50_ttft_ms: ms(row.p50_ttft),
-      p95_ttft_ms: ms(row.p95_ttft),
-      p99_ttft_ms: ms(row.p99_ttft),
-      avg_itl_ms: ms(row.avg_itl),
-      p50_itl_ms: ms(row.p50_itl),
-      p95_itl_ms: ms(row.p95_itl),
-      p99_itl_ms: ms(row.p99_itl),
-    })),
+    data: rows.map((row) => ({ model: row.model, requests: row.requests, ...allLatenciesShown(row) })),
   }
 })
-
-function ms(microseconds: number | null): number | null {
-  return microseconds === null ? null : microseconds / 1000
-}
 
 export const usageHandlers: readonly Handler[] = [usage, byModel, latency]

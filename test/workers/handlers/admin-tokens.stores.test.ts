@@ -3,10 +3,8 @@ import { test } from 'node:test'
 import { adminPortEndpoints } from '../../../src/core/contract/contract.js'
 import { scopeOf } from '../../../src/core/contract/endpoint.js'
 import { allCalls } from '../../support/calls/all.js'
-import { type ContractPort, type JsonReply, startContractPort } from '../../support/contract-port.js'
+import { type ContractPort, refusal, startContractPort } from '../../support/contract-port.js'
 import { freshUsageStore } from '../../support/usage-store.js'
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 const create = (port: ContractPort, body: object) => port.send('POST', '/admin/tokens', body)
 const as = (token: unknown) => ({ 'x-admin-token': String(token) })

@@ -4,14 +4,12 @@ import { z } from 'zod'
 import { AuditEntry } from '../../../src/core/contract/audit-logs.js'
 import {
   type ContractPort,
-  type JsonReply,
   modelBody,
   nodeBody,
+  refusal,
   startContractPort,
   tenantBody,
 } from '../../support/contract-port.js'
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 const List = z.object({ data: z.array(AuditEntry), pagination: z.object({ total: z.number() }) })
 

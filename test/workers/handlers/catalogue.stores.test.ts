@@ -3,11 +3,9 @@ import { test } from 'node:test'
 import { DEFAULT_ROUTE } from '../../../src/core/snapshot.js'
 import { loadQuery } from '../../../src/io/postgres.js'
 import { loadSnapshot } from '../../../src/io/snapshot-load.js'
-import { type JsonReply, modelBody, nodeBody, startContractPort } from '../../support/contract-port.js'
+import { modelBody, nodeBody, refusal, startContractPort } from '../../support/contract-port.js'
 
 /** Status, code and param of a refusal. */
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
-
 test('a model comes back as it was sent, with what was left out filled in', async () => {
   await using port = await startContractPort()
   const sent = modelBody({

@@ -3,9 +3,7 @@ import { test } from 'node:test'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { instanceTypeBody, regionBody } from '../../support/calls/catalogue.js'
-import { type JsonReply, modelBody, nodeBody, startContractPort } from '../../support/contract-port.js'
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
+import { modelBody, nodeBody, refusal, startContractPort } from '../../support/contract-port.js'
 
 const Rows = z.object({
   data: z.array(z.record(z.string(), z.unknown())),
