@@ -110,3 +110,23 @@ export function nodeBody(modelName: unknown, changes: object = {}): Record<strin
 export function tenantBody(changes: object = {}): Record<string, unknown> {
   return { name: 'Acme', email: `ops-${++sequence}@acme.example`, tier: 'pro', ...changes }
 }
+
+/** A region's create body; its code is unique in this process. */
+export function regionBody(changes: object = {}): Record<string, unknown> {
+  return { provider: 'acme-cloud', code: `region-${++sequence}`, name: 'Somewhere', ...changes }
+}
+
+/** An instance type's create body; its name is unique in this process. */
+export function instanceTypeBody(changes: object = {}): Record<string, unknown> {
+  return {
+    provider: 'acme-cloud',
+    name: `gpu.${++sequence}`,
+    vcpus: 16,
+    memory_gb: 128,
+    gpu_model: 'H100',
+    gpu_count: 1,
+    gpu_memory_gb: 80,
+    price_on_demand_per_hour: 2.5,
+    ...changes,
+  }
+}

@@ -2,9 +2,11 @@ import { apiKeysEndpoints } from './api-keys.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
+import { instanceTypesEndpoints } from './instance-types.js'
 import { modelsEndpoints } from './models.js'
 import { nodesEndpoints } from './nodes.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
+import { regionsEndpoints } from './regions.js'
 import { routesEndpoints } from './routes.js'
 import { tenantsEndpoints } from './tenants.js'
 import { usageEndpoints } from './usage.js'
@@ -17,6 +19,8 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...modelsEndpoints,
   ...nodesEndpoints,
   ...routesEndpoints,
+  ...regionsEndpoints,
+  ...instanceTypesEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

@@ -1,8 +1,10 @@
 import { apiKeysHandlers } from './api-keys.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
+import { instanceTypesHandlers } from './instance-types.js'
 import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
+import { regionsHandlers } from './regions.js'
 import { routesHandlers } from './routes.js'
 import { tenantsHandlers } from './tenants.js'
 import { usageHandlers } from './usage.js'
@@ -15,5 +17,7 @@ export const allHandlers: readonly Handler[] = [
   ...modelsHandlers,
   ...nodesHandlers,
   ...routesHandlers,
+  ...regionsHandlers,
+  ...instanceTypesHandlers,
   ...usageHandlers,
 ]

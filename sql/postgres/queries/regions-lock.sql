@@ -1,0 +1,2 @@
+SELECT id, provider, code, name, price_multiplier, version, created_at, updated_at
+FROM regions WHERE id = $1 FOR UPDATE
