@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type DocumentedEndpoint, honoursIfMatch } from './contract/endpoint.js'
+import { type DocumentedEndpoint, honoursIfMatch, mediaTypeOf } from './contract/endpoint.js'
 import { type ErrorCode, ERRORS } from './errors.js'
 
 export interface DocumentOptions {
@@ -60,7 +60,7 @@ export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
 function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
   const { id, summary, description, tag, params, query, body } = endpoint
   const contentType =
-    endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
+    (endpoint.auth === 'none' ? endpoint.contentType : undefined) ?? mediaTypeOf(endpoint.replyType)
   const responses: Json = {}
   for (const [status, schema] of Object.entries(endpoint.reply)) {
     const content: Json = { [contentType]: { schema: schemaOf(schema, 'output', schemas) } }
@@ -96,7 +96,7 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
       requestBody: {
         // No body is the empty object.
         required: !body.safeParse({}).success,
-        content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } },
+        content: { [mediaTypeOf(endpoint.bodyType)]: { schema: schemaOf(body, 'input', schemas) } },
       },
     }),
     responses,

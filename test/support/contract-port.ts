@@ -1,3 +1,4 @@
+import { parse as parseYaml } from 'yaml'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
@@ -66,10 +67,12 @@ export async function startContractPort(
         headers: { 'x-admin-token': 'root', ...headers },
         ...(body !== undefined && { body: text }),
       })
+      const isYaml = response.headers.get('content-type') === 'application/yaml'
+      const parse = (reply: string) => (isYaml ? parseYaml(reply) : JSON.parse(reply)) as JsonValue
       return {
         status: response.status,
         headers: response.headers,
-        body: JSON.parse(await response.text()) as JsonValue,
+        body: parse(await response.text()),
       }
     },
     async [Symbol.asyncDispose]() {

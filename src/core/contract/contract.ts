@@ -1,4 +1,5 @@
 import { apiKeysEndpoints } from './api-keys.js'
+import { configEndpoints } from './config.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
@@ -21,6 +22,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...routesEndpoints,
   ...regionsEndpoints,
   ...instanceTypesEndpoints,
+  ...configEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

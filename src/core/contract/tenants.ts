@@ -164,3 +164,5 @@ export const tenantsEndpoints = [
   suspendTenant,
   activateTenant,
 ]
+
+export { fields as tenantFields }

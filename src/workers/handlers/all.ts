@@ -1,4 +1,5 @@
 import { apiKeysHandlers } from './api-keys.js'
+import { configHandlers } from './config.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { instanceTypesHandlers } from './instance-types.js'
@@ -19,5 +20,6 @@ export const allHandlers: readonly Handler[] = [
   ...routesHandlers,
   ...regionsHandlers,
   ...instanceTypesHandlers,
+  ...configHandlers,
   ...usageHandlers,
 ]

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Endpoint } from '../../core/contract/endpoint.js'
 import type { Actor, ContractTask } from '../../core/contract/task.js'
 import { parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
+import { parseYamlBody } from '../../core/contract/yaml-body.js'
 import { GatewayError } from '../../core/errors.js'
 import type { NodeLive } from '../../core/snapshot.js'
 import type { Queryable } from '../../io/query.js'
@@ -71,13 +72,14 @@ export function handle<E extends Endpoint>(
   endpoint: E,
   answer: (input: Input<NoInfer<E>>, context: HandlerContext) => Promise<Answer<NoInfer<E>>>,
 ): Handler {
+  const parseBody = endpoint.bodyType === 'yaml' ? parseYamlBody : parseJsonBody
   return {
     endpoint,
     run: async (task, context) => {
       const input: unknown = {
         params: parseBy(endpoint.params ?? NOTHING, task.params),
         query: parseBy(endpoint.query ?? NOTHING, parseQuery(task.query)),
-        body: parseBy(endpoint.body ?? NOTHING, parseJsonBody(task.body)),
+        body: parseBy(endpoint.body ?? NOTHING, parseBody(task.body)),
       }
       // The conditional types of Input say of each part what the parse by the very same schema gave.
       return answer(input as Input<E>, context)

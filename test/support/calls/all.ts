@@ -1,4 +1,5 @@
 import type { Calls } from './call.js'
+import { configCalls } from './config.js'
 import { modelsCalls } from './models.js'
 import { nodesCalls } from './nodes.js'
 import { regionsCalls } from './regions.js'
@@ -7,6 +8,7 @@ import { tenantsCalls } from './tenants.js'
 
 /** A call that succeeds, for every endpoint of the admin port. */
 export const allCalls: Calls = {
+  ...configCalls,
   ...modelsCalls,
   ...nodesCalls,
   ...regionsCalls,
