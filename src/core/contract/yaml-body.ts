@@ -46,7 +46,7 @@ export function parseYamlBody(bytes: Uint8Array): object {
   }
   const lines = new LineCounter()
   const contents = compose(text, lines)?.contents ?? null
-  if (contents === null) return {}
+  if (contents === null || (isScalar(contents) && contents.source === '')) return {}
   if (!isMap(contents)) throw refused('it must be a mapping')
   const value = valueOf(contents, [], lines)
   if (typeof value !== 'object' || value === null) throw refused('it must be a mapping')
@@ -84,10 +84,8 @@ function compose(text: string, lines: LineCounter): Document.Parsed | null {
       if (token.type === 'error') throw refused(token.message, token.offset, lines)
       tokens.push(token)
     }
-    // The document and what is being read stand on the stack as well.
-    if (parser.stack.length > MAX_DEPTH + 2) {
-      throw refused(`it is nested more than ${MAX_DEPTH} deep`, parser.offset, lines)
-    }
+    // The document and what is being read stand on the stack as well; valueOf counts exactly.
+    if (parser.stack.length > MAX_DEPTH + 2) throw tooDeep(parser.offset, lines)
   }
   tokens.push(...parser.end())
 
@@ -103,6 +101,7 @@ function compose(text: string, lines: LineCounter): Document.Parsed | null {
 function valueOf(node: ParsedNode | null, path: readonly PropertyKey[], lines: LineCounter): unknown {
   if (node === null) return null
   if (isScalar(node)) return node.value
+  if (path.length >= MAX_DEPTH) throw tooDeep(node.range[0], lines)
   if (isSeq(node)) return node.items.map((item, index) => valueOf(item, [...path, index], lines))
   if (!isMap(node)) throw refused('an alias is not accepted', node.range[0], lines)
   const entries = new Map<string, unknown>()
@@ -122,6 +121,10 @@ function valueOf(node: ParsedNode | null, path: readonly PropertyKey[], lines: L
     entries.set(key.value, valueOf(value, place, lines))
   }
   return Object.fromEntries(entries)
+}
+
+function tooDeep(offset: number, lines: LineCounter): GatewayError {
+  return refused(`it is nested more than ${MAX_DEPTH} deep`, offset, lines)
 }
 
 function refused(reason: string, offset?: number, lines?: LineCounter): GatewayError {
