@@ -278,10 +278,7 @@ test('imports and changes that come at once lose nothing of each other', async (
       port.send('PUT', `/admin/routes/${body['id']}`, { first_token_timeout_ms: 1000 + round }),
       port.send('PATCH', path, { context_length: 1000 + round }),
     ])
-    assert.deepEqual(
-      replies.map(({ status }) => status),
-      [200, 200, 200, 200, 200],
-    )
+    for (const { status, body: reply } of replies) assert.equal(status, 200, JSON.stringify(reply))
     const { size, family, aliases, context_length }: Record<string, unknown> = (await port.send('GET', path))
       .body
     assert.deepEqual(
