@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type DocumentedEndpoint, honoursIfMatch } from './contract/endpoint.js'
+import { type DocumentedEndpoint, honoursIfMatch, mediaTypeOf } from './contract/endpoint.js'
 import { errorsOf, takesIdempotencyKey } from './contract/endpoint-errors.js'
 import { TAGS } from './contract/tags.js'
 import { ERRORS } from './errors.js'
@@ -76,7 +76,7 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
       requestBody: {
         // No body is the empty object.
         required: !body.safeParse({}).success,
-        content: { 'application/json': withExample(schemaOf(body, 'input', schemas), schemas) },
+        content: { [mediaTypeOf(endpoint.bodyType)]: withExample(schemaOf(body, 'input', schemas), schemas) },
       },
     }),
     responses: { ...successes(endpoint, schemas), ...refusals(endpoint) },
@@ -86,7 +86,7 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
 
 function successes(endpoint: DocumentedEndpoint, schemas: Json): Json {
   const contentType =
-    endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
+    (endpoint.auth === 'none' ? endpoint.contentType : undefined) ?? mediaTypeOf(endpoint.replyType)
   const contentTypes = endpoint.inParts?.map((type) => type.replace(/;.*/, '')) ?? [contentType]
   const headers =
     endpoint.versioned === true && endpoint.method !== 'DELETE' ? VERSION_HEADERS : REPLY_HEADERS

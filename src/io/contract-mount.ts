@@ -1,5 +1,5 @@
 import { permits } from '../core/admin-scope.js'
-import { type Endpoint, honoursIfMatch, scopeOf } from '../core/contract/endpoint.js'
+import { type Endpoint, honoursIfMatch, mediaTypeOf, scopeOf } from '../core/contract/endpoint.js'
 import { errorOf } from '../core/contract/failure.js'
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
@@ -127,7 +127,7 @@ async function serve(
   call.reply(
     reply.status,
     {
-      'content-type': 'application/json',
+      'content-type': mediaTypeOf(endpoint.replyType),
       'cache-control': 'no-store',
       ...(reply.etag !== null && { etag: reply.etag }),
     },

@@ -1,8 +1,10 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Pool } from 'pg'
+import type { Endpoint } from '../core/contract/endpoint.js'
 import { etagOf, requireMatch } from '../core/contract/etag.js'
 import { failureOf } from '../core/contract/failure.js'
 import type { ContractPart, ContractReply, ContractTask } from '../core/contract/task.js'
+import { yamlText } from '../core/contract/yaml-body.js'
 import { toGatewayError } from '../core/errors.js'
 import { readNodeLive } from '../io/node-live.js'
 import { transaction } from '../io/postgres.js'
@@ -59,7 +61,7 @@ export function createContractServer(
       const result = await handler.run(task, context)
       // An update could be lost, and the caller believe that it was not.
       if (task.ifMatch !== null && !versionAsked) throw new Error(`${task.endpointId} passed over If-Match`)
-      return answerOf(result)
+      return answerOf(result, handler.endpoint)
     }
     const status = Number(Object.keys(handler.endpoint.reply)[0])
     if (handler.endpoint.method === 'GET') return { status, ...(await runOn(postgres)) }
@@ -85,7 +87,7 @@ export function createContractServer(
   }
 }
 
-function answerOf(result: unknown): Answer & { readonly part?: ContractPart } {
+function answerOf(result: unknown, { replyType }: Endpoint): Answer & { readonly part?: ContractPart } {
   if (result instanceof Part) {
     const { contentType, fileName, next } = result
     const body = new TextEncoder().encode(result.text)
@@ -93,5 +95,6 @@ function answerOf(result: unknown): Answer & { readonly part?: ContractPart } {
   }
   const [shown, etag] =
     result instanceof Versioned ? [result.body as unknown, etagOf(result.version)] : [result, null]
-  return { etag, body: new TextEncoder().encode(JSON.stringify(shown)) }
+  const text = replyType === 'yaml' ? yamlText(shown) : JSON.stringify(shown)
+  return { etag, body: new TextEncoder().encode(text) }
 }

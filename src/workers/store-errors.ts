@@ -12,13 +12,20 @@ const TAKEN: Readonly<Record<string, { param: string; message: string }>> = {
   tenants_email: { param: 'email', message: 'A tenant with this email exists.' },
   environments_name: { param: 'name', message: 'The tenant has an environment of this name.' },
   model_names_pkey: { param: 'name', message: 'A model has this name or alias.' },
-  regions_provider_code_key: { param: 'code', message: 'The provider has a region of this code.' },
+  regions_provider_code_key: { param: 'code', message: 'The provider has a region with this code.' },
   instance_types_provider_name_key: {
     param: 'name',
     message: 'The provider has an instance type of this name.',
   },
   admin_tokens_name: { param: 'name', message: 'An admin token of this name exists.' },
   nodes_cluster_name: { param: 'cluster_name', message: 'A node with this cluster_name exists.' },
+}
+
+/** What a foreign key that was hit says about the request: who came first decides. */
+const REFERRING: Readonly<Record<string, string>> = {
+  deployments_region_id_fkey: 'region',
+  deployments_instance_type_id_fkey: 'instance_type',
+  nodes_instance_type_id_fkey: 'instance_type',
 }
 
 /** PostgreSQL: characters that it cannot hold, and text that it cannot read as JSON for want of a character. */
@@ -54,6 +61,14 @@ export function fromStoreError(thrown: unknown): unknown {
   const { code, constraint, message } = storeError(thrown)
   const taken = code === '23505' ? TAKEN[constraint] : undefined
   if (taken !== undefined) return new GatewayError('already_exists', { ...taken, cause: thrown })
+  const referring = code === '23503' ? REFERRING[constraint] : undefined
+  if (referring !== undefined) {
+    // It was removed while something began to refer to it.
+    const removed = message.startsWith('update or delete')
+    return removed
+      ? new GatewayError('in_use', { cause: thrown })
+      : new GatewayError('not_found', { param: referring, cause: thrown })
+  }
   if (UNSTORABLE.test(code)) {
     const text = 'A text holds a character that cannot be stored.'
     return new GatewayError('invalid_parameter', { message: text, cause: thrown })

@@ -5,6 +5,7 @@ import { adminPortDocumented, tenantPortDocumented } from '../../src/core/contra
 import { TAGS } from '../../src/core/contract/tags.js'
 import { ERRORS } from '../../src/core/errors.js'
 import { openApiDocument } from '../../src/core/openapi.js'
+import { mediaTypeOf } from '../../src/core/contract/endpoint.js'
 import { exampleOf } from '../../src/core/openapi-examples.js'
 
 const Content = z.record(
@@ -53,10 +54,10 @@ for (const [port, endpoints] of [
       const parsed = schema.safeParse(example)
       assert.ok(parsed.success, `${place}: ${JSON.stringify(example)}: ${parsed.error?.message}`)
     }
-    for (const { id, path, method, params, body, reply } of endpoints) {
+    for (const { id, path, method, params, body, bodyType, reply } of endpoints) {
       const operation = operationOf(path, method)
       if (body !== undefined) {
-        check(`body of ${id}`, body, operation.requestBody?.content['application/json']?.example)
+        check(`body of ${id}`, body, operation.requestBody?.content[mediaTypeOf(bodyType)]?.example)
       }
       for (const [status, schema] of Object.entries(reply)) {
         const [content] = Object.values(operation.responses[status]?.content ?? {})

@@ -30,6 +30,8 @@ const Document = z.looseObject({
 
 const NOTICE = '// Made from the contract by `npm run generate`: change that instead.\n'
 
+const JSON_TYPE = 'application/json'
+
 /** The generated files of the client by path from the package's root, formatted as all others are. */
 export async function clientSources(): Promise<Map<string, string>> {
   const codes = Object.keys(ERRORS).map((code) => JSON.stringify(code))
@@ -102,8 +104,10 @@ function signature(endpoint: Endpoint, operation: Operation): string {
   const members = [...parametersMember('params', part('path')), ...parametersMember('query', part('query'))]
   const { requestBody } = operation
   if (requestBody !== undefined) {
-    const type = typeOf(requestBody.content['application/json']?.schema ?? true, 'sent')
-    members.push(member('body', type, requestBody.required))
+    const [[mediaType, { schema }] = ['', { schema: true }]] = Object.entries(requestBody.content)
+    const type = typeOf(schema, 'sent')
+    // JSON is YAML too: such a body may be the text or what it says.
+    members.push(member('body', mediaType === JSON_TYPE ? type : `${type} | string`, requestBody.required))
   }
   const kinds = [
     ...(members.length === 0 ? [] : [`{ ${members.map(({ text }) => text).join('; ')} }`]),
@@ -112,8 +116,8 @@ function signature(endpoint: Endpoint, operation: Operation): string {
     'CallOptions',
   ]
   const [success] = Object.values(operation.responses)
-  const [content] = Object.values(success?.content ?? {})
-  const reply = typeOf(content?.schema ?? true, 'received')
+  const [[mediaType, { schema }] = [JSON_TYPE, { schema: true }]] = Object.entries(success?.content ?? {})
+  const reply = mediaType === JSON_TYPE ? typeOf(schema, 'received') : 'string'
   const [, name] = nameOf(endpoint)
   const about = comment(`${endpoint.summary}. \`${endpoint.method} ${endpoint.path}\``)
   const optional = members.some(({ required }) => required) ? '' : '?'

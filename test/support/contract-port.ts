@@ -1,6 +1,7 @@
 import { createAdminClient, type AdminApi } from '../../src/core/client/client.js'
 import type { AdminScope } from '../../src/core/admin-scope.js'
 import { createAdminAuth } from '../../src/admin/admin-auth.js'
+import { parse as parseYaml } from 'yaml'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
@@ -93,11 +94,15 @@ export async function startContractPort(
         ...(body !== undefined && { body: text }),
       })
       const content = await response.text()
-      const json = response.headers.get('content-type') === 'application/json'
+      const type = response.headers.get('content-type')
       return {
         status: response.status,
         headers: response.headers,
-        body: (json ? JSON.parse(content) : content) as JsonValue,
+        body: (type === 'application/json'
+          ? JSON.parse(content)
+          : type === 'application/yaml'
+            ? parseYaml(content)
+            : content) as JsonValue,
       }
     },
     async [Symbol.asyncDispose]() {
@@ -142,4 +147,24 @@ export function nodeBody(modelName: unknown, changes: object = {}): Record<strin
 /** A tenant's create body; its email is unique in this process. */
 export function tenantBody(changes: object = {}): Record<string, unknown> {
   return { name: 'Acme', email: `ops-${++sequence}@acme.example`, tier: 'pro', ...changes }
+}
+
+/** A region's create body; its code is unique in this process. */
+export function regionBody(changes: object = {}): Record<string, unknown> {
+  return { provider: 'acme-cloud', code: `region-${++sequence}`, name: 'Somewhere', ...changes }
+}
+
+/** An instance type's create body; its name is unique in this process. */
+export function instanceTypeBody(changes: object = {}): Record<string, unknown> {
+  return {
+    provider: 'acme-cloud',
+    name: `gpu.${++sequence}`,
+    vcpus: 16,
+    memory_gb: 128,
+    gpu_model: 'H100',
+    gpu_count: 1,
+    gpu_memory_gb: 80,
+    price_on_demand_per_hour: 2.5,
+    ...changes,
+  }
 }

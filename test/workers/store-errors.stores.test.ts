@@ -4,6 +4,7 @@ import { GatewayError } from '../../src/core/errors.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { createPostgres } from '../../src/io/postgres.js'
 import { fromStoreError } from '../../src/workers/store-errors.js'
+import { migratedDatabase } from '../support/migrated-database.js'
 import { freshClickHouse, freshDatabase } from '../support/stores.js'
 
 async function codeOf(call: Promise<unknown>): Promise<string> {
@@ -27,6 +28,26 @@ test('what Postgres cannot store is the fault of who sent it', async () => {
   } finally {
     await postgres.end()
   }
+})
+
+test('who refers to what is removed, and who removes what is referred to, is told so', async () => {
+  await using database = await migratedDatabase()
+  const { postgres } = database
+  const id = '01890000-0000-7000-8000-0000000000ff'
+  await postgres.query(
+    `INSERT INTO models (id, name, family, type, context_length, vram_required_gb, price_input_micros, price_output_micros)
+     VALUES ($1, 'm', 'f', 'chat', 1, 1, 0, 0)`,
+    [id],
+  )
+  const deploy = (region: string) =>
+    postgres.query(
+      `INSERT INTO deployments (id, model_id, provider, region_id, target_node_count, status)
+       VALUES (gen_random_uuid(), $1, 'local', $2, 0, 'paused')`,
+      [id, region],
+    )
+  assert.equal(await codeOf(deploy(id)), 'not_found')
+  await deploy('01890000-0000-7000-8000-000000000001')
+  assert.equal(await codeOf(postgres.query("DELETE FROM regions WHERE provider = 'local'")), 'in_use')
 })
 
 test('a report that takes too long or too much memory is given up as overload', async () => {

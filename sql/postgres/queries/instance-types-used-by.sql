@@ -1,5 +1,10 @@
--- What runs on an instance type; terminated ones do not count.
-SELECT 'node ' || n.cluster_name AS what FROM nodes n WHERE n.instance_type_id = $1 AND n.status <> 'terminated'
+-- What runs on an instance type. At most five of each kind.
+(
+  SELECT 'node' AS kind, cluster_name AS name FROM nodes
+  WHERE instance_type_id = $1 AND status <> 'terminated' ORDER BY cluster_name LIMIT 5
+)
 UNION ALL
-SELECT 'deployment ' || d.id FROM deployments d WHERE d.instance_type_id = $1 AND d.status <> 'terminated'
-ORDER BY what LIMIT 20
+(
+  SELECT 'deployment', id::text FROM deployments
+  WHERE instance_type_id = $1 AND status <> 'terminated' ORDER BY id LIMIT 5
+)

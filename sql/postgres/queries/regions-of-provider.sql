@@ -1,2 +1,2 @@
-SELECT id, provider, code, name, price_multiplier, version, created_at, updated_at
-FROM regions WHERE provider = $1 ORDER BY code
+-- Codes of a provider's regions, which stay until the transaction ends.
+SELECT code FROM regions WHERE provider = $1 ORDER BY code FOR KEY SHARE

@@ -1,7 +1,15 @@
--- What runs in a region: deployments by their reference, nodes by its name. Terminated ones do not count.
-SELECT 'node ' || n.cluster_name AS what
-FROM nodes n JOIN regions r ON r.provider = n.provider AND r.code = n.region
-WHERE r.id = $1 AND n.status <> 'terminated'
+-- What is in a region: $1 its id, $2 its provider, $3 its code. At most five of each kind.
+(
+  SELECT 'node' AS kind, cluster_name AS name FROM nodes
+  WHERE provider = $2 AND region = $3 AND status <> 'terminated' ORDER BY cluster_name LIMIT 5
+)
 UNION ALL
-SELECT 'deployment ' || d.id FROM deployments d WHERE d.region_id = $1 AND d.status <> 'terminated'
-ORDER BY what LIMIT 20
+(
+  SELECT 'deployment', id::text FROM deployments
+  WHERE region_id = $1 AND status <> 'terminated' ORDER BY id LIMIT 5
+)
+UNION ALL
+(
+  SELECT 'instance type', name FROM instance_types
+  WHERE provider = $2 AND $3 = ANY (regions) ORDER BY name LIMIT 5
+)

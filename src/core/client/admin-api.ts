@@ -180,19 +180,55 @@ export interface Route {
 export interface Region {
   id: string
   provider: string
-  /** The provider's own: us-east-1. */
   code: string
   name: string
-  /** List prices of instance types, times this, hold here. */
   price_multiplier: number
   created_at: string
   updated_at: string
 }
 
+export interface RegionAvailability {
+  region_id: string
+  provider: string
+  code: string
+  /** What the provider offers there, with its prices there. */
+  instance_types: {
+    id: string
+    name: string
+    vcpus: number
+    memory_gb: number
+    gpu_model: string | null
+    gpu_count: number
+    /** Of each GPU. */
+    gpu_memory_gb: number | null
+    /** Dollars; null: not known. */
+    price_on_demand_per_hour: number | null
+    /** Dollars; null: not known. */
+    price_spot_per_hour: number | null
+    /** The day that the prices are of. */
+    price_as_of: string | null
+  }[]
+  /** Nodes there that are not terminated. */
+  nodes: {
+    id: string
+    cluster_name: string
+    model_name: string
+    instance_type: string | null
+    status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  }[]
+  /** Deployments there that are not terminated. */
+  deployments: {
+    id: string
+    model_name: string
+    instance_type: string | null
+    target_node_count: number
+    status: string
+  }[]
+}
+
 export interface InstanceType {
   id: string
   provider: string
-  /** The provider's own: p5.48xlarge. */
   name: string
   vcpus: number
   memory_gb: number
@@ -200,14 +236,35 @@ export interface InstanceType {
   gpu_count: number
   /** Of each GPU. */
   gpu_memory_gb: number | null
+  /** Codes of the regions that offer it; null: all of the provider's. */
+  regions: string[] | null
   /** Dollars; null: not known. */
-  price_per_hour: number | null
+  price_on_demand_per_hour: number | null
   /** Dollars; null: not known. */
   price_spot_per_hour: number | null
   /** The day that the prices are of. */
   price_as_of: string | null
   created_at: string
   updated_at: string
+}
+
+export interface InstanceTypePricing {
+  instance_type_id: string
+  provider: string
+  name: string
+  /** The day that the prices are of. */
+  price_as_of: string | null
+  /** The regions that offer it, by code; prices are in dollars. */
+  data: {
+    region_id: string
+    region: string
+    region_name: string
+    price_multiplier: number
+    /** Dollars; null: not known. */
+    price_on_demand_per_hour: number | null
+    /** Dollars; null: not known. */
+    price_spot_per_hour: number | null
+  }[]
 }
 
 export interface AdminToken {
@@ -472,6 +529,147 @@ export interface ComponentHealth {
   status: 'healthy' | 'degraded' | 'unhealthy'
   latency_ms: number | null
   detail: string | null
+}
+
+export interface ConfigDocument {
+  version: 1
+  models?: {
+    name: string
+    family?: string
+    size?: string | null
+    type?: 'chat' | 'completion' | 'embedding'
+    context_length?: number
+    vram_required_gb?: number
+    price_input_per_million?: number
+    price_output_per_million?: number
+    price_cached_input_per_million?: number | null
+    tokens_per_second_capacity?: number | null
+    status?: 'active' | 'deprecated' | 'beta'
+    aliases?: string[]
+    metadata?: Record<string, unknown>
+  }[]
+  routes?: {
+    model: string
+    /** prefix-affinity is not available in this version: refused with not_supported. */
+    strategy?: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
+    /** What is not sent stays. */
+    health_check?: {
+      interval_seconds?: number
+      timeout_seconds?: number
+      unhealthy_threshold?: number
+      healthy_threshold?: number
+    }
+    connection_timeout_ms?: number
+    first_token_timeout_ms?: number
+    idle_timeout_ms?: number
+    node_weights?: Record<string, number>
+    allowed_body_fields?: ('priority' | 'cache_salt' | 'kv_transfer_params' | 'chat_template')[]
+    /** Not available in this version: any other value is refused with not_supported. */
+    sticky_sessions?: boolean
+    /** Not available in this version: any other value is refused with not_supported. */
+    resume_streams?: boolean
+    /** Not available in this version: refused with not_supported. */
+    retry?: unknown
+    /** Not available in this version: refused with not_supported. */
+    queue?: unknown
+    /** Not available in this version: refused with not_supported. */
+    fallback_models?: unknown
+    /** Not available in this version: refused with not_supported. */
+    mirror?: unknown
+    /** Not available in this version: refused with not_supported. */
+    split?: unknown
+  }[]
+  tenants?: {
+    email: string
+    /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
+    tier?: 'free' | 'starter' | 'pro' | 'enterprise'
+    /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+    rate_limit_per_minute?: number | null
+    /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+    tokens_per_minute?: number | null
+    /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+    max_concurrency?: number | null
+    /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+    max_monthly_spend_usd?: number | null
+    allowed_models?: string[] | null
+  }[]
+  regions?: {
+    provider: string
+    code: string
+    name?: string
+    /** What list prices of the provider's instance types are multiplied by in this region. */
+    price_multiplier?: number
+  }[]
+  instance_types?: {
+    provider: string
+    name: string
+    vcpus?: number
+    memory_gb?: number
+    /** Null where it has no GPU. */
+    gpu_model?: string | null
+    gpu_count?: number
+    /** Of each GPU; null where it has none. */
+    gpu_memory_gb?: number | null
+    /** Codes of the provider's regions that offer it; null: all of them. */
+    regions?: string[] | null
+    /** Dollars where the region's multiplier is 1; null: not known. */
+    price_on_demand_per_hour?: number | null
+    /** The same for spot; null: not known. */
+    price_spot_per_hour?: number | null
+    /** The day that the prices are of. */
+    price_as_of?: string | null
+  }[]
+}
+
+export interface ConfigDiff {
+  dry_run: boolean
+  prune: boolean
+  models: ConfigSectionDiff
+  routes: ConfigSectionDiff
+  tenants: ConfigSectionDiff
+  regions: ConfigSectionDiff
+  instance_types: ConfigSectionDiff
+}
+
+export interface ConfigSectionDiff {
+  created: {
+    /** Of the row in the document: `llama-3.1-8b`, `aws/us-east-1`. */
+    name: string
+    /** Those that differ. Of a new row every before is null, of a deleted one every after. */
+    fields: Record<
+      string,
+      {
+        before: unknown
+        after: unknown
+      }
+    >
+  }[]
+  updated: {
+    /** Of the row in the document: `llama-3.1-8b`, `aws/us-east-1`. */
+    name: string
+    /** Those that differ. Of a new row every before is null, of a deleted one every after. */
+    fields: Record<
+      string,
+      {
+        before: unknown
+        after: unknown
+      }
+    >
+  }[]
+  unchanged: string[]
+  /** Of routes: back to the defaults. */
+  deleted: {
+    /** Of the row in the document: `llama-3.1-8b`, `aws/us-east-1`. */
+    name: string
+    /** Those that differ. Of a new row every before is null, of a deleted one every after. */
+    fields: Record<
+      string,
+      {
+        before: unknown
+        after: unknown
+      }
+    >
+  }[]
 }
 
 export interface AdminApi {
@@ -1209,6 +1407,7 @@ export interface AdminApi {
           readonly provider: string
           readonly code: string
           readonly name: string
+          /** What list prices of the provider's instance types are multiplied by in this region. */
           readonly price_multiplier?: number | undefined
         }
       } & Repeatable &
@@ -1222,7 +1421,7 @@ export interface AdminApi {
         }
       } & CallOptions,
     ): Promise<ApiReply<Region>>
-    /** Sets the fields that are sent; provider and code of a region that is in use stay. `PUT /admin/regions/{id}` */
+    /** Sets the fields that are sent; provider and code only while nothing uses the region. `PUT /admin/regions/{id}` */
     put(
       request: {
         readonly params: {
@@ -1232,12 +1431,13 @@ export interface AdminApi {
           readonly provider?: string | undefined
           readonly code?: string | undefined
           readonly name?: string | undefined
+          /** What list prices of the provider's instance types are multiplied by in this region. */
           readonly price_multiplier?: number | undefined
         }
       } & Conditional &
         CallOptions,
     ): Promise<ApiReply<Region>>
-    /** Sets the fields that are sent; provider and code of a region that is in use stay. `PATCH /admin/regions/{id}` */
+    /** Sets the fields that are sent; provider and code only while nothing uses the region. `PATCH /admin/regions/{id}` */
     patch(
       request: {
         readonly params: {
@@ -1247,12 +1447,13 @@ export interface AdminApi {
           readonly provider?: string | undefined
           readonly code?: string | undefined
           readonly name?: string | undefined
+          /** What list prices of the provider's instance types are multiplied by in this region. */
           readonly price_multiplier?: number | undefined
         }
       } & Conditional &
         CallOptions,
     ): Promise<ApiReply<Region>>
-    /** Removes a region in which nothing runs. `DELETE /admin/regions/{id}` */
+    /** Removes a region that no node, deployment or instance type refers to. `DELETE /admin/regions/{id}` */
     delete(
       request: {
         readonly params: {
@@ -1266,29 +1467,14 @@ export interface AdminApi {
         status: string
       }>
     >
-    /** What can be had in a region, at the region's prices, and what runs there. `GET /admin/regions/{id}/availability` */
+    /** Shows which instance types the provider offers in a region, and what runs there. `GET /admin/regions/{id}/availability` */
     availability(
       request: {
         readonly params: {
           readonly id: string
         }
       } & CallOptions,
-    ): Promise<
-      ApiReply<{
-        region: Region
-        instance_types: InstanceType[]
-        nodes: {
-          cluster_name: string
-          model_name: string
-          status: string
-        }[]
-        deployments: {
-          id: string
-          model_name: string
-          status: string
-        }[]
-      }>
-    >
+    ): Promise<ApiReply<RegionAvailability>>
   }
   readonly instanceTypes: {
     /** Lists instance types, newest first unless sorted. `GET /admin/instance-types` */
@@ -1316,20 +1502,26 @@ export interface AdminApi {
                 | '-gpu_count'
                 | 'gpu_memory_gb'
                 | '-gpu_memory_gb'
-                | 'price_per_hour'
-                | '-price_per_hour'
+                | 'price_on_demand_per_hour'
+                | '-price_on_demand_per_hour'
                 | 'price_spot_per_hour'
                 | '-price_spot_per_hour'
                 | 'updated_at'
                 | '-updated_at'
                 | undefined
               readonly provider?: string | undefined
+              /** In any case. */
               readonly gpu_model?: string | undefined
               readonly min_gpu_count?: number | undefined
-              /** Of all its GPUs together. */
-              readonly min_gpu_memory_gb?: number | undefined
-              /** On demand; dollars. */
+              /** GB on each GPU. */
+              readonly min_gpu_memory?: number | undefined
+              readonly min_vcpus?: number | undefined
+              /** GB. */
+              readonly min_memory?: number | undefined
+              /** Dollars on demand, where the multiplier is 1. */
               readonly max_price_per_hour?: number | undefined
+              /** Code of a region that offers it. */
+              readonly region?: string | undefined
               /** Part of a name or GPU model, in any case. */
               readonly search?: string | undefined
             }
@@ -1354,11 +1546,18 @@ export interface AdminApi {
           readonly name: string
           readonly vcpus: number
           readonly memory_gb: number
+          /** Null where it has no GPU. */
           readonly gpu_model?: string | null | undefined
           readonly gpu_count?: number | undefined
+          /** Of each GPU; null where it has none. */
           readonly gpu_memory_gb?: number | null | undefined
-          readonly price_per_hour?: number | null | undefined
+          /** Codes of the provider's regions that offer it; null: all of them. */
+          readonly regions?: readonly string[] | null | undefined
+          /** Dollars where the region's multiplier is 1; null: not known. */
+          readonly price_on_demand_per_hour?: number | null | undefined
+          /** The same for spot; null: not known. */
           readonly price_spot_per_hour?: number | null | undefined
+          /** The day that the prices are of. */
           readonly price_as_of?: string | null | undefined
         }
       } & Repeatable &
@@ -1372,7 +1571,7 @@ export interface AdminApi {
         }
       } & CallOptions,
     ): Promise<ApiReply<InstanceType>>
-    /** Sets the fields that are sent; provider and name of an instance type that is in use stay. `PUT /admin/instance-types/{id}` */
+    /** Sets the fields that are sent; provider and name only while nothing uses the instance type. `PUT /admin/instance-types/{id}` */
     put(
       request: {
         readonly params: {
@@ -1383,17 +1582,24 @@ export interface AdminApi {
           readonly name?: string | undefined
           readonly vcpus?: number | undefined
           readonly memory_gb?: number | undefined
+          /** Null where it has no GPU. */
           readonly gpu_model?: string | null | undefined
           readonly gpu_count?: number | undefined
+          /** Of each GPU; null where it has none. */
           readonly gpu_memory_gb?: number | null | undefined
-          readonly price_per_hour?: number | null | undefined
+          /** Codes of the provider's regions that offer it; null: all of them. */
+          readonly regions?: readonly string[] | null | undefined
+          /** Dollars where the region's multiplier is 1; null: not known. */
+          readonly price_on_demand_per_hour?: number | null | undefined
+          /** The same for spot; null: not known. */
           readonly price_spot_per_hour?: number | null | undefined
+          /** The day that the prices are of. */
           readonly price_as_of?: string | null | undefined
         }
       } & Conditional &
         CallOptions,
     ): Promise<ApiReply<InstanceType>>
-    /** Sets the fields that are sent; provider and name of an instance type that is in use stay. `PATCH /admin/instance-types/{id}` */
+    /** Sets the fields that are sent; provider and name only while nothing uses the instance type. `PATCH /admin/instance-types/{id}` */
     patch(
       request: {
         readonly params: {
@@ -1404,17 +1610,24 @@ export interface AdminApi {
           readonly name?: string | undefined
           readonly vcpus?: number | undefined
           readonly memory_gb?: number | undefined
+          /** Null where it has no GPU. */
           readonly gpu_model?: string | null | undefined
           readonly gpu_count?: number | undefined
+          /** Of each GPU; null where it has none. */
           readonly gpu_memory_gb?: number | null | undefined
-          readonly price_per_hour?: number | null | undefined
+          /** Codes of the provider's regions that offer it; null: all of them. */
+          readonly regions?: readonly string[] | null | undefined
+          /** Dollars where the region's multiplier is 1; null: not known. */
+          readonly price_on_demand_per_hour?: number | null | undefined
+          /** The same for spot; null: not known. */
           readonly price_spot_per_hour?: number | null | undefined
+          /** The day that the prices are of. */
           readonly price_as_of?: string | null | undefined
         }
       } & Conditional &
         CallOptions,
     ): Promise<ApiReply<InstanceType>>
-    /** Removes an instance type that nothing runs on. `DELETE /admin/instance-types/{id}` */
+    /** Removes an instance type that no node or deployment refers to. `DELETE /admin/instance-types/{id}` */
     delete(
       request: {
         readonly params: {
@@ -1428,27 +1641,14 @@ export interface AdminApi {
         status: string
       }>
     >
-    /** What an instance type costs in each region of its provider: its price times the region's multiplier. `GET /admin/instance-types/{id}/pricing` */
+    /** Shows what an instance type costs in each region that offers it. `GET /admin/instance-types/{id}/pricing` */
     pricing(
       request: {
         readonly params: {
           readonly id: string
         }
       } & CallOptions,
-    ): Promise<
-      ApiReply<{
-        instance_type: InstanceType
-        data: {
-          region_id: string
-          region: string
-          price_multiplier: number
-          /** Dollars; null: not known. */
-          price_per_hour: number | null
-          /** Dollars; null: not known. */
-          price_spot_per_hour: number | null
-        }[]
-      }>
-    >
+    ): Promise<ApiReply<InstanceTypePricing>>
   }
   readonly adminTokens: {
     /** Lists named admin tokens, revoked ones too, newest first unless sorted. `GET /admin/tokens` */
@@ -1662,6 +1862,23 @@ export interface AdminApi {
     /** Asks every part of the platform how it is; answers within seconds, whatever hangs. `GET /admin/platform/health` */
     health(request?: CallOptions): Promise<ApiReply<PlatformHealth>>
   }
+  readonly config: {
+    /** Shows models, routes, tenants' limits, regions and instance types as one YAML document. `GET /admin/config/export` */
+    export(request?: CallOptions): Promise<ApiReply<string>>
+    /** Applies a document as a difference, all of it or nothing, and answers that difference. `POST /admin/config/import` */
+    import(
+      request: {
+        readonly query?:
+          | {
+              readonly dry_run?: 'true' | 'false' | undefined
+              readonly prune?: 'true' | 'false' | undefined
+            }
+          | undefined
+        readonly body: ConfigDocument | string
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<ConfigDiff>>
+  }
 }
 
 export const ADMIN_OPERATIONS = {
@@ -1745,5 +1962,9 @@ export const ADMIN_OPERATIONS = {
   platform: {
     metrics: ['GET', '/admin/platform/metrics'],
     health: ['GET', '/admin/platform/health'],
+  },
+  config: {
+    export: ['GET', '/admin/config/export'],
+    import: ['POST', '/admin/config/import'],
   },
 } as const

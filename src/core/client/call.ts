@@ -49,6 +49,7 @@ export type Operation = readonly [Method, string]
 interface Request extends CallOptions, Conditional, Repeatable {
   readonly params?: Readonly<Record<string, string>>
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  /** A text is sent as it is, as YAML; anything else as JSON. */
   readonly body?: unknown
 }
 
@@ -80,10 +81,11 @@ export async function call(
   const attempts = repeatable ? (connection.attempts ?? DEFAULT_ATTEMPTS) : 1
   const send = connection.fetch ?? fetch
   const url = connection.baseUrl.replace(/\/$/, '') + pathOf(path, request)
-  const body = request.body === undefined ? undefined : JSON.stringify(request.body)
+  const isText = typeof request.body === 'string'
+  const body = isText || request.body === undefined ? request.body : JSON.stringify(request.body)
   const headers = {
     ...connection.headers,
-    ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...(body !== undefined && { 'content-type': isText ? 'application/yaml' : 'application/json' }),
     ...(request.ifMatch !== undefined && { 'if-match': request.ifMatch }),
     ...(request.idempotencyKey !== undefined && { 'idempotency-key': request.idempotencyKey }),
   }

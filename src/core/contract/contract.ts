@@ -1,6 +1,7 @@
 import { adminTokensEndpoints } from './admin-tokens.js'
 import { apiKeysEndpoints } from './api-keys.js'
 import { auditLogsEndpoints } from './audit-logs.js'
+import { configEndpoints } from './config.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
@@ -31,6 +32,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...tenantUsageEndpoints,
   ...platformMetricsEndpoints,
   ...platformEndpoints,
+  ...configEndpoints,
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */

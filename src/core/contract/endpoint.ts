@@ -31,7 +31,11 @@ interface EndpointBase {
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject
-  /** Status → schema of the JSON reply. A success; of what is mounted by hand also refusals that are no errors. */
+  /** What a body is written in; default JSON. Of YAML, which JSON is too, one document as src/core/contract/yaml-body.ts says. */
+  readonly bodyType?: 'yaml'
+  /** What a reply is written in; default JSON. Errors are JSON everywhere. */
+  readonly replyType?: 'yaml'
+  /** Status → schema of the reply. A success; of what is mounted by hand also refusals that are no errors. */
   readonly reply: Readonly<Record<number, z.ZodType>>
   /** What it can answer beside the errors that every endpoint has (400s, 401, 500). */
   readonly errors: readonly ErrorCode[]
@@ -66,6 +70,11 @@ export function scopeOf({ method, scope }: AdminEndpoint): AdminScope {
 /** Whether a request may say which version it means to change: what creates a row has none to name. */
 export function honoursIfMatch({ method, versioned, reply }: Endpoint): boolean {
   return versioned === true && method !== 'GET' && !('201' in reply)
+}
+
+/** The media type of a body or reply. */
+export function mediaTypeOf(type: 'yaml' | undefined): string {
+  return type === 'yaml' ? 'application/yaml' : 'application/json'
 }
 
 export type DocumentedEndpoint = Endpoint | PublicEndpoint

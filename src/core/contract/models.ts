@@ -207,3 +207,5 @@ export const deleteModel = endpoint({
 })
 
 export const modelsEndpoints = [listModels, createModel, getModel, putModel, patchModel, deleteModel]
+
+export { fields as modelFields }

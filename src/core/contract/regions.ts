@@ -1,27 +1,36 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
-import { changesOf, Deleted, listOf, page, Provider, sortedBy, text, Timestamp, Uuid } from './fields.js'
-import { InstanceType } from './instance-types.js'
+import { changesOf, Deleted, listOf, page, Slug, sortedBy, text, Timestamp, Uuid } from './fields.js'
+import { HourlyPrices, InstanceTypeFields } from './instance-type-fields.js'
+import { NodeStatus } from './nodes.js'
+
+/** Whose machines they are: `aws`, `gcp`, `azure`, `lambda`, `local`, or any other name. */
+export const Provider = Slug
+
+/** As the provider writes it: `us-east-1`, `europe-west4`, `eastus2`. */
+export const RegionCode = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'expected a region code: letters, digits and . _ -')
 
 export const Region = z
   .object({
     id: Uuid,
     provider: z.string(),
-    code: z.string().meta({ description: "The provider's own: us-east-1." }),
+    code: z.string(),
     name: z.string(),
-    price_multiplier: z
-      .number()
-      .meta({ description: 'List prices of instance types, times this, hold here.' }),
+    price_multiplier: z.number(),
     created_at: Timestamp,
     updated_at: Timestamp,
   })
   .meta({ id: 'Region' })
 
-const fields = {
+export const regionFields = {
   provider: Provider,
-  code: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/, 'expected 1 to 63 letters, digits and hyphens'),
+  code: RegionCode,
   name: text(200),
-  price_multiplier: z.number().positive().max(100),
+  price_multiplier: z.number().min(0.01).max(100).meta({
+    description: "What list prices of the provider's instance types are multiplied by in this region.",
+  }),
 }
 
 const tag = 'Regions'
@@ -52,7 +61,7 @@ export const createRegion = endpoint({
   tag,
   versioned: true,
   summary: 'Adds a region of a provider',
-  body: z.strictObject({ ...fields, price_multiplier: fields.price_multiplier.default(1) }),
+  body: z.strictObject({ ...regionFields, price_multiplier: regionFields.price_multiplier.default(1) }),
   reply: { 201: Region },
   errors: ['already_exists'],
 })
@@ -75,9 +84,9 @@ const changeRegion = {
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Sets the fields that are sent; provider and code of a region that is in use stay',
+  summary: 'Sets the fields that are sent; provider and code only while nothing uses the region',
   params,
-  body: changesOf(fields),
+  body: changesOf(regionFields),
   reply: { 200: Region },
   errors: ['already_exists', 'in_use', 'not_found'],
 } as const
@@ -97,30 +106,54 @@ export const deleteRegion = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Removes a region in which nothing runs',
+  summary: 'Removes a region that no node, deployment or instance type refers to',
   params,
   reply: { 200: Deleted },
   errors: ['in_use', 'not_found'],
 })
 
-export const regionAvailability = endpoint({
+const RegionAvailability = z
+  .object({
+    region_id: Uuid,
+    provider: z.string(),
+    code: z.string(),
+    instance_types: z
+      .array(z.object({ id: Uuid, ...InstanceTypeFields, ...HourlyPrices }))
+      .meta({ description: 'What the provider offers there, with its prices there.' }),
+    nodes: z
+      .array(
+        z.object({
+          id: Uuid,
+          cluster_name: z.string(),
+          model_name: z.string(),
+          instance_type: z.string().nullable(),
+          status: NodeStatus,
+        }),
+      )
+      .meta({ description: 'Nodes there that are not terminated.' }),
+    deployments: z
+      .array(
+        z.object({
+          id: Uuid,
+          model_name: z.string(),
+          instance_type: z.string().nullable(),
+          target_node_count: z.number().int(),
+          status: z.string(),
+        }),
+      )
+      .meta({ description: 'Deployments there that are not terminated.' }),
+  })
+  .meta({ id: 'RegionAvailability' })
+
+export const getRegionAvailability = endpoint({
   id: 'regions.availability',
   method: 'GET',
   path: '/admin/regions/{id}/availability',
   auth: 'admin',
   tag,
-  summary: "What can be had in a region, at the region's prices, and what runs there",
-  description:
-    "All instance types of the region's provider: whether the provider has capacity at the moment is known when it is asked for a machine.",
+  summary: 'Shows which instance types the provider offers in a region, and what runs there',
   params,
-  reply: {
-    200: z.object({
-      region: Region,
-      instance_types: z.array(InstanceType),
-      nodes: z.array(z.object({ cluster_name: z.string(), model_name: z.string(), status: z.string() })),
-      deployments: z.array(z.object({ id: Uuid, model_name: z.string(), status: z.string() })),
-    }),
-  },
+  reply: { 200: RegionAvailability },
   errors: ['not_found'],
 })
 
@@ -131,5 +164,5 @@ export const regionsEndpoints = [
   putRegion,
   patchRegion,
   deleteRegion,
-  regionAvailability,
+  getRegionAvailability,
 ]

@@ -138,4 +138,8 @@ export const putRoute = endpoint({
   errors: ['not_found'],
 })
 
+export type RouteChange = z.output<typeof putRoute.body>
+
 export const routesEndpoints = [listRoutes, getRoute, putRoute]
+
+export { fields as routeFields }

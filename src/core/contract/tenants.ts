@@ -209,3 +209,5 @@ export const tenantsEndpoints = [
   suspendTenant,
   activateTenant,
 ]
+
+export { fields as tenantFields }

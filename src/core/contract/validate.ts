@@ -25,9 +25,14 @@ export function parseJsonBody(bytes: Uint8Array): object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new GatewayError('invalid_json', { message: 'The request body must be a JSON object.' })
   }
+  refuseProto(value)
+  return value
+}
+
+/** @throws GatewayError unknown_parameter for a field `__proto__` at any depth */
+export function refuseProto(value: object): void {
   const proto = pathOfProto(value, [])
   if (proto !== null) throw unknownParameter(proto)
-  return value
 }
 
 function pathOfProto(value: unknown, path: readonly PropertyKey[]): readonly PropertyKey[] | null {
@@ -93,21 +98,26 @@ function unescaped(text: string, param: string | null): string {
 
 /**
  * Parses input by a schema.
+ * @param at where the input stands in what the caller sent
  * @throws GatewayError unknown_parameter, not_supported or invalid_parameter with the field's path as `param`
  */
-export function parseBy<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+export function parseBy<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  at: readonly PropertyKey[] = [],
+): z.output<S> {
   const parsed = schema.safeParse(input)
   if (parsed.success) return parsed.data
   // Of several problems the unknown field is named first: it often is the misspelt name of a missing one.
   const { issues } = parsed.error
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
-  throw issue === undefined ? new GatewayError('invalid_parameter') : errorOf(issue, input)
+  throw issue === undefined ? new GatewayError('invalid_parameter') : errorOf(issue, input, at)
 }
 
-function errorOf(issue: z.core.$ZodIssue, input: unknown): GatewayError {
-  const path = pathText(issue.path)
+function errorOf(issue: z.core.$ZodIssue, input: unknown, at: readonly PropertyKey[]): GatewayError {
+  const path = pathText([...at, ...issue.path])
   if (issue.code === 'unrecognized_keys') {
-    return unknownParameter([...issue.path, issue.keys[0] ?? ''])
+    return unknownParameter([...at, ...issue.path, issue.keys[0] ?? ''])
   }
   const named = path === '' ? {} : { param: path }
   if (issue.code === 'custom' && issue.params?.['code'] === 'not_supported') {
@@ -132,7 +142,7 @@ function unknownParameter(path: readonly PropertyKey[]): GatewayError {
 }
 
 /** `health_check.interval_seconds`, `aliases[2]` */
-function pathText(path: readonly PropertyKey[]): string {
+export function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, key) => {
     if (typeof key === 'number') return `${text}[${key}]`
     return text === '' ? String(key) : `${text}.${String(key)}`

@@ -1,14 +1,15 @@
 import { adminTokensHandlers } from './admin-tokens.js'
 import { apiKeysHandlers } from './api-keys.js'
 import { auditLogsHandlers } from './audit-logs.js'
+import { configHandlers } from './config.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { instanceTypesHandlers } from './instance-types.js'
 import { modelsHandlers } from './models.js'
 import { nodesHandlers } from './nodes.js'
 import { platformMetricsHandlers } from './platform-metrics.js'
-import { regionsHandlers } from './regions.js'
 import { platformHealthHandlers } from './platform-health.js'
+import { regionsHandlers } from './regions.js'
 import { routesHandlers } from './routes.js'
 import { tenantUsageHandlers } from './tenant-usage.js'
 import { tenantsHandlers } from './tenants.js'
@@ -27,6 +28,7 @@ export const allHandlers: readonly Handler[] = [
   ...adminTokensHandlers,
   ...auditLogsHandlers,
   ...platformHealthHandlers,
+  ...configHandlers,
   ...usageHandlers,
   ...tenantUsageHandlers,
   ...platformMetricsHandlers,

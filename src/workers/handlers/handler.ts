@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Endpoint } from '../../core/contract/endpoint.js'
 import type { Actor, ContractPart, ContractTask } from '../../core/contract/task.js'
 import { parseBy, parseJsonBody, parseQuery } from '../../core/contract/validate.js'
+import { parseYamlBody } from '../../core/contract/yaml-body.js'
 import { GatewayError } from '../../core/errors.js'
 import type { ProcessReports } from '../../core/process-report.js'
 import type { NodeLive } from '../../core/snapshot.js'
@@ -109,10 +110,11 @@ export function handleInParts<E extends Endpoint & { readonly inParts: readonly 
 }
 
 function inputOf<E extends Endpoint>(endpoint: E, task: ContractTask): Input<E> {
+  const parseBody = endpoint.bodyType === 'yaml' ? parseYamlBody : parseJsonBody
   const input: unknown = {
     params: parseBy(endpoint.params ?? NOTHING, task.params),
     query: parseBy(endpoint.query ?? NOTHING, parseQuery(task.query)),
-    body: parseBy(endpoint.body ?? NOTHING, parseJsonBody(task.body)),
+    body: parseBy(endpoint.body ?? NOTHING, parseBody(task.body)),
   }
   // The conditional types of Input say of each part what the parse by the very same schema gave.
   return input as Input<E>

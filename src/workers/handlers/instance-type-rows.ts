@@ -1,7 +1,17 @@
+import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
-import { dollarsOfMicros } from '../../core/money.js'
+import type { InstanceTypeChange } from '../../core/contract/instance-types.js'
+import { GatewayError } from '../../core/errors.js'
+import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
+import { loadQuery } from '../../io/postgres.js'
+import { type Queryable, theRowOf } from '../../io/query.js'
+import { requireUnused } from './in-use.js'
+import { requireRegions } from './region-rows.js'
 
-const Micros = z.coerce.number().nullable()
+const INSERT = loadQuery('instance-types-insert')
+const UPDATE = loadQuery('instance-types-update')
+const DELETE = loadQuery('instance-types-delete')
+const USED_BY = loadQuery('instance-types-used-by')
 
 export const InstanceTypeRow = z.object({
   id: z.string(),
@@ -12,8 +22,9 @@ export const InstanceTypeRow = z.object({
   gpu_model: z.string().nullable(),
   gpu_count: z.number(),
   gpu_memory_gb: z.number().nullable(),
-  price_on_demand_micros: Micros,
-  price_spot_micros: Micros,
+  regions: z.array(z.string()).nullable(),
+  price_on_demand_micros: z.coerce.number().nullable(),
+  price_spot_micros: z.coerce.number().nullable(),
   price_as_of: z.string().nullable(),
   version: z.coerce.number(),
   created_at: z.date(),
@@ -21,19 +32,119 @@ export const InstanceTypeRow = z.object({
 })
 export type InstanceTypeRow = z.infer<typeof InstanceTypeRow>
 
-/** An instance type as the API has it, at the prices of a region. */
-export function instanceTypeShown(row: InstanceTypeRow, multiplier = 1) {
-  const { price_on_demand_micros: onDemand, price_spot_micros: spot, version: _version, ...same } = row
+/** Dollars an hour in a region of this multiplier, to the micro-dollar. */
+export function hourlyPrices(
+  type: Pick<InstanceTypeRow, 'price_on_demand_micros' | 'price_spot_micros'>,
+  multiplier: number,
+) {
+  const inRegion = (micros: number | null) =>
+    micros === null ? null : dollarsOfMicros(Math.round(micros * multiplier))
+  return {
+    price_on_demand_per_hour: inRegion(type.price_on_demand_micros),
+    price_spot_per_hour: inRegion(type.price_spot_micros),
+  }
+}
+
+/** As the API shows it. */
+export function shownInstanceType(row: InstanceTypeRow) {
+  const { price_on_demand_micros: _onDemand, price_spot_micros: _spot, version: _version, ...same } = row
   return {
     ...same,
-    price_per_hour: dollarsAt(onDemand, multiplier),
-    price_spot_per_hour: dollarsAt(spot, multiplier),
+    ...hourlyPrices(row, 1),
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }
 }
 
-/** Whole micro-dollars, as prices are kept. */
-export function dollarsAt(micros: number | null, multiplier: number): number | null {
-  return micros === null ? null : dollarsOfMicros(Math.round(micros * multiplier))
+/** What a caller sets. */
+export type InstanceTypeFields = Omit<
+  ReturnType<typeof shownInstanceType>,
+  'id' | 'created_at' | 'updated_at'
+>
+
+/** The fields that were sent, over those that were there. */
+export function mergedInstanceType(
+  before: InstanceTypeFields,
+  body: InstanceTypeChange['body'],
+): InstanceTypeFields {
+  const nullable = <T>(sent: T | undefined, stored: T) => (sent === undefined ? stored : sent)
+  return {
+    provider: body.provider ?? before.provider,
+    name: body.name ?? before.name,
+    vcpus: body.vcpus ?? before.vcpus,
+    memory_gb: body.memory_gb ?? before.memory_gb,
+    gpu_model: nullable(body.gpu_model, before.gpu_model),
+    gpu_count: body.gpu_count ?? before.gpu_count,
+    gpu_memory_gb: nullable(body.gpu_memory_gb, before.gpu_memory_gb),
+    regions: nullable(body.regions, before.regions),
+    price_on_demand_per_hour: nullable(body.price_on_demand_per_hour, before.price_on_demand_per_hour),
+    price_spot_per_hour: nullable(body.price_spot_per_hour, before.price_spot_per_hour),
+    price_as_of: nullable(body.price_as_of, before.price_as_of),
+  }
+}
+
+export async function insertInstanceType(db: Queryable, type: InstanceTypeFields): Promise<InstanceTypeRow> {
+  return theRowOf(db, INSERT, InstanceTypeRow, await columns(db, uuidv7(), type))
+}
+
+/** Writes a row that is locked. */
+export async function updateInstanceType(
+  db: Queryable,
+  id: string,
+  type: InstanceTypeFields,
+): Promise<InstanceTypeRow> {
+  return theRowOf(db, UPDATE, InstanceTypeRow, await columns(db, id, type))
+}
+
+/** Removes an instance type whose row is locked. @throws GatewayError in_use */
+export async function removeInstanceType(
+  db: Queryable,
+  type: Pick<InstanceTypeRow, 'id' | 'provider' | 'name'>,
+): Promise<void> {
+  await requireUnusedInstanceType(db, type)
+  await db.query(DELETE, [type.id])
+}
+
+/** @throws GatewayError in_use that names nodes and deployments that refer to the instance type */
+export function requireUnusedInstanceType(
+  db: Queryable,
+  { id, provider, name }: Pick<InstanceTypeRow, 'id' | 'provider' | 'name'>,
+): Promise<void> {
+  return requireUnused(db, USED_BY, [id], `instance type '${name}' of ${provider}`)
+}
+
+/**
+ * Columns of INSERT and UPDATE, in their order; the contract has seen to it that prices are exact.
+ * @throws GatewayError invalid_parameter for a GPU that is described by halves, not_found for an unknown region
+ */
+async function columns(db: Queryable, id: string, type: InstanceTypeFields): Promise<unknown[]> {
+  requireWholeGpu(type)
+  await requireRegions(db, type.provider, type.regions)
+  const micros = (dollars: number | null) => (dollars === null ? null : microsOfDollars(dollars))
+  return [
+    id,
+    type.provider,
+    type.name,
+    type.vcpus,
+    type.memory_gb,
+    type.gpu_model,
+    type.gpu_count,
+    type.gpu_memory_gb,
+    type.regions,
+    micros(type.price_on_demand_per_hour),
+    micros(type.price_spot_per_hour),
+    type.price_as_of,
+  ]
+}
+
+function requireWholeGpu({ gpu_count, gpu_model, gpu_memory_gb }: InstanceTypeFields): void {
+  const parts = { gpu_model, gpu_memory_gb }
+  for (const [param, value] of Object.entries(parts)) {
+    if ((gpu_count === 0) === (value === null)) continue
+    const message =
+      gpu_count === 0
+        ? `'${param}' does not apply to an instance type with no GPU.`
+        : `Missing '${param}': the instance type has ${gpu_count} GPUs.`
+    throw new GatewayError('invalid_parameter', { param, message })
+  }
 }

@@ -1,10 +1,9 @@
-import { uuidv7 } from 'uuidv7'
 import {
   createInstanceType,
   deleteInstanceType,
   getInstanceType,
+  getInstanceTypePricing,
   type InstanceTypeChange,
-  instanceTypePricing,
   listInstanceTypes,
   patchInstanceType,
   putInstanceType,
@@ -12,42 +11,27 @@ import {
 import { GatewayError } from '../../core/errors.js'
 import { microsOfDollars } from '../../core/money.js'
 import { loadQuery } from '../../io/postgres.js'
-import { pageOf, rowOf, rowsOf, theRowOf } from '../../io/query.js'
+import { pageOf, rowOf, rowsOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
-import { requireUnused } from './in-use.js'
-import { dollarsAt, InstanceTypeRow, instanceTypeShown } from './instance-type-rows.js'
+import {
+  hourlyPrices,
+  InstanceTypeRow,
+  insertInstanceType,
+  mergedInstanceType,
+  removeInstanceType,
+  requireUnusedInstanceType,
+  shownInstanceType as shown,
+  updateInstanceType,
+} from './instance-type-rows.js'
 import { listing } from './listing.js'
-import { RegionRow } from './regions.js'
+import { RegionRow } from './region-rows.js'
 
 const LIST = loadSortedQuery('instance-types-list')
 const GET = loadQuery('instance-types-get')
 const LOCK = loadQuery('instance-types-lock')
-const INSERT = loadQuery('instance-types-insert')
-const UPDATE = loadQuery('instance-types-update')
-const DELETE = loadQuery('instance-types-delete')
-const USED_BY = loadQuery('instance-types-used-by')
-const REGIONS = loadQuery('regions-of-provider')
-
-type InstanceTypeFields = Omit<ReturnType<typeof instanceTypeShown>, 'id' | 'created_at' | 'updated_at'>
-
-/** Columns of INSERT and UPDATE, in their order; the contract has seen to it that prices are exact. */
-function columns(id: string, type: InstanceTypeFields): unknown[] {
-  return [
-    id,
-    type.provider,
-    type.name,
-    type.vcpus,
-    type.memory_gb,
-    type.gpu_model,
-    type.gpu_count,
-    type.gpu_memory_gb,
-    type.price_per_hour === null ? null : microsOfDollars(type.price_per_hour),
-    type.price_spot_per_hour === null ? null : microsOfDollars(type.price_spot_per_hour),
-    type.price_as_of,
-  ]
-}
+const REGIONS = loadQuery('regions-by-provider')
 
 function noInstanceType(id: string): GatewayError {
   return new GatewayError('not_found', { param: 'id', message: `There is no instance type '${id}'.` })
@@ -60,100 +44,86 @@ async function lock({ db, requireVersion }: HandlerContext, id: string): Promise
   return row
 }
 
-/** The fields that were sent, over those that were there. */
-function merged(before: InstanceTypeFields, body: InstanceTypeChange['body']): InstanceTypeFields {
-  const kept = <T>(sent: T | undefined, there: T): T => (sent === undefined ? there : sent)
-  return {
-    provider: kept(body.provider, before.provider),
-    name: kept(body.name, before.name),
-    vcpus: kept(body.vcpus, before.vcpus),
-    memory_gb: kept(body.memory_gb, before.memory_gb),
-    gpu_model: kept(body.gpu_model, before.gpu_model),
-    gpu_count: kept(body.gpu_count, before.gpu_count),
-    gpu_memory_gb: kept(body.gpu_memory_gb, before.gpu_memory_gb),
-    price_per_hour: kept(body.price_per_hour, before.price_per_hour),
-    price_spot_per_hour: kept(body.price_spot_per_hour, before.price_spot_per_hour),
-    price_as_of: kept(body.price_as_of, before.price_as_of),
-  }
-}
-
 async function change({ params: { id }, body }: InstanceTypeChange, context: HandlerContext) {
   const { db } = context
-  const before = instanceTypeShown(await lock(context, id))
-  const wanted = merged(before, body)
+  const stored = await lock(context, id)
+  const before = shown(stored)
+  const wanted = mergedInstanceType(before, body)
   if (wanted.provider !== before.provider || wanted.name !== before.name) {
-    await requireUnused(db, USED_BY, 'instance type', id)
+    await requireUnusedInstanceType(db, stored)
   }
-  await db.query(UPDATE, columns(id, wanted))
-  const row = await theRowOf(db, GET, InstanceTypeRow, [id])
-  const after = instanceTypeShown(row)
-  const target = { targetType: 'instance-type', targetId: id }
-  await audit(context, { action: 'instance-type.update', ...target, before, after })
+  const row = await updateInstanceType(db, id, wanted)
+  const after = shown(row)
+  const target = { targetType: 'instance_type', targetId: id }
+  await audit(context, { action: 'instance_type.update', ...target, before, after })
   return new Versioned(after, row.version)
 }
 
 export const instanceTypesHandlers: readonly Handler[] = [
   handle(listInstanceTypes, async ({ query }, { db }) => {
-    const { max_price_per_hour: most } = query
+    const { max_price_per_hour: highest } = query
     const { rows, total } = await pageOf(db, LIST(query.sort), InstanceTypeRow, [
       query.provider ?? null,
       query.gpu_model ?? null,
       query.min_gpu_count ?? null,
-      query.min_gpu_memory_gb ?? null,
-      most === undefined ? null : Math.floor(most * 1_000_000),
+      query.min_gpu_memory ?? null,
+      query.min_vcpus ?? null,
+      query.min_memory ?? null,
+      highest === undefined ? null : microsOfDollars(highest),
+      query.region ?? null,
       query.search ?? null,
       query.limit,
       query.offset,
     ])
-    return listing(
-      rows.map((row) => instanceTypeShown(row)),
-      total,
-      query,
-    )
+    return listing(rows.map(shown), total, query)
   }),
 
   handle(createInstanceType, async ({ body }, context) => {
-    const { db } = context
-    const id = uuidv7()
-    await db.query(INSERT, columns(id, body))
-    const row = await theRowOf(db, GET, InstanceTypeRow, [id])
-    const after = instanceTypeShown(row)
-    const target = { targetType: 'instance-type', targetId: id }
-    await audit(context, { action: 'instance-type.create', ...target, before: null, after })
+    const row = await insertInstanceType(context.db, body)
+    const after = shown(row)
+    const target = { targetType: 'instance_type', targetId: row.id }
+    await audit(context, { action: 'instance_type.create', ...target, before: null, after })
     return new Versioned(after, row.version)
   }),
 
   handle(getInstanceType, async ({ params }, { db }) => {
     const row = await rowOf(db, GET, InstanceTypeRow, [params.id])
     if (row === null) throw noInstanceType(params.id)
-    return new Versioned(instanceTypeShown(row), row.version)
+    return new Versioned(shown(row), row.version)
   }),
 
   handle(putInstanceType, change),
   handle(patchInstanceType, change),
 
   handle(deleteInstanceType, async ({ params: { id } }, context) => {
-    const { db } = context
-    const before = instanceTypeShown(await lock(context, id))
-    await requireUnused(db, USED_BY, 'instance type', id)
-    await db.query(DELETE, [id])
-    const target = { targetType: 'instance-type', targetId: id }
-    await audit(context, { action: 'instance-type.delete', ...target, before, after: null })
+    const before = await lock(context, id)
+    await removeInstanceType(context.db, before)
+    const target = { targetType: 'instance_type', targetId: id }
+    await audit(context, {
+      action: 'instance_type.delete',
+      ...target,
+      before: shown(before),
+      after: null,
+    })
     return { id, status: 'deleted' }
   }),
 
-  handle(instanceTypePricing, async ({ params }, { db }) => {
-    const row = await rowOf(db, GET, InstanceTypeRow, [params.id])
-    if (row === null) throw noInstanceType(params.id)
-    const regions = await rowsOf(db, REGIONS, RegionRow, [row.provider])
+  handle(getInstanceTypePricing, async ({ params }, { db }) => {
+    const type = await rowOf(db, GET, InstanceTypeRow, [params.id])
+    if (type === null) throw noInstanceType(params.id)
+    const regions = await rowsOf(db, REGIONS, RegionRow, [type.provider])
+    const offering = regions.filter(({ code }) => type.regions?.includes(code) ?? true)
     return {
-      instance_type: instanceTypeShown(row),
-      data: regions.map(({ id, code, price_multiplier }) => ({
+      instance_type_id: type.id,
+      provider: type.provider,
+      name: type.name,
+      price_as_of: type.price_as_of,
+      data: offering.map(({ id, code, name, price_multiplier }) => ({
         region_id: id,
         region: code,
+        region_name: name,
         price_multiplier,
-        price_per_hour: dollarsAt(row.price_on_demand_micros, price_multiplier),
-        price_spot_per_hour: dollarsAt(row.price_spot_micros, price_multiplier),
+        ...hourlyPrices(type, price_multiplier),
       })),
     }
   }),

@@ -70,10 +70,10 @@ function shown(row: ModelRow) {
   }
 }
 type ModelShown = ReturnType<typeof shown>
-type ModelFields = Omit<ModelShown, 'id' | 'created_at' | 'updated_at'>
+export type ModelFields = Omit<ModelShown, 'id' | 'created_at' | 'updated_at'>
 
 /** Columns of INSERT and UPDATE, in their order; the contract has seen to it that prices are exact. */
-function columns(id: string, model: ModelFields): unknown[] {
+export function modelColumns(id: string, model: ModelFields): unknown[] {
   const cached = model.price_cached_input_per_million
   return [
     id,
@@ -131,7 +131,7 @@ function noModel(id: string): GatewayError {
 }
 
 /** The fields that were sent, over those that were there. */
-function merged(before: ModelShown, body: ModelChange['body']): ModelFields {
+export function mergedModel(before: ModelFields, body: ModelChange['body']): ModelFields {
   return {
     name: body.name ?? before.name,
     family: body.family ?? before.family,
@@ -155,11 +155,27 @@ function merged(before: ModelShown, body: ModelChange['body']): ModelFields {
   }
 }
 
+/**
+ * Deletes a model whose row is locked.
+ * @throws GatewayError in_use that names the nodes that it still has
+ */
+export async function removeModel(db: Queryable, { id, name }: { id: string; name: string }): Promise<void> {
+  const nodes = await rowsOf(db, USED_BY, z.object({ cluster_name: z.string() }), [id])
+  if (nodes.length > 0) {
+    const names = nodes.map((node) => node.cluster_name).join(', ')
+    throw new GatewayError('in_use', {
+      message: `The model '${name}' still has nodes: ${names}. Terminate them first.`,
+    })
+  }
+  await db.query(DELETE_NAMES, [id])
+  await db.query(DELETE, [id])
+}
+
 async function change({ params: { id }, body }: ModelChange, context: HandlerContext) {
   const { db } = context
   const before = shown(await lock(context, id))
-  const wanted = merged(before, body)
-  await db.query(UPDATE, columns(id, wanted))
+  const wanted = mergedModel(before, body)
+  await db.query(UPDATE, modelColumns(id, wanted))
   if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted, body)
   const row = await theRowOf(db, GET, ModelRow, [id])
   const after = shown(row)
@@ -185,7 +201,7 @@ export const modelsHandlers: readonly Handler[] = [
   handle(createModel, async ({ body }, context) => {
     const { db } = context
     const id = uuidv7()
-    await db.query(INSERT, columns(id, body))
+    await db.query(INSERT, modelColumns(id, body))
     await setNames(db, id, body, body)
     const row = await theRowOf(db, GET, ModelRow, [id])
     const after = shown(row)
@@ -205,15 +221,7 @@ export const modelsHandlers: readonly Handler[] = [
   handle(deleteModel, async ({ params: { id } }, context) => {
     const { db } = context
     const before = shown(await lock(context, id))
-    const nodes = await rowsOf(db, USED_BY, z.object({ cluster_name: z.string() }), [id])
-    if (nodes.length > 0) {
-      const names = nodes.map((node) => node.cluster_name).join(', ')
-      throw new GatewayError('in_use', {
-        message: `The model still has nodes: ${names}. Terminate them first.`,
-      })
-    }
-    await db.query(DELETE_NAMES, [id])
-    await db.query(DELETE, [id])
+    await removeModel(db, before)
     await audit(context, { action: 'model.delete', targetType: 'model', targetId: id, before, after: null })
     return { id, status: 'deleted' }
   }),

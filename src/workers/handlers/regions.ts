@@ -1,50 +1,53 @@
-import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import {
   createRegion,
   deleteRegion,
   getRegion,
+  getRegionAvailability,
   listRegions,
   patchRegion,
   putRegion,
-  regionAvailability,
   type RegionChange,
 } from '../../core/contract/regions.js'
+import { NodeStatus } from '../../core/contract/nodes.js'
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
-import { pageOf, rowOf, rowsOf, theRowOf } from '../../io/query.js'
+import { pageOf, rowOf, rowsOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
-import { requireUnused } from './in-use.js'
-import { InstanceTypeRow, instanceTypeShown } from './instance-type-rows.js'
+import { hourlyPrices, InstanceTypeRow } from './instance-type-rows.js'
 import { listing } from './listing.js'
+import {
+  insertRegion,
+  type RegionFields,
+  RegionRow,
+  removeRegion,
+  requireUnusedRegion,
+  updateRegion,
+} from './region-rows.js'
 
 const LIST = loadSortedQuery('regions-list')
 const GET = loadQuery('regions-get')
 const LOCK = loadQuery('regions-lock')
-const INSERT = loadQuery('regions-insert')
-const UPDATE = loadQuery('regions-update')
-const DELETE = loadQuery('regions-delete')
-const USED_BY = loadQuery('regions-used-by')
+const INSTANCE_TYPES = loadQuery('instance-types-in-region')
 const NODES = loadQuery('regions-nodes')
 const DEPLOYMENTS = loadQuery('regions-deployments')
-const INSTANCE_TYPES = loadQuery('instance-types-of-provider')
 
-export const RegionRow = z.object({
+const NodeThere = z.object({
   id: z.string(),
-  provider: z.string(),
-  code: z.string(),
-  name: z.string(),
-  price_multiplier: z.number(),
-  version: z.coerce.number(),
-  created_at: z.date(),
-  updated_at: z.date(),
+  cluster_name: z.string(),
+  model_name: z.string(),
+  instance_type: z.string().nullable(),
+  status: NodeStatus,
 })
-type RegionRow = z.infer<typeof RegionRow>
-
-const RunningNode = z.object({ cluster_name: z.string(), model_name: z.string(), status: z.string() })
-const RunningDeployment = z.object({ id: z.string(), model_name: z.string(), status: z.string() })
+const DeploymentThere = z.object({
+  id: z.string(),
+  model_name: z.string(),
+  instance_type: z.string().nullable(),
+  target_node_count: z.number(),
+  status: z.string(),
+})
 
 function shown({ version: _version, ...row }: RegionRow) {
   return { ...row, created_at: row.created_at.toISOString(), updated_at: row.updated_at.toISOString() }
@@ -61,32 +64,43 @@ async function lock({ db, requireVersion }: HandlerContext, id: string): Promise
   return row
 }
 
+/** The fields that were sent, over those that were there. */
+export function mergedRegion(before: RegionFields, body: RegionChange['body']): RegionFields {
+  return {
+    provider: body.provider ?? before.provider,
+    code: body.code ?? before.code,
+    name: body.name ?? before.name,
+    price_multiplier: body.price_multiplier ?? before.price_multiplier,
+  }
+}
+
 async function change({ params: { id }, body }: RegionChange, context: HandlerContext) {
   const { db } = context
   const before = await lock(context, id)
-  const { provider = before.provider, code = before.code, name = before.name } = body
-  if (provider !== before.provider || code !== before.code) await requireUnused(db, USED_BY, 'region', id)
-  await db.query(UPDATE, [id, provider, code, name, body.price_multiplier ?? before.price_multiplier])
-  const row = await theRowOf(db, GET, RegionRow, [id])
-  const change = { before: shown(before), after: shown(row) }
-  await audit(context, { action: 'region.update', targetType: 'region', targetId: id, ...change })
-  return new Versioned(shown(row), row.version)
+  const wanted = mergedRegion(before, body)
+  // Nodes and instance types name it by these.
+  if (wanted.provider !== before.provider || wanted.code !== before.code) {
+    await requireUnusedRegion(db, before)
+  }
+  const row = await updateRegion(db, id, wanted)
+  const after = shown(row)
+  const target = { targetType: 'region', targetId: id }
+  await audit(context, { action: 'region.update', ...target, before: shown(before), after })
+  return new Versioned(after, row.version)
 }
 
 export const regionsHandlers: readonly Handler[] = [
   handle(listRegions, async ({ query }, { db }) => {
-    const filters = [query.provider ?? null, query.search ?? null, query.limit, query.offset]
-    const { rows, total } = await pageOf(db, LIST(query.sort), RegionRow, filters)
+    const { provider = null, search = null, limit, offset } = query
+    const { rows, total } = await pageOf(db, LIST(query.sort), RegionRow, [provider, search, limit, offset])
     return listing(rows.map(shown), total, query)
   }),
 
   handle(createRegion, async ({ body }, context) => {
-    const { db } = context
-    const id = uuidv7()
-    await db.query(INSERT, [id, body.provider, body.code, body.name, body.price_multiplier])
-    const row = await theRowOf(db, GET, RegionRow, [id])
+    const row = await insertRegion(context.db, body)
     const after = shown(row)
-    await audit(context, { action: 'region.create', targetType: 'region', targetId: id, before: null, after })
+    const target = { targetType: 'region', targetId: row.id }
+    await audit(context, { action: 'region.create', ...target, before: null, after })
     return new Versioned(after, row.version)
   }),
 
@@ -100,23 +114,35 @@ export const regionsHandlers: readonly Handler[] = [
   handle(patchRegion, change),
 
   handle(deleteRegion, async ({ params: { id } }, context) => {
-    const { db } = context
-    const before = shown(await lock(context, id))
-    await requireUnused(db, USED_BY, 'region', id)
-    await db.query(DELETE, [id])
-    await audit(context, { action: 'region.delete', targetType: 'region', targetId: id, before, after: null })
+    const before = await lock(context, id)
+    await removeRegion(context.db, before)
+    const target = { targetType: 'region', targetId: id }
+    await audit(context, { action: 'region.delete', ...target, before: shown(before), after: null })
     return { id, status: 'deleted' }
   }),
 
-  handle(regionAvailability, async ({ params }, { db }) => {
-    const row = await rowOf(db, GET, RegionRow, [params.id])
-    if (row === null) throw noRegion(params.id)
-    const types = await rowsOf(db, INSTANCE_TYPES, InstanceTypeRow, [row.provider])
+  handle(getRegionAvailability, async ({ params }, { db }) => {
+    const region = await rowOf(db, GET, RegionRow, [params.id])
+    if (region === null) throw noRegion(params.id)
+    const { id, provider, code, price_multiplier } = region
+    const types = await rowsOf(db, INSTANCE_TYPES, InstanceTypeRow, [provider, code])
     return {
-      region: shown(row),
-      instance_types: types.map((type) => instanceTypeShown(type, row.price_multiplier)),
-      nodes: await rowsOf(db, NODES, RunningNode, [row.id]),
-      deployments: await rowsOf(db, DEPLOYMENTS, RunningDeployment, [row.id]),
+      region_id: id,
+      provider,
+      code,
+      instance_types: types.map((type) => ({
+        id: type.id,
+        name: type.name,
+        vcpus: type.vcpus,
+        memory_gb: type.memory_gb,
+        gpu_model: type.gpu_model,
+        gpu_count: type.gpu_count,
+        gpu_memory_gb: type.gpu_memory_gb,
+        ...hourlyPrices(type, price_multiplier),
+        price_as_of: type.price_as_of,
+      })),
+      nodes: await rowsOf(db, NODES, NodeThere, [provider, code]),
+      deployments: await rowsOf(db, DEPLOYMENTS, DeploymentThere, [id]),
     }
   }),
 ]

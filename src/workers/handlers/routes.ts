@@ -1,6 +1,14 @@
 import { z } from 'zod'
-import { DroppableBodyField, getRoute, listRoutes, putRoute } from '../../core/contract/routes.js'
+import {
+  DroppableBodyField,
+  getRoute,
+  listRoutes,
+  putRoute,
+  type RouteChange,
+  RouteStrategy,
+} from '../../core/contract/routes.js'
 import { GatewayError } from '../../core/errors.js'
+import type { SnapshotRoute } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, type Queryable, rowOf, rowsOf, theRowOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
@@ -18,18 +26,15 @@ const NODES = loadQuery('nodes-of-model')
 const RouteRow = RouteColumns.extend({
   id: z.string(),
   model_name: z.string(),
-  allowed_body_fields: z.array(DroppableBodyField).nullable(),
   updated_at: z.date().nullable(),
   /** 0: never set, all defaults. */
   version: z.coerce.number(),
 })
 type RouteRow = z.infer<typeof RouteRow>
 
-function shown(row: RouteRow) {
-  const route = routeOf(row.id, row)
+/** A route as bodies and replies have it. */
+export function routeFieldsOf(route: Omit<SnapshotRoute, 'modelId'>) {
   return {
-    model_id: row.id,
-    model_name: row.model_name,
     strategy: route.strategy,
     health_check: {
       interval_seconds: route.healthCheck.intervalSeconds,
@@ -41,16 +46,66 @@ function shown(row: RouteRow) {
     first_token_timeout_ms: route.firstTokenTimeoutMs,
     idle_timeout_ms: route.idleTimeoutMs,
     node_weights: { ...route.nodeWeights },
-    allowed_body_fields: row.allowed_body_fields ?? [],
+    allowed_body_fields: z.array(DroppableBodyField).parse(route.allowedBodyFields),
+  }
+}
+export type RouteFields = ReturnType<typeof routeFieldsOf>
+
+function shown(row: RouteRow) {
+  return {
+    model_id: row.id,
+    model_name: row.model_name,
+    ...routeFieldsOf(routeOf(row.id, row)),
     updated_at: row.updated_at?.toISOString() ?? null,
   }
+}
+
+/** The fields that were sent, over those that were there. */
+export function mergedRoute(before: RouteFields, body: RouteChange): RouteFields {
+  return {
+    strategy: RouteStrategy.parse(body.strategy ?? before.strategy),
+    health_check: {
+      interval_seconds: body.health_check?.interval_seconds ?? before.health_check.interval_seconds,
+      timeout_seconds: body.health_check?.timeout_seconds ?? before.health_check.timeout_seconds,
+      unhealthy_threshold: body.health_check?.unhealthy_threshold ?? before.health_check.unhealthy_threshold,
+      healthy_threshold: body.health_check?.healthy_threshold ?? before.health_check.healthy_threshold,
+    },
+    connection_timeout_ms: body.connection_timeout_ms ?? before.connection_timeout_ms,
+    first_token_timeout_ms: body.first_token_timeout_ms ?? before.first_token_timeout_ms,
+    idle_timeout_ms: body.idle_timeout_ms ?? before.idle_timeout_ms,
+    node_weights: body.node_weights ?? before.node_weights,
+    allowed_body_fields: [...new Set(body.allowed_body_fields ?? before.allowed_body_fields)],
+  }
+}
+
+/** Writes the route of a model that is locked; weights only where they are to be set. */
+export async function writeRoute(
+  db: Queryable,
+  modelId: string,
+  route: RouteFields,
+  setWeights: boolean,
+): Promise<void> {
+  await db.query(PUT, [
+    modelId,
+    route.strategy,
+    route.health_check.interval_seconds,
+    route.health_check.timeout_seconds,
+    route.health_check.unhealthy_threshold,
+    route.health_check.healthy_threshold,
+    route.connection_timeout_ms,
+    route.first_token_timeout_ms,
+    route.idle_timeout_ms,
+    setWeights ? JSON.stringify(route.node_weights) : null,
+    route.allowed_body_fields,
+  ])
 }
 
 function noModel(id: string): GatewayError {
   return new GatewayError('not_found', { param: 'model_id', message: `There is no model '${id}'.` })
 }
 
-async function requireNodes(db: Queryable, modelId: string, names: readonly string[]): Promise<void> {
+/** Holds the nodes of the model. @throws GatewayError not_found for a name that none of them has */
+export async function requireNodes(db: Queryable, modelId: string, names: readonly string[]): Promise<void> {
   const nodes = await rowsOf(db, NODES, z.object({ cluster_name: z.string() }), [modelId])
   const known = new Set(nodes.map((node) => node.cluster_name))
   const unknown = names.find((name) => !known.has(name))
@@ -79,20 +134,7 @@ export const routesHandlers: readonly Handler[] = [
     if (body.node_weights !== undefined) await requireNodes(db, id, Object.keys(body.node_weights))
 
     const before = shown(row)
-    const health = { ...before.health_check, ...body.health_check }
-    await db.query(PUT, [
-      id,
-      body.strategy ?? before.strategy,
-      health.interval_seconds,
-      health.timeout_seconds,
-      health.unhealthy_threshold,
-      health.healthy_threshold,
-      body.connection_timeout_ms ?? before.connection_timeout_ms,
-      body.first_token_timeout_ms ?? before.first_token_timeout_ms,
-      body.idle_timeout_ms ?? before.idle_timeout_ms,
-      body.node_weights === undefined ? null : JSON.stringify(body.node_weights),
-      [...new Set(body.allowed_body_fields ?? before.allowed_body_fields)],
-    ])
+    await writeRoute(db, id, mergedRoute(before, body), body.node_weights !== undefined)
     const stored = await theRowOf(db, GET, RouteRow, [id])
     const after = shown(stored)
     await audit(context, { action: 'route.update', targetType: 'route', targetId: id, before, after })

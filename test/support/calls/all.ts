@@ -1,21 +1,23 @@
 import { adminTokensCalls } from './admin-tokens.js'
 import { auditLogsCalls } from './audit-logs.js'
 import type { Calls } from './call.js'
-import { catalogueCalls } from './catalogue.js'
+import { configCalls } from './config.js'
 import { modelsCalls } from './models.js'
 import { nodesCalls } from './nodes.js'
 import { platformCalls } from './platform.js'
+import { regionsCalls } from './regions.js'
 import { routesCalls } from './routes.js'
 import { tenantsCalls } from './tenants.js'
 
 /** A call that succeeds, for every endpoint of the admin port. */
 export const allCalls: Calls = {
-  ...catalogueCalls,
   ...modelsCalls,
   ...nodesCalls,
   ...routesCalls,
+  ...regionsCalls,
   ...tenantsCalls,
   ...adminTokensCalls,
   ...auditLogsCalls,
   ...platformCalls,
+  ...configCalls,
 }

@@ -81,7 +81,7 @@ export async function operationsOf(origin: string): Promise<Operation[]> {
         method: method.toUpperCase(),
         path,
         parameters,
-        body: requestBody?.content['application/json']?.schema ?? null,
+        body: Object.values(requestBody?.content ?? {})[0]?.schema ?? null,
         schemas: components.schemas,
         needsCredential: security.length > 0,
         replies: Object.fromEntries(replies) as Operation['replies'],

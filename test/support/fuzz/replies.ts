@@ -1,3 +1,4 @@
+import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import { ERRORS } from '../../../src/core/errors.js'
 import type { FuzzRequest } from './requests.js'
@@ -24,6 +25,11 @@ const INSIDE =
 /** Errors that always say which part of the request is at fault. */
 const NAMING = new Set(['unknown_parameter', 'not_supported', 'precondition_failed', 'already_exists'])
 
+const PARSE: Readonly<Record<string, (text: string) => unknown>> = {
+  'application/json': (text) => JSON.parse(text) as unknown,
+  'application/yaml': (text) => parseYaml(text) as unknown,
+}
+
 /** What is wrong with a reply; null: nothing. */
 export function wrongWith(request: FuzzRequest, reply: FuzzReply): string | null {
   const { operation, method, suffix } = request
@@ -47,7 +53,7 @@ export function wrongWith(request: FuzzRequest, reply: FuzzReply): string | null
   }
   const check = declared.check[type]
   if (check === undefined) return `the content type ${type}, which the document does not have`
-  const problem = check(type === 'application/json' ? JSON.parse(reply.text) : reply.text)
+  const problem = check(PARSE[type]?.(reply.text) ?? reply.text)
   return problem === null ? null : `a body that is not as documented: ${problem}`
 }
 

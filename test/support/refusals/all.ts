@@ -1,5 +1,6 @@
 import { adminTokensRefusals } from './admin-tokens.js'
 import { catalogueRefusals } from './catalogue.js'
+import { configRefusals } from './config.js'
 import { modelsRefusals } from './models.js'
 import { nodesRefusals } from './nodes.js'
 import type { Refusals } from './refusal.js'
@@ -9,6 +10,7 @@ import { tenantsRefusals } from './tenants.js'
 export const allRefusals: Refusals = {
   ...adminTokensRefusals,
   ...catalogueRefusals,
+  ...configRefusals,
   ...modelsRefusals,
   ...nodesRefusals,
   ...tenantsRefusals,

@@ -1,7 +1,6 @@
 import { uuidv7 } from 'uuidv7'
 import { made, type Prepare } from '../calls/call.js'
-import { instanceTypeBody, regionBody } from '../calls/catalogue.js'
-import { modelBody, nodeBody } from '../contract-port.js'
+import { instanceTypeBody, modelBody, nodeBody, regionBody } from '../contract-port.js'
 import type { Refusals } from './refusal.js'
 
 const takenCode: Prepare = async (port) => {
@@ -13,7 +12,11 @@ const takenCode: Prepare = async (port) => {
 const usedRegion: Prepare = async (port) => {
   const region = await made(port, '/admin/regions', regionBody())
   const model = await made(port, '/admin/models', modelBody())
-  await made(port, '/admin/nodes', nodeBody(model['name'], { provider: 'acme', region: region['code'] }))
+  await made(
+    port,
+    '/admin/nodes',
+    nodeBody(model['name'], { provider: 'acme-cloud', region: region['code'] }),
+  )
   return { path: `/admin/regions/${region['id']}` }
 }
 
@@ -28,7 +31,7 @@ const usedType: Prepare = async (port) => {
   const model = await made(port, '/admin/models', modelBody())
   await port.database.postgres.query(
     `INSERT INTO deployments (id, model_id, provider, instance_type_id, target_node_count, status)
-     VALUES ($1, $2, 'acme', $3, 0, 'paused')`,
+     VALUES ($1, $2, 'acme-cloud', $3, 0, 'paused')`,
     [uuidv7(), model['id'], type['id']],
   )
   return { path: `/admin/instance-types/${type['id']}` }
@@ -55,6 +58,8 @@ export const catalogueRefusals: Refusals = {
       await made(port, '/admin/instance-types', body)
       return { path: '/admin/instance-types', body }
     },
+    not_found: () =>
+      Promise.resolve({ path: '/admin/instance-types', body: instanceTypeBody({ regions: ['nowhere'] }) }),
   },
   'instance-types.put': { already_exists: takenName, in_use: moved(usedType) },
   'instance-types.patch': { already_exists: takenName, in_use: moved(usedType) },

@@ -96,7 +96,9 @@ const Field = z
 function fieldsOf({ body }: AdminEndpoint): [string, z.output<typeof Field>][] {
   if (body === undefined) return []
   const schema = z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' })
-  return Object.entries(z.object({ properties: z.record(z.string(), Field) }).parse(schema).properties)
+  // A schema with an id stands among the definitions, and the root only refers to it.
+  const root = schema.$defs?.[schema.$ref?.split('/').at(-1) ?? ''] ?? schema
+  return Object.entries(z.object({ properties: z.record(z.string(), Field) }).parse(root).properties)
 }
 
 /** The call with each parameter of its path in turn replaced by another value. */
