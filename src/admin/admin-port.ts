@@ -6,6 +6,7 @@ import { mountDocs } from '../io/docs-mount.js'
 import { mountPlatformRoutes, type PlatformRoutes } from '../io/platform-routes.js'
 import type { HttpApp, HttpCall } from '../io/uws.js'
 import { createAdminAuth } from './admin-auth.js'
+import { nodeCaller } from './node-caller.js'
 
 export interface AdminPortOptions extends PlatformRoutes {
   /** The root token. */
@@ -22,9 +23,10 @@ export interface AdminPortOptions extends PlatformRoutes {
 export function mountAdmin(app: HttpApp, options: AdminPortOptions): void {
   mountPlatformRoutes(app, options)
   mountDocs(app, 'admin')
+  const adminCaller = createAdminAuth(options.adminToken)
   mountContract(app, {
     endpoints: adminPortEndpoints,
-    authenticate: createAdminAuth(options.adminToken),
+    authenticate: (call, { auth }) => (auth === 'node' ? nodeCaller(call) : adminCaller(call)),
     runTask: options.runTask,
     afterChange: options.afterChange,
     onFailure: options.onFailure,

@@ -15,6 +15,13 @@ type Json = Record<string, unknown>
 
 const SECURITY = {
   admin: { AdminToken: { type: 'apiKey', in: 'header', name: 'X-Admin-Token' } },
+  node: {
+    NodeToken: {
+      type: 'http',
+      scheme: 'bearer',
+      description: "The token of the node that the path names; for the node's own agent alone.",
+    },
+  },
   key: { ApiKey: { type: 'http', scheme: 'bearer', bearerFormat: 'clsk_…' } },
   none: {},
 } as const
@@ -51,6 +58,7 @@ export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
   add('invalid_parameter', 'unknown_parameter', 'not_supported', 'overloaded')
   if (honoursIfMatch(endpoint)) add('precondition_failed')
   if (endpoint.auth === 'admin') add('invalid_admin_token', 'scope_not_allowed')
+  else if (endpoint.auth === 'node') add('invalid_admin_token')
   else add('invalid_api_key', 'auth_unavailable', 'role_not_allowed', 'tenant_suspended')
   if (endpoint.body !== undefined) add('invalid_json', 'body_too_large')
   if (endpoint.method === 'POST' && !endpoint.id.startsWith('inference.')) add('idempotency_mismatch')
@@ -59,8 +67,7 @@ export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
 
 function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
   const { id, summary, description, tag, params, query, body } = endpoint
-  const contentType =
-    endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
+  const contentType = contentTypeOf(endpoint)
   const responses: Json = {}
   for (const [status, schema] of Object.entries(endpoint.reply)) {
     const content: Json = { [contentType]: { schema: schemaOf(schema, 'output', schemas) } }
@@ -102,6 +109,11 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
     responses,
     security: Object.keys(SECURITY[endpoint.auth]).map((scheme) => ({ [scheme]: [] })),
   }
+}
+
+function contentTypeOf(endpoint: DocumentedEndpoint): string {
+  if (endpoint.follows === true) return 'text/event-stream'
+  return endpoint.auth === 'none' ? (endpoint.contentType ?? 'application/json') : 'application/json'
 }
 
 const REPLY_HEADERS = { 'x-request-id': { schema: { type: 'string', format: 'uuid' } } }

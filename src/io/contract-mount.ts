@@ -3,10 +3,14 @@ import { type Endpoint, honoursIfMatch, scopeOf } from '../core/contract/endpoin
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
+import { createFollowers, type Followers } from './contract-follow.js'
 import type { HttpApp, HttpCall } from './uws.js'
 
 /** Bodies of the contract are small; inference is not mounted here. */
 const MAX_BODY_BYTES = 1024 * 1024
+
+/** Event streams that are open at once; further ones are refused. */
+const MAX_STREAMS = 64
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
@@ -19,7 +23,7 @@ export interface Authenticated {
 export interface ContractMountOptions {
   readonly endpoints: readonly Endpoint[]
   /** Throws (or rejects with) the GatewayError for a caller who may not. */
-  readonly authenticate: (call: HttpCall) => Authenticated | Promise<Authenticated>
+  readonly authenticate: (call: HttpCall, endpoint: Endpoint) => Authenticated | Promise<Authenticated>
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
   /** Called after each change that succeeded. */
   readonly afterChange?: () => void
@@ -32,17 +36,20 @@ export interface ContractMountOptions {
  * happens in a worker thread, whose bytes are sent as they are.
  */
 export function mountContract(app: HttpApp, options: ContractMountOptions): void {
+  const followers = createFollowers(MAX_STREAMS)
   for (const endpoint of options.endpoints) {
     app.route(endpoint.method, endpoint.path, (call) => {
       // Begun in the handler's own turn, as they must be; a refusal of the synchronous part throws right here.
       const remoteAddress = call.remoteAddress()
-      const authenticated = options.authenticate(call)
+      const authenticated = options.authenticate(call, endpoint)
       const body = bodyOf(call)
-      serve(endpoint, call, remoteAddress, authenticated, body, options).catch((thrown: unknown) => {
-        const error = toGatewayError(thrown)
-        if (error.status > 500 && error.cause !== undefined) options.onFailure(error, call)
-        call.fail(error)
-      })
+      serve(endpoint, call, remoteAddress, authenticated, body, followers, options).catch(
+        (thrown: unknown) => {
+          const error = toGatewayError(thrown)
+          if (error.status > 500 && error.cause !== undefined) options.onFailure(error, call)
+          call.fail(error)
+        },
+      )
     })
   }
 }
@@ -65,6 +72,7 @@ async function serve(
   remoteAddress: string,
   authenticated: Authenticated | Promise<Authenticated>,
   reading: Promise<Buffer>,
+  followers: Followers,
   options: ContractMountOptions,
 ): Promise<void> {
   const { actor, credential } = await authenticated
@@ -73,7 +81,7 @@ async function serve(
   const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
   const body = await reading
   if (call.closed) return
-  const reply = await options.runTask({
+  const task: ContractTask = {
     endpointId: endpoint.id,
     params: call.params,
     query: call.query,
@@ -83,15 +91,17 @@ async function serve(
     requestId: call.requestId,
     remoteAddress,
     idempotency: idempotencyKey === null ? null : { key: idempotencyKey, credential },
-  })
-  if ('error' in reply) {
-    const { error, message, param, cause } = reply
-    throw new GatewayError(error, {
-      message,
-      ...(param !== null && { param }),
-      ...(cause !== null && { cause }),
-    })
   }
+  if (endpoint.follows === true) {
+    await followers.follow(call, {
+      ask: async (query) => successOf(await options.runTask({ ...task, query })),
+      mayStay: async () => {
+        requirePermission(endpoint, (await options.authenticate(call, endpoint)).actor)
+      },
+    })
+    return
+  }
+  const reply = successOf(await options.runTask(task))
   if (endpoint.method !== 'GET') options.afterChange?.()
   call.reply(
     reply.status,
@@ -104,11 +114,25 @@ async function serve(
   )
 }
 
+/** @throws the error that a worker thread answered with */
+function successOf(reply: ContractReply): Extract<ContractReply, { status: number }> {
+  if (!('error' in reply)) return reply
+  const { error, message, param, cause } = reply
+  throw new GatewayError(error, {
+    message,
+    ...(param !== null && { param }),
+    ...(cause !== null && { cause }),
+  })
+}
+
 /** @throws GatewayError role_not_allowed for a key, scope_not_allowed for an admin token */
 function requirePermission(endpoint: Endpoint, actor: Actor): void {
   if (endpoint.auth === 'key') {
     if (actor.kind !== 'key' || !endpoint.roles.includes(actor.role))
       throw new GatewayError('role_not_allowed')
+  } else if (endpoint.auth === 'node') {
+    // Whether the caller is that node is for the worker to find out, which has its digest.
+    if (actor.kind !== 'node') throw new GatewayError('scope_not_allowed')
   } else if (actor.kind !== 'admin' || !permits(actor.scope, scopeOf(endpoint))) {
     throw new GatewayError('scope_not_allowed')
   }

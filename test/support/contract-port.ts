@@ -1,3 +1,4 @@
+import { nodeCaller } from '../../src/admin/node-caller.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
@@ -42,7 +43,8 @@ export async function startContractPort(
   const app = createHttpApp({ onError: (error) => failures.push(error) })
   mountContract(app, {
     endpoints: adminPortEndpoints,
-    authenticate: (call) => {
+    authenticate: (call, { auth }) => {
+      if (auth === 'node') return nodeCaller(call)
       if (call.header('x-admin-token') !== 'root') throw new GatewayError('invalid_admin_token')
       return { actor: { kind: 'admin', name: 'root', scope: 'admin' }, credential: 'root' }
     },
@@ -66,10 +68,12 @@ export async function startContractPort(
         headers: { 'x-admin-token': 'root', ...headers },
         ...(body !== undefined && { body: text }),
       })
+      const reply = await response.text()
+      const isJson = response.headers.get('content-type')?.startsWith('application/json') ?? false
       return {
         status: response.status,
         headers: response.headers,
-        body: JSON.parse(await response.text()) as JsonValue,
+        body: (isJson ? JSON.parse(reply) : reply) as JsonValue,
       }
     },
     async [Symbol.asyncDispose]() {
@@ -104,6 +108,11 @@ export function nodeBody(modelName: unknown, changes: object = {}): Record<strin
     endpoint_url: 'http://127.0.0.1:8000',
     ...changes,
   }
+}
+
+/** A deployment's create body: paused, since nothing launches machines. */
+export function deploymentBody(modelName: unknown, changes: object = {}): Record<string, unknown> {
+  return { model_name: modelName, provider: 'local', node_count: 0, ...changes }
 }
 
 /** A tenant's create body; its email is unique in this process. */

@@ -1,8 +1,12 @@
 import { apiKeysEndpoints } from './api-keys.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
+import { deploymentsEndpoints } from './deployments.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { modelsEndpoints } from './models.js'
+import { nodeAgentsEndpoints } from './node-agent.js'
+import { nodeLaunchEndpoints } from './node-launch.js'
+import { nodeLogsEndpoints } from './node-logs.js'
 import { nodesEndpoints } from './nodes.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
 import { routesEndpoints } from './routes.js'
@@ -16,6 +20,10 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...apiKeysEndpoints,
   ...modelsEndpoints,
   ...nodesEndpoints,
+  ...nodeLogsEndpoints,
+  ...nodeLaunchEndpoints,
+  ...nodeAgentsEndpoints,
+  ...deploymentsEndpoints,
   ...routesEndpoints,
 ]
 

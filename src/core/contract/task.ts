@@ -13,6 +13,8 @@ export type Actor =
       readonly tenantId: string
       readonly role: KeyRole
     }
+  /** Says to be the agent of that node; the worker compares the digest of its token. */
+  | { readonly kind: 'node'; readonly nodeId: string; readonly tokenDigest: Uint8Array }
 
 /** One call of the contract, on its way from a port's process to a worker thread. */
 export interface ContractTask {
@@ -38,6 +40,8 @@ export type ContractReply =
       readonly body: Uint8Array
       /** In its quotes; null: the reply is no row with a version. */
       readonly etag: string | null
+      /** Of a part of an event stream: what the next part comes after; null: there is none. */
+      readonly after?: string | null
     }
   | {
       readonly error: ErrorCode

@@ -1,7 +1,11 @@
 import { apiKeysHandlers } from './api-keys.js'
+import { deploymentsHandlers } from './deployments.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { modelsHandlers } from './models.js'
+import { nodeAgentsHandlers } from './node-agent.js'
+import { nodeLaunchHandlers } from './node-launch.js'
+import { nodeLogsHandlers } from './node-logs.js'
 import { nodesHandlers } from './nodes.js'
 import { routesHandlers } from './routes.js'
 import { tenantsHandlers } from './tenants.js'
@@ -14,6 +18,10 @@ export const allHandlers: readonly Handler[] = [
   ...apiKeysHandlers,
   ...modelsHandlers,
   ...nodesHandlers,
+  ...nodeLogsHandlers,
+  ...nodeLaunchHandlers,
+  ...nodeAgentsHandlers,
+  ...deploymentsHandlers,
   ...routesHandlers,
   ...usageHandlers,
 ]

@@ -27,6 +27,7 @@ const INSERT = loadQuery('models-insert')
 const UPDATE = loadQuery('models-update')
 const DELETE = loadQuery('models-delete')
 const USED_BY = loadQuery('models-used-by')
+const DEPLOYED = loadQuery('deployments-of-model')
 const BY_NAMES = loadQuery('models-by-names')
 const DELETE_NAMES = loadQuery('model-names-delete')
 const INSERT_NAMES = loadQuery('model-names-insert')
@@ -210,6 +211,13 @@ export const modelsHandlers: readonly Handler[] = [
       const names = nodes.map((node) => node.cluster_name).join(', ')
       throw new GatewayError('in_use', {
         message: `The model still has nodes: ${names}. Terminate them first.`,
+      })
+    }
+    const deployments = await rowsOf(db, DEPLOYED, z.object({ id: z.string() }), [id])
+    if (deployments.length > 0) {
+      const ids = deployments.map((deployment) => deployment.id).join(', ')
+      throw new GatewayError('in_use', {
+        message: `The model still has deployments: ${ids}. Delete them first.`,
       })
     }
     await db.query(DELETE_NAMES, [id])

@@ -59,6 +59,34 @@ async function requireNodes(db: Queryable, modelId: string, names: readonly stri
   throw new GatewayError('not_found', { param: `node_weights.${unknown}`, message })
 }
 
+/** The model's route as it is, the model locked for a change of it; null: there is no such model. */
+export function lockRoute(db: Queryable, modelId: string): Promise<RouteRow | null> {
+  return rowOf(db, LOCK, RouteRow, [modelId])
+}
+
+/** Sets what is given of a model's route, which is locked. */
+export async function storeRoute(
+  db: Queryable,
+  row: RouteRow,
+  change: z.output<typeof putRoute.body>,
+): Promise<void> {
+  const before = shown(row)
+  const health = { ...before.health_check, ...change.health_check }
+  await db.query(PUT, [
+    row.id,
+    change.strategy ?? before.strategy,
+    health.interval_seconds,
+    health.timeout_seconds,
+    health.unhealthy_threshold,
+    health.healthy_threshold,
+    change.connection_timeout_ms ?? before.connection_timeout_ms,
+    change.first_token_timeout_ms ?? before.first_token_timeout_ms,
+    change.idle_timeout_ms ?? before.idle_timeout_ms,
+    change.node_weights === undefined ? null : JSON.stringify(change.node_weights),
+    [...new Set(change.allowed_body_fields ?? before.allowed_body_fields)],
+  ])
+}
+
 export const routesHandlers: readonly Handler[] = [
   handle(listRoutes, async ({ query }, { db }) => {
     const { rows, total } = await pageOf(db, LIST(query.sort), RouteRow, [query.limit, query.offset])
@@ -73,26 +101,13 @@ export const routesHandlers: readonly Handler[] = [
 
   handle(putRoute, async ({ params: { model_id: id }, body }, context) => {
     const { db } = context
-    const row = await rowOf(db, LOCK, RouteRow, [id])
+    const row = await lockRoute(db, id)
     if (row === null) throw noModel(id)
     context.requireVersion(row.version)
     if (body.node_weights !== undefined) await requireNodes(db, id, Object.keys(body.node_weights))
 
     const before = shown(row)
-    const health = { ...before.health_check, ...body.health_check }
-    await db.query(PUT, [
-      id,
-      body.strategy ?? before.strategy,
-      health.interval_seconds,
-      health.timeout_seconds,
-      health.unhealthy_threshold,
-      health.healthy_threshold,
-      body.connection_timeout_ms ?? before.connection_timeout_ms,
-      body.first_token_timeout_ms ?? before.first_token_timeout_ms,
-      body.idle_timeout_ms ?? before.idle_timeout_ms,
-      body.node_weights === undefined ? null : JSON.stringify(body.node_weights),
-      [...new Set(body.allowed_body_fields ?? before.allowed_body_fields)],
-    ])
+    await storeRoute(db, row, body)
     const stored = await theRowOf(db, GET, RouteRow, [id])
     const after = shown(stored)
     await audit(context, { action: 'route.update', targetType: 'route', targetId: id, before, after })
