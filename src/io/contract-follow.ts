@@ -25,9 +25,18 @@ export interface Followers {
   follow(call: HttpCall, followed: Followed): Promise<void>
 }
 
-const LOOK_MS = 1_000
-/** Silence after which a comment is sent, so that what lies between keeps the connection, and the caller is checked. */
-const PING_MS = 15_000
+export interface FollowerOptions {
+  /** Streams that may be open at once. Default 64. */
+  readonly most?: number
+  /** Between two looks for what is new. Default 1 s. */
+  readonly lookMs?: number
+  /**
+   * After so much silence a comment is sent, so that what lies between keeps the connection; and so often the caller
+   * is checked again. Default 15 s.
+   */
+  readonly pingMs?: number
+}
+
 const PING = ': ping\n\n'
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -36,9 +45,51 @@ const HEADERS = {
 }
 const SEQUENCE = /^\d{1,15}$/
 
-/** Event streams of one port: each looks for what is new once a second, and there are at most `most` of them. */
-export function createFollowers(most: number): Followers {
+/** Event streams of one port. */
+export function createFollowers(options: FollowerOptions = {}): Followers {
+  const { most = 64, lookMs = 1_000, pingMs = 15_000 } = options
   let open = 0
+
+  async function stream(call: HttpCall, { ask, mayStay }: Followed): Promise<void> {
+    // A client that was cut off says so where it had come to.
+    const seen = call.header('last-event-id')
+    const first = await ask(seen !== undefined && SEQUENCE.test(seen) ? after(call.query, seen) : call.query)
+    let next = first.after ?? null
+    if (next === null || call.method === 'HEAD') {
+      call.reply(200, HEADERS, Buffer.from(first.body))
+      return
+    }
+    const client = watch(call)
+    client.wrote(call.start(200, HEADERS, first.body.length > 0 ? Buffer.from(first.body) : PING))
+    let spokeAt = performance.now()
+    let checkedAt = spokeAt
+    while (next !== null) {
+      await client.pause(lookMs)
+      if (call.closed) return
+      const now = performance.now()
+      try {
+        if (now - checkedAt >= pingMs) {
+          await mayStay()
+          checkedAt = now
+        }
+        const part = await ask(after(call.query, next))
+        next = part.after ?? null
+        if (part.body.length === 0 && now - spokeAt < pingMs) continue
+        client.wrote(call.write(part.body.length > 0 ? Buffer.from(part.body) : PING))
+        spokeAt = now
+      } catch (thrown) {
+        const error = toGatewayError(thrown)
+        // A store or the pool has no answer for a moment: the next look goes on from the same place.
+        if (error.code === 'overloaded') continue
+        // Cut, so that it does not look like a good end.
+        call.write(`data: ${errorBody(error)}\n\n`)
+        call.cut()
+        return
+      }
+    }
+    call.end('')
+  }
+
   return {
     async follow(call, followed) {
       if (open >= most) {
@@ -54,45 +105,6 @@ export function createFollowers(most: number): Followers {
       }
     },
   }
-}
-
-async function stream(call: HttpCall, { ask, mayStay }: Followed): Promise<void> {
-  // A client that was cut off says so where it had come to.
-  const seen = call.header('last-event-id')
-  const first = await ask(seen !== undefined && SEQUENCE.test(seen) ? after(call.query, seen) : call.query)
-  let next = first.after ?? null
-  if (next === null || call.method === 'HEAD') {
-    call.reply(200, HEADERS, Buffer.from(first.body))
-    return
-  }
-  const client = watch(call)
-  const begin = first.body.length > 0 ? Buffer.from(first.body) : PING
-  client.wrote(call.start(200, HEADERS, begin))
-  let spokeAt = performance.now()
-  while (!call.closed && next !== null) {
-    await client.pause(LOOK_MS)
-    if (call.closed) return
-    try {
-      const part = await ask(after(call.query, next))
-      next = part.after ?? null
-      if (part.body.length > 0) {
-        client.wrote(call.write(Buffer.from(part.body)))
-        spokeAt = performance.now()
-      } else if (performance.now() - spokeAt >= PING_MS) {
-        await mayStay()
-        client.wrote(call.write(PING))
-        spokeAt = performance.now()
-      }
-    } catch (thrown) {
-      const error = toGatewayError(thrown)
-      // A store or the pool that has no answer for a moment: the next look goes on from the same place.
-      if (error.code === 'overloaded') continue
-      // Cut, so that it does not look like a good end.
-      call.write(`data: ${errorBody(error)}\n\n`)
-      call.cut()
-    }
-  }
-  call.end('')
 }
 
 function after(query: string, sequence: string): string {

@@ -9,9 +9,6 @@ import type { HttpApp, HttpCall } from './uws.js'
 /** Bodies of the contract are small; inference is not mounted here. */
 const MAX_BODY_BYTES = 1024 * 1024
 
-/** Event streams that are open at once; further ones are refused. */
-const MAX_STREAMS = 64
-
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
 /** Who calls, and what was presented as proof. */
@@ -36,7 +33,7 @@ export interface ContractMountOptions {
  * happens in a worker thread, whose bytes are sent as they are.
  */
 export function mountContract(app: HttpApp, options: ContractMountOptions): void {
-  const followers = createFollowers(MAX_STREAMS)
+  const followers = createFollowers()
   for (const endpoint of options.endpoints) {
     app.route(endpoint.method, endpoint.path, (call) => {
       // Begun in the handler's own turn, as they must be; a refusal of the synchronous part throws right here.
