@@ -1,5 +1,5 @@
 import { permits } from '../core/admin-scope.js'
-import { type Endpoint, honoursIfMatch, scopeOf } from '../core/contract/endpoint.js'
+import { type Endpoint, honoursIfMatch, isAudited, scopeOf } from '../core/contract/endpoint.js'
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
@@ -22,7 +22,7 @@ export interface ContractMountOptions {
   /** Throws (or rejects with) the GatewayError for a caller who may not. */
   readonly authenticate: (call: HttpCall, endpoint: Endpoint) => Authenticated | Promise<Authenticated>
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
-  /** Called after each change that succeeded. */
+  /** Called after each change that succeeded, heartbeats excepted. */
   readonly afterChange?: () => void
   /** Told of failures inside that the client sees as a 503; a 500 goes to the app's own `onError`. */
   readonly onFailure: (error: GatewayError, call: HttpCall) => void
@@ -99,7 +99,8 @@ async function serve(
     return
   }
   const reply = successOf(await options.runTask(task))
-  if (endpoint.method !== 'GET') options.afterChange?.()
+  // What is too frequent for the audit log is nothing that proxies have to hear of.
+  if (isAudited(endpoint)) options.afterChange?.()
   call.reply(
     reply.status,
     {
