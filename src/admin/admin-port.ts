@@ -9,6 +9,7 @@ import { mountPlatformRoutes, type PlatformRoutes } from '../io/platform-routes.
 import type { HttpApp, HttpCall } from '../io/uws.js'
 import { type AdminAuthOptions, createAdminAuth } from './admin-auth.js'
 import { createFailedAttempts } from './failed-attempts.js'
+import { nodeCaller } from './node-caller.js'
 import { createRefusals } from './refusals.js'
 
 export interface AdminPortOptions extends PlatformRoutes, AdminAuthOptions {
@@ -30,9 +31,10 @@ export function mountAdmin(app: HttpApp, options: AdminPortOptions): void {
   const now = () => performance.now()
   mountPlatformRoutes(app, options)
   mountDocs(app, 'admin')
+  const adminCaller = createAdminAuth(options)
   mountContract(app, {
     endpoints: adminPortEndpoints,
-    authenticate: createAdminAuth(options),
+    authenticate: (call, { auth }) => (auth === 'node' ? nodeCaller(call) : adminCaller(call)),
     refuse: createRefusals({
       attempts: createFailedAttempts(now),
       logger: options.logger,

@@ -11,6 +11,13 @@ export const SECURITY = {
         ' deployments and routes as well, `admin` everything.',
     },
   },
+  node: {
+    NodeToken: {
+      type: 'http',
+      scheme: 'bearer',
+      description: "The token of the node that the path names; for the node's own agent alone.",
+    },
+  },
   key: {
     ApiKey: {
       type: 'http',

@@ -25,6 +25,8 @@ export interface DocumentOptions {
 
 type Json = Record<string, unknown>
 
+const EVENT_STREAM = 'text/event-stream'
+
 /** The OpenAPI 3.1 document of some endpoints, derived from their declarations. */
 export function openApiDocument(options: DocumentOptions): Json {
   const { title, description, version, endpoints, serverUrl = '/' } = options
@@ -85,20 +87,23 @@ function operation(endpoint: DocumentedEndpoint, schemas: Json): Json {
 }
 
 function successes(endpoint: DocumentedEndpoint, schemas: Json): Json {
-  const contentType =
-    (endpoint.auth === 'none' ? endpoint.contentType : undefined) ?? mediaTypeOf(endpoint.replyType)
-  const contentTypes = endpoint.inParts?.map((type) => type.replace(/;.*/, '')) ?? [contentType]
+  const contentTypes = endpoint.inParts?.map((type) => type.replace(/;.*/, '')) ?? [contentTypeOf(endpoint)]
   const headers =
     endpoint.versioned === true && endpoint.method !== 'DELETE' ? VERSION_HEADERS : REPLY_HEADERS
   const responses: Json = {}
   for (const [status, schema] of Object.entries(endpoint.reply)) {
     const shown = withExample(schemaOf(schema, 'output', schemas), schemas)
     const content: Json = Object.fromEntries(contentTypes.map((type) => [type, shown]))
-    if (endpoint.streams === true) content['text/event-stream'] = { schema: { type: 'string' } }
+    if (endpoint.streams === true) content[EVENT_STREAM] = { schema: { type: 'string' } }
     const description = Number(status) < 400 ? 'Success' : 'It cannot serve at the moment'
     responses[status] = { description, headers, content }
   }
   return responses
+}
+
+function contentTypeOf(endpoint: DocumentedEndpoint): string {
+  if (endpoint.follows === true) return EVENT_STREAM
+  return (endpoint.auth === 'none' ? endpoint.contentType : undefined) ?? mediaTypeOf(endpoint.replyType)
 }
 
 function withExample(schema: Json, schemas: Json): Json {

@@ -1,10 +1,11 @@
 import { permits } from '../core/admin-scope.js'
-import { type Endpoint, honoursIfMatch, mediaTypeOf, scopeOf } from '../core/contract/endpoint.js'
+import { type Endpoint, honoursIfMatch, isAudited, mediaTypeOf, scopeOf } from '../core/contract/endpoint.js'
 import { errorOf } from '../core/contract/failure.js'
 import { type IfMatch, parseIfMatch } from '../core/contract/etag.js'
 import type { Actor, ContractReply, ContractTask } from '../core/contract/task.js'
 import { GatewayError, toGatewayError } from '../core/errors.js'
 import type { ProcessReports } from '../core/process-report.js'
+import { createFollowers, type Followers } from './contract-follow.js'
 import { replyInParts } from './reply-in-parts.js'
 import type { HttpApp, HttpCall } from './uws.js'
 
@@ -22,13 +23,13 @@ export interface Authenticated {
 export interface ContractMountOptions {
   readonly endpoints: readonly Endpoint[]
   /** Throws (or rejects with) the GatewayError for a caller who may not. */
-  readonly authenticate: (call: HttpCall) => Authenticated | Promise<Authenticated>
+  readonly authenticate: (call: HttpCall, endpoint: Endpoint) => Authenticated | Promise<Authenticated>
   /** Answers a caller whom `authenticate` did not let in; default: at once. */
   readonly refuse?: (call: HttpCall, error: GatewayError) => void
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
   /** What the supervisor says of its processes; for endpoints that ask for it. */
   readonly askProcesses?: () => Promise<ProcessReports>
-  /** Called after each change that succeeded. */
+  /** Called after each change that succeeded, heartbeats excepted. */
   readonly afterChange?: () => void
   /** Told of failures inside that the client sees as a 503; a 500 goes to the app's own `onError`. */
   readonly onFailure: (error: GatewayError, call: HttpCall) => void
@@ -39,6 +40,7 @@ export interface ContractMountOptions {
  * happens in a worker thread, whose bytes are sent as they are.
  */
 export function mountContract(app: HttpApp, options: ContractMountOptions): void {
+  const followers = createFollowers()
   for (const endpoint of options.endpoints) {
     app.route(endpoint.method, endpoint.path, (call) => {
       // Begun in the handler's own turn, as they must be; of a caller who is refused right here no body is read.
@@ -51,12 +53,20 @@ export function mountContract(app: HttpApp, options: ContractMountOptions): void
       }
       let authenticated: Authenticated | Promise<Authenticated>
       try {
-        authenticated = options.authenticate(call)
+        authenticated = options.authenticate(call, endpoint)
       } catch (thrown) {
         fail(thrown)
         return
       }
-      const served = serve(endpoint, call, remoteAddress, authenticated, bodyOf(call), options)
+      const served = serve({
+        endpoint,
+        call,
+        remoteAddress,
+        authenticated,
+        body: bodyOf(call),
+        followers,
+        options,
+      })
       served.catch(fail)
       if (endpoint.deadlineMs !== undefined) failAfter(endpoint.deadlineMs, served, fail)
     })
@@ -86,22 +96,27 @@ function bodyOf(call: HttpCall): Promise<Buffer> {
   return body
 }
 
-async function serve(
-  endpoint: Endpoint,
-  call: HttpCall,
-  remoteAddress: string,
-  authenticated: Authenticated | Promise<Authenticated>,
-  reading: Promise<Buffer>,
-  options: ContractMountOptions,
-): Promise<void> {
+/** A call that is to be answered. */
+interface Served {
+  readonly endpoint: Endpoint
+  readonly call: HttpCall
+  readonly remoteAddress: string
+  readonly authenticated: Authenticated | Promise<Authenticated>
+  readonly body: Promise<Buffer>
+  readonly followers: Followers
+  readonly options: ContractMountOptions
+}
+
+async function serve(served: Served): Promise<void> {
+  const { endpoint, call, remoteAddress, authenticated, followers, options } = served
   const { actor, credential } = await authenticated
   requirePermission(endpoint, actor)
   const ifMatch = ifMatchOf(call, endpoint)
   const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
-  const body = await reading
+  const body = await served.body
   const processes = endpoint.asksProcesses === true ? await options.askProcesses?.() : undefined
   if (call.closed) return
-  const task = {
+  const task: ContractTask = {
     endpointId: endpoint.id,
     params: call.params,
     query: call.query,
@@ -113,8 +128,16 @@ async function serve(
     ...(processes !== undefined && { processes }),
     idempotency: idempotencyKey === null ? null : { key: idempotencyKey, credential },
   }
-  const reply = await options.runTask(task)
-  if ('error' in reply) throw errorOf(reply)
+  if (endpoint.follows === true) {
+    await followers.follow(call, {
+      ask: async (query) => successOf(await options.runTask({ ...task, query })),
+      mayStay: async () => {
+        requirePermission(endpoint, (await options.authenticate(call, endpoint)).actor)
+      },
+    })
+    return
+  }
+  const reply = successOf(await options.runTask(task))
   if (reply.part !== undefined) {
     const { body: text, part } = reply
     await replyInParts(call, {
@@ -123,7 +146,8 @@ async function serve(
     })
     return
   }
-  if (endpoint.method !== 'GET') options.afterChange?.()
+  // What is too frequent for the audit log is nothing that proxies have to hear of.
+  if (isAudited(endpoint)) options.afterChange?.()
   call.reply(
     reply.status,
     {
@@ -135,11 +159,20 @@ async function serve(
   )
 }
 
+/** @throws the error that a worker thread answered with */
+function successOf(reply: ContractReply): Extract<ContractReply, { status: number }> {
+  if ('error' in reply) throw errorOf(reply)
+  return reply
+}
+
 /** @throws GatewayError role_not_allowed for a key, scope_not_allowed for an admin token */
 function requirePermission(endpoint: Endpoint, actor: Actor): void {
   if (endpoint.auth === 'key') {
     if (actor.kind !== 'key' || !endpoint.roles.includes(actor.role))
       throw new GatewayError('role_not_allowed')
+  } else if (endpoint.auth === 'node') {
+    // Whether the caller is that node is for the worker to find out, which has its digest.
+    if (actor.kind !== 'node') throw new GatewayError('scope_not_allowed')
   } else if (actor.kind !== 'admin' || !permits(actor.scope, scopeOf(endpoint))) {
     throw new GatewayError('scope_not_allowed')
   }

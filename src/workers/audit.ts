@@ -21,7 +21,7 @@ export interface AuditEntry {
 export async function audit(context: HandlerContext, entry: AuditEntry): Promise<void> {
   await context.db.query(INSERT, [
     uuidv7(),
-    nameOf(context.actor),
+    actorName(context.actor),
     entry.action,
     entry.targetType,
     entry.targetId,
@@ -33,6 +33,8 @@ export async function audit(context: HandlerContext, entry: AuditEntry): Promise
   ])
 }
 
-function nameOf(actor: Actor): string {
-  return actor.kind === 'admin' ? `admin:${actor.name}` : `key:${actor.keyId}`
+/** Who that is, as the audit log and the logs of nodes say it. */
+export function actorName(actor: Actor): string {
+  if (actor.kind === 'admin') return `admin:${actor.name}`
+  return actor.kind === 'node' ? `node:${actor.nodeId}` : `key:${actor.keyId}`
 }

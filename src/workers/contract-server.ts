@@ -11,8 +11,9 @@ import { transaction } from '../io/postgres.js'
 import type { Queryable } from '../io/query.js'
 import type { RedisClient } from '../io/redis.js'
 import { createFailFast } from './fail-fast.js'
-import { type Handler, type HandlerContext, Part, Versioned } from './handlers/handler.js'
+import { EventBatch, type Handler, type HandlerContext, Part, Versioned } from './handlers/handler.js'
 import { type Answer, once } from './idempotency.js'
+import { requireNode } from './node-proof.js'
 import { fromStoreError, isTransient, isUnanswered } from './store-errors.js'
 
 export interface ContractServerOptions {
@@ -59,6 +60,7 @@ export function createContractServer(
         now,
       }
       const result = await handler.run(task, context)
+      if (result instanceof EventBatch) return partOf(result)
       // An update could be lost, and the caller believe that it was not.
       if (task.ifMatch !== null && !versionAsked) throw new Error(`${task.endpointId} passed over If-Match`)
       return answerOf(result, handler.endpoint)
@@ -71,7 +73,10 @@ export function createContractServer(
   async function change(task: ContractTask, runOn: (db: Queryable) => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await transaction(postgres, (db) => once(db, task, () => runOn(db)))
+        return await transaction(postgres, async (db) => {
+          if (task.actor.kind === 'node') await requireNode(db, task.actor)
+          return once(db, task, () => runOn(db))
+        })
       } catch (error) {
         if (attempt === MOST_ATTEMPTS || !isTransient(error)) throw error
       }
@@ -97,4 +102,8 @@ function answerOf(result: unknown, { replyType }: Endpoint): Answer & { readonly
     result instanceof Versioned ? [result.body as unknown, etagOf(result.version)] : [result, null]
   const text = replyType === 'yaml' ? yamlText(shown) : JSON.stringify(shown)
   return { etag, body: new TextEncoder().encode(text) }
+}
+
+function partOf({ frames, after }: EventBatch): Answer & { readonly after: string | null } {
+  return { etag: null, body: new TextEncoder().encode(frames), after }
 }

@@ -22,6 +22,8 @@ export interface HealthProbeOptions {
 }
 
 const FINISH_TERMINATING = loadQuery('nodes-finish-terminating')
+const SETTLE_DEPLOYMENTS = loadQuery('deployments-settle')
+const HEALTH_EVENT = loadQuery('node-events-health')
 const PRUNE_IDEMPOTENCY = loadQuery('idempotency-prune')
 
 const TICK_MS = 1_000
@@ -33,7 +35,7 @@ const INHERIT_MS = 60_000
 
 /**
  * The leader's work: watches every node, tells what it sees each second, ends the termination of nodes that have run
- * dry, prunes what is no longer needed. Runs until the signal; a store that does not answer is asked again.
+ * dry and of deployments that have none left, prunes what is no longer needed. Runs until the signal; a store that does not answer is asked again.
  */
 export async function probeNodes(options: HealthProbeOptions, signal: AbortSignal): Promise<void> {
   const { postgres, redis, logger, now } = options
@@ -41,6 +43,8 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
   let snapshot: Snapshot | null = null
   let inherited: ReadonlyMap<string, NodeLive> = new Map()
   let answering = true
+  /** Whether Postgres answered in this tick: to wait for it twice would make what is told of the nodes too old. */
+  let reachable = true
   let prunedAt = 0
 
   const healthCheckOf = (modelId: string): HealthCheck =>
@@ -50,6 +54,7 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
     if (snapshot !== null) {
       // While Postgres is away nothing changes there, and what is seen of the nodes still goes to Redis.
       const version = await readVersion(postgres).catch(() => null)
+      reachable = version !== null
       if (version === null || version === snapshot.version) return snapshot
     }
     if (snapshot === null) inherited = await recentlySeen(options)
@@ -66,7 +71,8 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
         .map((node) => [node.id, node]),
     )
     for (const [id, watch] of watches) {
-      if (wanted.has(id)) continue
+      // A node may come back at another address: of that nothing is known yet.
+      if (wanted.get(id)?.endpointUrl === watch.node.endpointUrl) continue
       watches.delete(id)
       await watch.stop()
     }
@@ -74,6 +80,10 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
       if (watches.has(node.id)) continue
       const onTurn = (healthy: boolean) => {
         logger.warn({ event: 'node_health', node: node.clusterName, healthy })
+        const why = healthy ? 'its health check succeeds again' : 'its health check fails'
+        postgres.query(HEALTH_EVENT, [node.id, healthy, why]).catch((error: unknown) => {
+          logger.warn({ event: 'node_health_not_logged', node: node.clusterName, error })
+        })
       }
       const { client, random } = options
       const wasHealthy = inherited.get(node.id)?.healthy ?? true
@@ -90,6 +100,7 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
       const idle = live.filter((node) => !node.healthy || (node.running === 0 && (node.waiting ?? 0) === 0))
       await postgres.query(FINISH_TERMINATING, [idle.map(({ nodeId }) => nodeId)])
     }
+    if (reachable) await postgres.query(SETTLE_DEPLOYMENTS)
     if (now() - prunedAt >= PRUNE_EVERY_MS) {
       await pruneChanges(postgres, KEEP_CHANGES_SECONDS)
       await postgres.query(PRUNE_IDEMPOTENCY)

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { parse } from 'yaml'
@@ -150,6 +151,26 @@ test('a change is announced, a read is not', async () => {
   assert.equal(admin.changes(), 1)
   assert.equal(admin.tasks[0]?.query, 'limit=1')
   assert.equal(Buffer.from(admin.tasks[1]?.body ?? []).toString(), '{}')
+})
+
+test("a node's agent comes by its own token, and its heartbeats are not announced", async () => {
+  using admin = await startAdmin()
+  const id = crypto.randomUUID()
+  const send = (verb: string, headers: Record<string, string>) =>
+    fetch(`${admin.url}/admin/nodes/${id}/${verb}`, { method: 'POST', headers, body: '{}' })
+  const token = { authorization: 'Bearer node-token' }
+  await send('heartbeat', token)
+  assert.equal(admin.changes(), 0)
+  await send('register', token)
+  assert.equal(admin.changes(), 1)
+  // Which is no proof: whom the worker asks for is the node, not the administrator.
+  await send('register', { 'x-admin-token': 'the-root-token' })
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  assert.deepEqual(
+    admin.tasks.map(({ actor }) => actor),
+    ['node-token', 'node-token', ''].map((text) => ({ kind: 'node', nodeId: id, tokenDigest: digest(text) })),
+  )
+  assert.equal((await fetch(`${admin.url}/admin/nodes`, { headers: token })).status, 401)
 })
 
 test('probes, metrics and the reference need no token', async () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { request } from 'undici'
 import { z } from 'zod'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
-import type { AdminEndpoint, Endpoint } from '../../src/core/contract/endpoint.js'
+import type { Endpoint } from '../../src/core/contract/endpoint.js'
 import { errorsOf } from '../../src/core/contract/endpoint-errors.js'
 import { type ErrorCode, ERRORS } from '../../src/core/errors.js'
 import { packageRoot } from '../../src/io/package-root.js'
@@ -14,7 +14,7 @@ import { allCalls } from '../support/calls/all.js'
 import type { Call } from '../support/calls/call.js'
 import { type ContractPort, startContractPort } from '../support/contract-port.js'
 import { allRefusals } from '../support/refusals/all.js'
-import { type RefusedCall, SHARED_REFUSALS } from '../support/refusals/shared.js'
+import { type RefusingEndpoint, SHARED_REFUSALS } from '../support/refusals/shared.js'
 
 /**
  * The table of routes: every one of docs/api-routes.md is in the contract, and every endpoint there answers with its
@@ -22,8 +22,10 @@ import { type RefusedCall, SHARED_REFUSALS } from '../support/refusals/shared.js
  */
 
 const endpoints = adminPortEndpoints.filter(
-  (endpoint): endpoint is AdminEndpoint => endpoint.auth === 'admin',
+  (endpoint): endpoint is RefusingEndpoint => endpoint.auth !== 'key',
 )
+
+type Method = Endpoint['method']
 
 const ErrorReply = z.strictObject({
   error: z.strictObject({
@@ -35,7 +37,7 @@ const ErrorReply = z.strictObject({
 })
 
 /** Every method may carry a body here: also a GET, which `fetch` would not send with one. */
-async function send(port: ContractPort, { method }: Endpoint, { path, body, headers }: RefusedCall) {
+async function send(port: ContractPort, method: Method, { path, body, headers }: Call) {
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body)
   const reply = await request(port.url + path, {
     method,
@@ -62,8 +64,8 @@ const NAMING = new Set<ErrorCode>([
 ])
 
 /** Why a reply is not that refusal; null when it is. */
-async function problem(port: ContractPort, endpoint: Endpoint, code: ErrorCode, call: RefusedCall) {
-  const reply = await send(port, endpoint, call)
+async function problem(port: ContractPort, endpoint: Endpoint, code: ErrorCode, call: Call) {
+  const reply = await send(port, endpoint.method, call)
   const parsed = ErrorReply.safeParse(JSON.parse(reply.body))
   const { status, type } = ERRORS[code]
   const right =
@@ -118,12 +120,12 @@ test('every endpoint answers with each error that it declares', async (t) => {
     const codes = errorsOf(endpoint)
     for (const code of codes) {
       const call = await callOf(port, endpoint)
-      const cases: [ContractPort, RefusedCall][] = []
+      const cases: [ContractPort, Call][] = []
       if (code === 'overloaded') cases.push([overloaded, call])
       else if (code === 'internal_error') cases.push([broken, call])
       else {
         const shared = (await SHARED_REFUSALS[code]?.(endpoint, call, port)) ?? []
-        cases.push(...shared.map((one): [ContractPort, RefusedCall] => [port, one]))
+        cases.push(...shared.map((one): [ContractPort, Call] => [port, one]))
       }
       const own = await allRefusals[endpoint.id]?.[code]?.(port)
       if (own !== undefined) cases.push([port, own])
@@ -162,7 +164,7 @@ test('a method that a path does not have is refused with those that it has', asy
     const call = await callOf(port, first)
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) {
       if (methods.includes(method)) continue
-      const reply = await send(port, { ...first, method }, { path: call.path })
+      const reply = await send(port, method, { path: call.path })
       const { error } = ErrorReply.parse(JSON.parse(reply.body))
       assert.deepEqual([reply.status, error.code], [405, 'method_not_allowed'], `${method} ${path}`)
       const allowed = methods.includes('GET') ? [...methods, 'HEAD'] : methods

@@ -1,6 +1,7 @@
 import { createAdminClient, type AdminApi } from '../../src/core/client/client.js'
 import type { AdminScope } from '../../src/core/admin-scope.js'
 import { createAdminAuth } from '../../src/admin/admin-auth.js'
+import { nodeCaller } from '../../src/admin/node-caller.js'
 import { parse as parseYaml } from 'yaml'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
@@ -66,7 +67,8 @@ export async function startContractPort(
   const app = createHttpApp({ onError: (error) => failures.push(error) })
   mountContract(app, {
     endpoints: adminPortEndpoints,
-    authenticate: (call) => {
+    authenticate: (call, { auth }) => {
+      if (auth === 'node') return nodeCaller(call)
       const credential = call.header('x-admin-token') ?? ''
       const scope = SCOPES.get(credential)
       if (scope === undefined) return byToken(call)
@@ -142,6 +144,11 @@ export function nodeBody(modelName: unknown, changes: object = {}): Record<strin
     endpoint_url: 'http://127.0.0.1:8000',
     ...changes,
   }
+}
+
+/** A deployment's create body: paused, since nothing launches machines. */
+export function deploymentBody(modelName: unknown, changes: object = {}): Record<string, unknown> {
+  return { model_name: modelName, provider: 'local', node_count: 0, ...changes }
 }
 
 /** A tenant's create body; its email is unique in this process. */

@@ -11,7 +11,14 @@ import { loadSnapshot } from '../../src/io/snapshot-load.js'
 import { probeNodes } from '../../src/workers/health-probe.js'
 import { startLeaderThread } from '../../src/workers/leader-thread.js'
 import { createNodeClient } from '../../src/workers/node-client.js'
-import { modelBody, nodeBody, startContractPort, type ContractPort } from '../support/contract-port.js'
+import {
+  type ContractPort,
+  deploymentBody,
+  modelBody,
+  nodeBody,
+  startContractPort,
+} from '../support/contract-port.js'
+import { launchedNode } from '../support/launched-node.js'
 import { freshRedis } from '../support/stores.js'
 
 const logger = createLogger({ level: 'silent', process: 'test' })
@@ -107,6 +114,53 @@ test('a leader elected among two sees nodes come, fail, recover and run', async 
   assert.equal(listed.body['data']?.[0]?.['cluster_name'], name)
   await node.clearFault('health_down')
   await eventually(async () => (await shown())['status'] === 'active', 'the node is healthy again')
+  const turns = await eventually(async () => {
+    const { body } = await port.send('GET', `/admin/nodes/${name}/logs?event=health`)
+    const events = body['data'] as unknown as { actor: string; status: string; message: string }[]
+    return events.length === 2 && events
+  }, 'both turns of its health are in its log')
+  assert.deepEqual(
+    turns.map(({ actor, status, message }) => [actor, status, message]),
+    [
+      ['leader', 'active', 'its health check succeeds again'],
+      ['leader', 'unhealthy', 'its health check fails'],
+    ],
+  )
+})
+
+test('a node that comes back at another address is looked at there', async () => {
+  await using port = await startContractPort()
+  await using gone = await startSimulatedNode({ models: ['m'], seed: 1 })
+  await using back = await startSimulatedNode({ models: ['m'], seed: 1 })
+  await gone.close()
+  const { id, name, headers } = await launchedNode(port)
+  const at = (endpoint_url: string) =>
+    port.send('POST', `/admin/nodes/${id}/register`, { endpoint_url }, headers)
+  assert.equal((await at(gone.url)).status, 200)
+  const model = (await port.send('GET', `/admin/nodes/${name}`)).body['model_id']
+  await port.send('PUT', `/admin/routes/${model}`, { health_check: quick })
+  await using _probe = startProbe(port)
+  const status = async () => (await port.send('GET', `/admin/nodes/${name}`)).body['status']
+  await eventually(async () => (await status()) === 'unhealthy', 'nothing answers at the first address')
+  assert.equal((await at(back.url)).body['status'], 'active')
+  await eventually(async () => (await status()) === 'active', 'the node is healthy at the second')
+})
+
+test('a deployment that is deleted ends when its last node has run dry', async () => {
+  await using port = await startContractPort()
+  await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
+  const model = await port.send('POST', '/admin/models', modelBody())
+  const created = await port.send('POST', '/admin/deployments', deploymentBody(model.body['name']))
+  const deploymentId = created.body['id'] ?? ''
+  const { id, headers } = await launchedNode(port, { modelId: model.body['id'], deploymentId })
+  await port.send('POST', `/admin/nodes/${id}/register`, { endpoint_url: node.url }, headers)
+  await using _probe = startProbe(port)
+  const path = `/admin/deployments/${deploymentId}`
+  assert.equal((await port.send('DELETE', path)).body['status'], 'draining')
+  await eventually(
+    async () => (await port.send('GET', path)).body['status'] === 'terminated',
+    'the deployment is terminated',
+  )
 })
 
 test('when the leader ends, another takes over', async () => {

@@ -7,6 +7,7 @@ import { GatewayError } from '../../src/core/errors.js'
 import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
 import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
 import { holdStore } from '../support/held-store.js'
+import { launchedNode } from '../support/launched-node.js'
 import { migratedDatabase } from '../support/migrated-database.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
@@ -43,6 +44,11 @@ test('calls over a port are answered by worker threads', async () => {
     assert.ok(created.every(({ status }) => status === 201))
     assert.equal((await port.send('GET', '/admin/tenants')).body['pagination']?.['total'], 20)
     assert.equal((await port.send('POST', '/admin/tenants', { name: 'x' })).status, 400)
+    const { id, name, headers } = await launchedNode(port)
+    const address = { endpoint_url: 'http://127.0.0.1:8000' }
+    assert.equal((await port.send('POST', `/admin/nodes/${id}/register`, address, headers)).status, 200)
+    const events = await port.send('GET', `/admin/nodes/${name}/logs/stream?follow=false`)
+    assert.match(events.body, /^id: \d+\nevent: registered\ndata: \{/)
     assert.deepEqual(port.failures, [])
   } finally {
     for (const pool of pools) await pool[Symbol.asyncDispose]()

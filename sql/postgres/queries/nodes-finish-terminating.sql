@@ -1,8 +1,15 @@
 -- $1: nodes on which nothing runs. A proxy that has not heard of the termination yet gets a few seconds; a node that
 -- does not say what it runs gets ten minutes.
-UPDATE nodes
-SET status = 'terminated', status_changed_at = now(), version = version + 1, updated_at = now()
-WHERE status = 'terminating' AND (
-  (id = ANY ($1::uuid[]) AND status_changed_at < now() - interval '3 seconds')
-  OR status_changed_at < now() - interval '10 minutes'
+WITH finished AS (
+  UPDATE nodes
+  SET status = 'terminated', status_changed_at = now(), version = version + 1, updated_at = now()
+  WHERE status = 'terminating' AND (
+    (id = ANY ($1::uuid[]) AND status_changed_at < now() - interval '3 seconds')
+    OR status_changed_at < now() - interval '10 minutes'
+  )
+  RETURNING id, status
 )
+INSERT INTO node_events (node_id, event, status, actor, message)
+SELECT id, 'status', status, 'leader',
+  CASE WHEN id = ANY ($1::uuid[]) THEN 'nothing runs on it any more' ELSE 'it had ten minutes to run dry' END
+FROM finished

@@ -40,6 +40,6 @@ SELECT c.version,
       'engine', engine,
       'status', status
     ) ORDER BY cluster_name), '[]')
-    FROM nodes WHERE status <> 'terminated'
+    FROM nodes WHERE status <> 'terminated' AND endpoint_url IS NOT NULL
   ) AS nodes
 FROM change_counter c

@@ -132,11 +132,15 @@ export interface Node {
   cluster_name: string
   model_id: string
   model_name: string
-  endpoint_url: string
+  deployment_id: string | null
+  /** Null: it is being launched and has none yet. */
+  endpoint_url: string | null
   upstream_model: string
   provider: string
   region: string | null
   engine: 'vllm' | 'sglang' | 'llama-cpp' | 'openai' | 'simulated'
+  /** As the node's agent says. */
+  engine_version: string | null
   weight: number
   max_concurrency: number | null
   has_api_key: boolean
@@ -144,15 +148,115 @@ export interface Node {
   price_per_hour: number | null
   /** unhealthy: active, but its health check fails. */
   status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  status_changed_at: string
+  /** When its machine is taken away, as the node's agent was warned. */
+  terminates_at: string | null
   /** By the health check; null: not known, and taken for healthy. */
   healthy: boolean | null
+  /** 100: healthy and idle; 0: the health check fails; between by its queue and KV cache; null: not known. */
+  health_score: number | null
+  /** Null: not known. */
+  breaker: 'admitting' | 'rejecting' | 'probing' | null
   /** Requests running, as the engine says. */
   in_flight: number | null
   /** Requests waiting, as the engine says. */
   queue_depth: number | null
   /** 0 to 1. */
   kv_cache_usage: number | null
+  /** Time to the first token; null: not known. */
+  avg_ttft_ms: number | null
+  /** Between tokens; null: not known. */
+  avg_itl_ms: number | null
   observed_at: string | null
+  /** Of the node's agent. */
+  last_heartbeat_at: string | null
+  created_at: string
+  updated_at: string
+}
+
+export interface NodeState {
+  id: string
+  cluster_name: string
+  status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  status_changed_at: string
+  /** Null: not known, and taken for healthy. */
+  healthy: boolean | null
+  /** Since when it is what it is; null: it has never turned. */
+  health_changed_at: string | null
+  health_score: number | null
+  /** Null: not known. */
+  breaker: 'admitting' | 'rejecting' | 'probing' | null
+  in_flight: number | null
+  queue_depth: number | null
+  /** 0 to 1. */
+  kv_cache_usage: number | null
+  /** When the load was read from the engine. */
+  observed_at: string | null
+  /** What the node's agent last said. */
+  heartbeat: {
+    at: string
+    running: number | null
+    waiting: number | null
+    /** 0 to 1. */
+    kv_cache_usage: number | null
+    /** 0 to 1. */
+    gpu_utilization: number | null
+    gpu_memory_used_gb: number | null
+  } | null
+  /** Of a node that is launching, draining or terminating. */
+  waits_for: {
+    /** registration: its agent has not called yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts. */
+    what: 'registration' | 'running_requests' | 'undrain'
+    /** Running and queued; null: not known. */
+    requests: number | null
+    /** It is not waited any longer; null: no bound. */
+    until: string | null
+  } | null
+}
+
+export interface NodeEvent {
+  /** Grows from event to event of a node, not always by one. */
+  sequence: number
+  at: string
+  /** registered: by an administrator, or by its agent with its address; changed: its settings; status; health: what the health check says; warning: its machine will be taken away. */
+  event: 'registered' | 'changed' | 'status' | 'health' | 'warning'
+  /** The node's status after it. */
+  status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  /** Who: admin:<name of the token>, node:<id>, or leader, the process that watches the nodes. */
+  actor: string
+  /** Why, or what. */
+  message: string | null
+}
+
+export interface Deployment {
+  id: string
+  model_id: string
+  model_name: string
+  provider: string
+  region: string | null
+  instance_type: string | null
+  gpu_type: string | null
+  engine: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated'
+  engine_args: string[]
+  use_spot: boolean
+  fallback_on_demand_after_seconds: number | null
+  disk_size_gb: number | null
+  /** Of the model's route. */
+  load_balancing_strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+  auto_scaling: {
+    enabled: boolean
+    min_nodes: number
+    max_nodes: number
+    /** Running requests for each node. */
+    target_concurrency: number | null
+    target_ttft_ms: number | null
+  } | null
+  /** Nodes that are wanted. */
+  node_count: number
+  /** Nodes that are not terminated. */
+  live_nodes: number
+  /** paused: no nodes are wanted. */
+  status: 'launching' | 'active' | 'scaling' | 'draining' | 'paused' | 'terminated' | 'failed'
   created_at: string
   updated_at: string
 }
@@ -1183,6 +1287,8 @@ export interface AdminApi {
                 | '-provider'
                 | 'status'
                 | '-status'
+                | 'weight'
+                | '-weight'
                 | 'updated_at'
                 | '-updated_at'
                 | undefined
@@ -1199,6 +1305,9 @@ export interface AdminApi {
                 | 'terminated'
                 | 'failed'
                 | undefined
+              readonly deployment_id?: string | undefined
+              /** Part of its name, address or model, in any case. */
+              readonly search?: string | undefined
             }
           | undefined
       } & CallOptions,
@@ -1247,6 +1356,21 @@ export interface AdminApi {
         }
       } & CallOptions,
     ): Promise<ApiReply<Node>>
+    /** Sets the fields that are sent; live within a second, running streams untouched. `PATCH /admin/nodes/{cluster_name}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+        readonly body: {
+          /** Its model's route may override it: see node_weights there. */
+          readonly weight?: number | undefined
+          /** Null: no bound. */
+          readonly max_concurrency?: number | null | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Node>>
     /** Gives a node no more requests; running streams finish. `POST /admin/nodes/{cluster_name}/drain` */
     drain(
       request: {
@@ -1283,6 +1407,355 @@ export interface AdminApi {
         Repeatable &
         CallOptions,
     ): Promise<ApiReply<Node>>
+    /** Shows in which state a node is, since when, and what it waits for. `GET /admin/nodes/{cluster_name}/status` */
+    status(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<NodeState>>
+    /** Lists what happened to a node, newest first; the last 500 events are kept. `GET /admin/nodes/{cluster_name}/logs` */
+    logs(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              readonly event?: 'registered' | 'changed' | 'status' | 'health' | 'warning' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: NodeEvent[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Streams what happened and happens to a node, oldest first, as server-sent events. `GET /admin/nodes/{cluster_name}/logs/stream` */
+    logsStream(
+      request: {
+        readonly params: {
+          readonly cluster_name: string
+        }
+        readonly query?:
+          | {
+              /** Only events after this `sequence`. */
+              readonly after?: number | undefined
+              /** false: ends after what there is. */
+              readonly follow?: 'true' | 'false' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<string>>
+    /** Launches a machine that serves a model; the work goes on in the background. `POST /admin/nodes/launch` */
+    launch(
+      request: {
+        readonly body: {
+          /** Name or alias of a model. */
+          readonly model_name: string
+          /** One that has a region in the catalogue. */
+          readonly provider: string
+          /** Code of one of its regions; null: any. */
+          readonly region?: string | null | undefined
+          /** Name of one of its instance types; null: one that fits. */
+          readonly instance_type?: string | null | undefined
+          /** GPU model of one of its instance types; null: any. */
+          readonly gpu_type?: string | null | undefined
+          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
+          /** Arguments of the engine's command, one each: no shell reads them. */
+          readonly engine_args?: readonly string[] | undefined
+          /** Cheaper machines that may be taken away. */
+          readonly use_spot?: boolean | undefined
+          /** Null: the default. */
+          readonly disk_size_gb?: number | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        job_id: string
+        node_id: string
+        cluster_name: string
+        status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+      }>
+    >
+    /** Shows how far a launch has come. `GET /admin/nodes/launch-status` */
+    launchStatus(
+      request: {
+        readonly query: {
+          readonly job_id: string
+        }
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        job_id: string
+        status: 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+        stage: string | null
+        /** 0 to 100. */
+        progress: number
+        /** Those that were entered, in order. */
+        stages: {
+          stage: string
+          at: string
+        }[]
+        /** Until now, or until its end. */
+        elapsed_seconds: number
+        error: string | null
+      }>
+    >
+  }
+  readonly nodeAgents: {
+    /** Says where the node answers; one that was launching takes traffic within a second. `POST /admin/nodes/{id}/register` */
+    register(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          /** http(s)://host:port; the API is expected under /v1. */
+          readonly endpoint_url: string
+          readonly engine_version?: string | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        cluster_name: string
+        /** terminating: the machine may be stopped when nothing runs any more. */
+        status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+      }>
+    >
+    /** Says that the node lives, and how busy it is; not in the audit log. `POST /admin/nodes/{id}/heartbeat` */
+    heartbeat(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body?:
+          | {
+              readonly running?: number | null | undefined
+              readonly waiting?: number | null | undefined
+              /** 0 to 1. */
+              readonly kv_cache_usage?: number | null | undefined
+              /** 0 to 1. */
+              readonly gpu_utilization?: number | null | undefined
+              readonly gpu_memory_used_gb?: number | null | undefined
+            }
+          | undefined
+      } & Repeatable &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        cluster_name: string
+        /** terminating: the machine may be stopped when nothing runs any more. */
+        status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+      }>
+    >
+    /** Says that the machine will be taken away: the node gets no more requests. `POST /admin/nodes/{id}/termination-warning` */
+    terminationWarning(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly reason: string
+          /** How long the machine still runs; null: not known. */
+          readonly deadline_seconds?: number | null | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        cluster_name: string
+        /** terminating: the machine may be stopped when nothing runs any more. */
+        status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+      }>
+    >
+  }
+  readonly deployments: {
+    /** Lists deployments, newest first unless sorted. `GET /admin/deployments` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'model_name'
+                | '-model_name'
+                | 'provider'
+                | '-provider'
+                | 'status'
+                | '-status'
+                | 'node_count'
+                | '-node_count'
+                | 'updated_at'
+                | '-updated_at'
+                | undefined
+              /** Name or alias of a model. */
+              readonly model?: string | undefined
+              readonly provider?: string | undefined
+              readonly status?:
+                | 'launching'
+                | 'active'
+                | 'scaling'
+                | 'draining'
+                | 'paused'
+                | 'terminated'
+                | 'failed'
+                | undefined
+              /** Part of its model, provider, region or instance type, in any case. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: Deployment[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Keeps a number of nodes of a model; the work goes on in the background. `POST /admin/deployments` */
+    create(
+      request: {
+        readonly body: {
+          /** Name or alias of a model. */
+          readonly model_name: string
+          /** Nodes that are wanted; 0: paused. */
+          readonly node_count?: number | undefined
+          /** One that has a region in the catalogue. */
+          readonly provider: string
+          /** Code of one of its regions; null: any. */
+          readonly region?: string | null | undefined
+          /** Name of one of its instance types; null: one that fits. */
+          readonly instance_type?: string | null | undefined
+          /** GPU model of one of its instance types; null: any. */
+          readonly gpu_type?: string | null | undefined
+          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
+          /** Arguments of the engine's command, one each: no shell reads them. */
+          readonly engine_args?: readonly string[] | undefined
+          /** Cheaper machines that may be taken away. */
+          readonly use_spot?: boolean | undefined
+          /** Null: the default. */
+          readonly disk_size_gb?: number | null | undefined
+          /** With use_spot: wait this long for a spot machine; null: for ever. */
+          readonly fallback_on_demand_after_seconds?: number | null | undefined
+          /** Sets the strategy of the model's route. */
+          readonly load_balancing_strategy?:
+            'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
+          /** A deployment that is not paused has min_nodes to max_nodes nodes then; null: as many as are set. */
+          readonly auto_scaling?:
+            | {
+                readonly enabled: boolean
+                readonly min_nodes?: number | undefined
+                readonly max_nodes: number
+                /** Running requests for each node. */
+                readonly target_concurrency?: number | null | undefined
+                readonly target_ttft_ms?: number | null | undefined
+              }
+            | null
+            | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<Deployment>>
+    /** Shows a deployment. `GET /admin/deployments/{id}` */
+    get(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<Deployment>>
+    /** Sets the fields that are sent, for nodes that are launched from now on. `PATCH /admin/deployments/{id}` */
+    patch(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          /** Code of one of its regions; null: any. */
+          readonly region?: string | null | undefined
+          /** Name of one of its instance types; null: one that fits. */
+          readonly instance_type?: string | null | undefined
+          /** GPU model of one of its instance types; null: any. */
+          readonly gpu_type?: string | null | undefined
+          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
+          /** Arguments of the engine's command, one each: no shell reads them. */
+          readonly engine_args?: readonly string[] | undefined
+          /** Cheaper machines that may be taken away. */
+          readonly use_spot?: boolean | undefined
+          /** Null: the default. */
+          readonly disk_size_gb?: number | null | undefined
+          /** With use_spot: wait this long for a spot machine; null: for ever. */
+          readonly fallback_on_demand_after_seconds?: number | null | undefined
+          /** Sets the strategy of the model's route. */
+          readonly load_balancing_strategy?:
+            'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
+          /** A deployment that is not paused has min_nodes to max_nodes nodes then; null: as many as are set. */
+          readonly auto_scaling?:
+            | {
+                readonly enabled: boolean
+                readonly min_nodes?: number | undefined
+                readonly max_nodes: number
+                /** Running requests for each node. */
+                readonly target_concurrency?: number | null | undefined
+                readonly target_ttft_ms?: number | null | undefined
+              }
+            | null
+            | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Deployment>>
+    /** Sets how many nodes are wanted; those that are too many go, the newest first. `PUT /admin/deployments/{id}/scale` */
+    scale(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+        readonly body: {
+          readonly target_node_count: number
+          /** gradual: running requests finish; immediate: they are not waited for. */
+          readonly strategy?: 'gradual' | 'immediate' | undefined
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<ApiReply<Deployment>>
+    /** Drains its nodes and ends with the last one; repeatable. `DELETE /admin/deployments/{id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
   }
   readonly routes: {
     /** Lists the route of every model; each has one, with defaults; newest models first unless sorted. `GET /admin/routes` */
@@ -1918,9 +2391,28 @@ export const ADMIN_OPERATIONS = {
     list: ['GET', '/admin/nodes'],
     register: ['POST', '/admin/nodes'],
     get: ['GET', '/admin/nodes/{cluster_name}'],
+    patch: ['PATCH', '/admin/nodes/{cluster_name}'],
     drain: ['POST', '/admin/nodes/{cluster_name}/drain'],
     undrain: ['POST', '/admin/nodes/{cluster_name}/undrain'],
     terminate: ['POST', '/admin/nodes/{cluster_name}/terminate'],
+    status: ['GET', '/admin/nodes/{cluster_name}/status'],
+    logs: ['GET', '/admin/nodes/{cluster_name}/logs'],
+    logsStream: ['GET', '/admin/nodes/{cluster_name}/logs/stream'],
+    launch: ['POST', '/admin/nodes/launch'],
+    launchStatus: ['GET', '/admin/nodes/launch-status'],
+  },
+  nodeAgents: {
+    register: ['POST', '/admin/nodes/{id}/register'],
+    heartbeat: ['POST', '/admin/nodes/{id}/heartbeat'],
+    terminationWarning: ['POST', '/admin/nodes/{id}/termination-warning'],
+  },
+  deployments: {
+    list: ['GET', '/admin/deployments'],
+    create: ['POST', '/admin/deployments'],
+    get: ['GET', '/admin/deployments/{id}'],
+    patch: ['PATCH', '/admin/deployments/{id}'],
+    scale: ['PUT', '/admin/deployments/{id}/scale'],
+    delete: ['DELETE', '/admin/deployments/{id}'],
   },
   routes: {
     list: ['GET', '/admin/routes'],

@@ -3,10 +3,14 @@ import { apiKeysEndpoints } from './api-keys.js'
 import { auditLogsEndpoints } from './audit-logs.js'
 import { configEndpoints } from './config.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
+import { deploymentsEndpoints } from './deployments.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { instanceTypesEndpoints } from './instance-types.js'
 import { modelsEndpoints } from './models.js'
+import { nodeAgentsEndpoints } from './node-agent.js'
+import { nodeLaunchEndpoints } from './node-launch.js'
+import { nodeLogsEndpoints } from './node-logs.js'
 import { nodesEndpoints } from './nodes.js'
 import { platformEndpoints } from './platform.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
@@ -24,6 +28,10 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...apiKeysEndpoints,
   ...modelsEndpoints,
   ...nodesEndpoints,
+  ...nodeLogsEndpoints,
+  ...nodeLaunchEndpoints,
+  ...nodeAgentsEndpoints,
+  ...deploymentsEndpoints,
   ...routesEndpoints,
   ...regionsEndpoints,
   ...instanceTypesEndpoints,

@@ -31,6 +31,8 @@ function sharedErrors(endpoint: Endpoint): ErrorCode[] {
     codes.push('invalid_admin_token')
     // Every token may read.
     if (scopeOf(endpoint) !== 'read') codes.push('scope_not_allowed')
+  } else if (endpoint.auth === 'node') {
+    codes.push('invalid_admin_token')
   } else {
     codes.push('invalid_api_key', 'auth_unavailable', 'tenant_suspended')
     if (!endpoint.roles.includes('read-only')) codes.push('role_not_allowed')

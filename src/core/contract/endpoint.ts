@@ -24,10 +24,17 @@ interface EndpointBase {
   /** It needs to know what the supervisor says of its processes. */
   readonly asksProcesses?: true
   /**
+   * It answers with an event stream: its handler is asked for what there is, and then again and again for what has
+   * come since.
+   */
+  readonly follows?: true
+  /**
    * The resource is a row with a version: replies that show it carry that as a strong ETag, and what changes an
    * existing one honours If-Match.
    */
   readonly versioned?: true
+  /** A change that leaves no entry in the audit log: a machine's word on itself, many times a minute. */
+  readonly audited?: false
   readonly params?: z.ZodObject
   readonly query?: z.ZodObject
   readonly body?: z.ZodObject
@@ -53,7 +60,14 @@ export interface TenantEndpoint extends EndpointBase {
   readonly roles: readonly KeyRole[]
 }
 
-export type Endpoint = AdminEndpoint | TenantEndpoint
+/** For the agent on a node: its path names the node as `{id}`, and the caller proves to be that node. */
+export interface NodeEndpoint extends EndpointBase {
+  readonly auth: 'node'
+  /** Whether the caller is that node is found in the transaction of its change. */
+  readonly method: 'POST'
+}
+
+export type Endpoint = AdminEndpoint | TenantEndpoint | NodeEndpoint
 
 /** What stands on both ports without a credential; mounted by hand, declared for the documentation. */
 export interface PublicEndpoint extends EndpointBase {
@@ -68,8 +82,13 @@ export function scopeOf({ method, scope }: AdminEndpoint): AdminScope {
 }
 
 /** Whether a request may say which version it means to change: what creates a row has none to name. */
-export function honoursIfMatch({ method, versioned, reply }: Endpoint): boolean {
-  return versioned === true && method !== 'GET' && !('201' in reply)
+export function honoursIfMatch({ method, versioned, params, reply }: Endpoint): boolean {
+  return versioned === true && method !== 'GET' && params !== undefined && !('201' in reply)
+}
+
+/** Whether its success leaves an entry in the audit log. */
+export function isAudited({ method, audited }: Endpoint): boolean {
+  return method !== 'GET' && audited !== false
 }
 
 /** The media type of a body or reply. */

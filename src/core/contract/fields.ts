@@ -48,7 +48,7 @@ export const Slug = z
   .meta({ examples: ['llama-a100-1'] })
 
 /** Names of providers as SkyPilot has them: `aws`, `gcp`, `azure`, `lambda`; `local` is this machine. */
-export const Provider = Slug
+export const Provider = Slug.meta({ examples: ['aws'] })
 
 /** Names and aliases of models: `meta-llama/Llama-3.1-8B-Instruct`. */
 export const ModelName = z

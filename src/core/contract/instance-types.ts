@@ -7,13 +7,14 @@ import {
   inQuery,
   listOf,
   page,
+  Provider,
   sortedBy,
   text,
   Timestamp,
   Uuid,
 } from './fields.js'
 import { HourlyPrices, InstanceTypeFields } from './instance-type-fields.js'
-import { Provider, RegionCode } from './regions.js'
+import { RegionCode } from './regions.js'
 
 /** As the provider writes it: `p5.48xlarge`, `a3-highgpu-8g`, `Standard_ND96isr_H100_v5`. */
 export const InstanceTypeName = z

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { nodeUrlProblem } from '../node-url.js'
 import { endpoint } from './endpoint.js'
 import {
+  changesOf,
   Dollars,
   listOf,
   ModelName,
@@ -25,13 +26,23 @@ export const NodeStatus = z.enum([
 ])
 export const NodeEngine = z.enum(['vllm', 'sglang', 'llama-cpp', 'openai', 'simulated'])
 
+/** Whether requests are sent to a node: all, none, or a few to see. */
+export const BreakerState = z.enum(['admitting', 'rejecting', 'probing'])
+
 export const Node = z
   .object({
     id: Uuid,
     cluster_name: z.string().meta({ examples: ['llama-a100-1'] }),
     model_id: Uuid,
     model_name: ModelShown,
-    endpoint_url: z.string().meta({ examples: ['http://10.0.0.7:8000'] }),
+    deployment_id: Uuid.nullable(),
+    endpoint_url: z
+      .string()
+      .nullable()
+      .meta({
+        description: 'Null: it is being launched and has none yet.',
+        examples: ['http://10.0.0.7:8000'],
+      }),
     upstream_model: ModelShown,
     provider: z.string().meta({ examples: ['static'] }),
     region: z
@@ -39,6 +50,7 @@ export const Node = z
       .nullable()
       .meta({ examples: ['us-east-1'] }),
     engine: NodeEngine,
+    engine_version: z.string().nullable().meta({ description: "As the node's agent says." }),
     weight: z.number(),
     max_concurrency: z
       .number()
@@ -54,23 +66,36 @@ export const Node = z
       description: 'unhealthy: active, but its health check fails.',
       examples: ['active'],
     }),
+    status_changed_at: Timestamp,
+    terminates_at: Timestamp.nullable().meta({
+      description: "When its machine is taken away, as the node's agent was warned.",
+    }),
     healthy: z
       .boolean()
       .nullable()
       .meta({ description: 'By the health check; null: not known, and taken for healthy.' }),
+    health_score: z.number().int().nullable().meta({
+      description:
+        '100: healthy and idle; 0: the health check fails; between by its queue and KV cache; null: not known.',
+    }),
+    breaker: BreakerState.nullable().meta({ description: 'Null: not known.' }),
     in_flight: z.number().int().nullable().meta({ description: 'Requests running, as the engine says.' }),
     queue_depth: z.number().int().nullable().meta({ description: 'Requests waiting, as the engine says.' }),
     kv_cache_usage: z
       .number()
       .nullable()
       .meta({ description: '0 to 1.', examples: [0.42] }),
+    avg_ttft_ms: z.number().nullable().meta({ description: 'Time to the first token; null: not known.' }),
+    avg_itl_ms: z.number().nullable().meta({ description: 'Between tokens; null: not known.' }),
     observed_at: Timestamp.nullable(),
+    last_heartbeat_at: Timestamp.nullable().meta({ description: "Of the node's agent." }),
     created_at: Timestamp,
     updated_at: Timestamp,
   })
   .meta({ id: 'Node' })
 
-const EndpointUrl = z
+/** Address of a node, as it may be given. */
+export const EndpointUrl = z
   .string()
   .max(2048)
   .superRefine((url, context) => {
@@ -86,7 +111,15 @@ const EndpointUrl = z
 const RESERVED = new Set(['launch', 'launch-status'])
 
 const tag = 'Nodes'
-const params = z.strictObject({ cluster_name: Slug })
+/** Names a node in a path. */
+export const nodeParams = z.strictObject({ cluster_name: Slug })
+const params = nodeParams
+const weight = z
+  .number()
+  .positive()
+  .max(1_000_000)
+  .meta({ examples: [2] })
+const maxConcurrency = z.number().int().min(1).max(1_000_000).nullable()
 
 export const listNodes = endpoint({
   id: 'nodes.list',
@@ -97,11 +130,13 @@ export const listNodes = endpoint({
   summary: 'Lists nodes with their live state, newest first unless sorted',
   query: z.strictObject({
     ...page,
-    ...sortedBy('created_at', 'cluster_name', 'model_name', 'provider', 'status', 'updated_at'),
+    ...sortedBy('created_at', 'cluster_name', 'model_name', 'provider', 'status', 'weight', 'updated_at'),
     provider: text(100).optional(),
     region: text(100).optional(),
     model: ModelName.optional().meta({ description: 'Name or alias of a model.' }),
     status: NodeStatus.optional(),
+    deployment_id: Uuid.optional(),
+    search: text(200).optional().meta({ description: 'Part of its name, address or model, in any case.' }),
   }),
   reply: { 200: listOf(Node) },
   errors: [],
@@ -125,15 +160,8 @@ export const registerNode = endpoint({
       .meta({ description: "The model's name on that server; default the model's own name." }),
     provider: text(100).default('static').meta({ description: 'A label.' }),
     region: text(100, 'us-east-1').nullable().default(null).meta({ description: 'A label.' }),
-    weight: z.number().positive().max(1_000_000).default(1),
-    max_concurrency: z
-      .number()
-      .int()
-      .min(1)
-      .max(1_000_000)
-      .nullable()
-      .default(null)
-      .meta({ examples: [64] }),
+    weight: weight.default(1),
+    max_concurrency: maxConcurrency.default(null).meta({ examples: [64] }),
     api_key: z
       .string()
       .regex(/^[\x21-\x7e]{1,1000}$/, 'expected visible ASCII characters')
@@ -163,6 +191,24 @@ export const getNode = endpoint({
   params,
   reply: { 200: Node },
   errors: ['not_found'],
+})
+
+export const patchNode = endpoint({
+  id: 'nodes.patch',
+  method: 'PATCH',
+  path: '/admin/nodes/{cluster_name}',
+  auth: 'admin',
+  scope: 'operate',
+  tag,
+  versioned: true,
+  summary: 'Sets the fields that are sent; live within a second, running streams untouched',
+  params,
+  body: changesOf({
+    weight: weight.meta({ description: "Its model's route may override it: see node_weights there." }),
+    max_concurrency: maxConcurrency.meta({ description: 'Null: no bound.' }),
+  }),
+  reply: { 200: Node },
+  errors: ['invalid_state', 'not_found'],
 })
 
 export const drainNode = endpoint({
@@ -210,4 +256,12 @@ export const terminateNode = endpoint({
   errors: ['not_found'],
 })
 
-export const nodesEndpoints = [listNodes, registerNode, getNode, drainNode, undrainNode, terminateNode]
+export const nodesEndpoints = [
+  listNodes,
+  registerNode,
+  getNode,
+  patchNode,
+  drainNode,
+  undrainNode,
+  terminateNode,
+]

@@ -1,11 +1,8 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
-import { changesOf, Deleted, listOf, page, Slug, sortedBy, text, Timestamp, Uuid } from './fields.js'
+import { changesOf, Deleted, listOf, page, Provider, sortedBy, text, Timestamp, Uuid } from './fields.js'
 import { HourlyPrices, InstanceTypeFields } from './instance-type-fields.js'
 import { NodeStatus } from './nodes.js'
-
-/** Whose machines they are: `aws`, `gcp`, `azure`, `lambda`, `local`, or any other name. */
-export const Provider = Slug
 
 /** As the provider writes it: `us-east-1`, `europe-west4`, `eastus2`. */
 export const RegionCode = z

@@ -57,19 +57,21 @@ export const Route = z
   })
   .meta({ id: 'Route' })
 
+/** As bodies may give it. */
+export const RouteStrategyInput = z
+  .enum([...STRATEGIES, 'prefix-affinity'])
+  .superRefine((strategy, context) => {
+    if (strategy !== 'prefix-affinity') return
+    context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
+  })
+
 const timeoutMs = z.number().int().min(1).max(3_600_000)
 
 const fields = {
-  strategy: z
-    .enum([...STRATEGIES, 'prefix-affinity'])
-    .superRefine((strategy, context) => {
-      if (strategy !== 'prefix-affinity') return
-      context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
-    })
-    .meta({
-      description: 'prefix-affinity is not available in this version: refused with not_supported.',
-      [REFUSED]: NOT_SUPPORTED.code,
-    }),
+  strategy: RouteStrategyInput.meta({
+    description: 'prefix-affinity is not available in this version: refused with not_supported.',
+    [REFUSED]: NOT_SUPPORTED.code,
+  }),
   health_check: z
     .strictObject({
       interval_seconds: z.number().min(0.5).max(3600),

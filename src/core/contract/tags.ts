@@ -7,6 +7,7 @@ export const TAGS: Readonly<Record<string, string>> = {
   'API keys': 'What tenants present on the tenant port. A key is shown once, when it is made.',
   Models: 'The catalogue of models: names, sizes and prices.',
   Nodes: 'Inference servers that answer for a model.',
+  'Node agents': 'What the agent on a launched node says of it, with the token of that node.',
   Deployments: 'Groups of nodes of one model that are launched and scaled together.',
   Routes: "How a model's requests are spread over its nodes.",
   Regions: 'Where nodes can be launched.',

@@ -14,6 +14,8 @@ export type Actor =
       readonly tenantId: string
       readonly role: KeyRole
     }
+  /** Says to be the agent of that node; the worker compares the digest of its token. */
+  | { readonly kind: 'node'; readonly nodeId: string; readonly tokenDigest: Uint8Array }
 
 /** A named admin token as its look-up finds it. */
 export interface FoundAdminToken {
@@ -62,5 +64,7 @@ export type ContractReply =
       readonly etag: string | null
       /** The body is one part of a longer reply, which is no JSON. */
       readonly part?: ContractPart
+      /** Of a part of an event stream: what the next part comes after; null: there is none. */
+      readonly after?: string | null
     }
   | ContractFailure

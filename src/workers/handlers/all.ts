@@ -2,10 +2,14 @@ import { adminTokensHandlers } from './admin-tokens.js'
 import { apiKeysHandlers } from './api-keys.js'
 import { auditLogsHandlers } from './audit-logs.js'
 import { configHandlers } from './config.js'
+import { deploymentsHandlers } from './deployments.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { instanceTypesHandlers } from './instance-types.js'
 import { modelsHandlers } from './models.js'
+import { nodeAgentsHandlers } from './node-agent.js'
+import { nodeLaunchHandlers } from './node-launch.js'
+import { nodeLogsHandlers } from './node-logs.js'
 import { nodesHandlers } from './nodes.js'
 import { platformMetricsHandlers } from './platform-metrics.js'
 import { platformHealthHandlers } from './platform-health.js'
@@ -22,6 +26,10 @@ export const allHandlers: readonly Handler[] = [
   ...apiKeysHandlers,
   ...modelsHandlers,
   ...nodesHandlers,
+  ...nodeLogsHandlers,
+  ...nodeLaunchHandlers,
+  ...nodeAgentsHandlers,
+  ...deploymentsHandlers,
   ...routesHandlers,
   ...regionsHandlers,
   ...instanceTypesHandlers,

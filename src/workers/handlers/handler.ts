@@ -73,16 +73,31 @@ export class Part implements ContractPart {
   }
 }
 
+/** A part of an event stream. */
+export class EventBatch {
+  /** Frames as they are sent; '' when there is nothing new. */
+  readonly frames: string
+  /** The `after` of the next part's query; null: the stream ends with this part. */
+  readonly after: string | null
+
+  constructor(frames: string, after: string | null) {
+    this.frames = frames
+    this.after = after
+  }
+}
+
 /** What a handler gives back: of a row that has a version that one too, except when it is gone. */
 type Answer<E extends Endpoint> = E extends { versioned: true; method: Exclude<Endpoint['method'], 'DELETE'> }
   ? Versioned<Reply<E>>
-  : Reply<E>
+  : E extends { follows: true }
+    ? EventBatch
+    : Reply<E>
 
 export interface Handler {
   readonly endpoint: Endpoint
   /**
-   * Parses the task and answers it with the reply's body, {@link Versioned} where it has a version, or with a
-   * {@link Part}. Throws GatewayError for what the caller did wrong.
+   * Parses the task and answers it with the reply's body, {@link Versioned} where it has a version, with a {@link Part}
+   * or an {@link EventBatch}. Throws GatewayError for what the caller did wrong.
    */
   run(task: ContractTask, context: HandlerContext): Promise<unknown>
 }

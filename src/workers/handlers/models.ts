@@ -27,6 +27,7 @@ const INSERT = loadQuery('models-insert')
 const UPDATE = loadQuery('models-update')
 const DELETE = loadQuery('models-delete')
 const USED_BY = loadQuery('models-used-by')
+const DEPLOYED = loadQuery('deployments-of-model')
 const BY_NAMES = loadQuery('models-by-names')
 const DELETE_NAMES = loadQuery('model-names-delete')
 const INSERT_NAMES = loadQuery('model-names-insert')
@@ -157,7 +158,7 @@ export function mergedModel(before: ModelFields, body: ModelChange['body']): Mod
 
 /**
  * Deletes a model whose row is locked.
- * @throws GatewayError in_use that names the nodes that it still has
+ * @throws GatewayError in_use that names the nodes or deployments that it still has
  */
 export async function removeModel(db: Queryable, { id, name }: { id: string; name: string }): Promise<void> {
   const nodes = await rowsOf(db, USED_BY, z.object({ cluster_name: z.string() }), [id])
@@ -165,6 +166,13 @@ export async function removeModel(db: Queryable, { id, name }: { id: string; nam
     const names = nodes.map((node) => node.cluster_name).join(', ')
     throw new GatewayError('in_use', {
       message: `The model '${name}' still has nodes: ${names}. Terminate them first.`,
+    })
+  }
+  const deployments = await rowsOf(db, DEPLOYED, z.object({ id: z.string() }), [id])
+  if (deployments.length > 0) {
+    const ids = deployments.map((deployment) => deployment.id).join(', ')
+    throw new GatewayError('in_use', {
+      message: `The model '${name}' still has deployments: ${ids}. Delete them first.`,
     })
   }
   await db.query(DELETE_NAMES, [id])

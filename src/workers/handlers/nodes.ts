@@ -4,114 +4,63 @@ import {
   drainNode,
   getNode,
   listNodes,
-  NodeEngine,
-  NodeStatus,
+  patchNode,
   registerNode,
   terminateNode,
   undrainNode,
 } from '../../core/contract/nodes.js'
 import { GatewayError } from '../../core/errors.js'
-import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
+import { microsOfDollars } from '../../core/money.js'
 import { normalNodeUrl } from '../../core/node-url.js'
-import type { NodeLive } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
-import { pageOf, rowOf, theRowOf } from '../../io/query.js'
+import { pageOf, rowOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
-import { audit } from '../audit.js'
+import { actorName, audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
+import {
+  auditNodeChange,
+  findNode,
+  lately,
+  lockNode,
+  NodeRow,
+  type NodeStatus,
+  NOTHING_SEEN,
+  requireStatus,
+  type Seen,
+  shownNode,
+  theNode,
+} from './node-rows.js'
 
 const LIST = loadSortedQuery('nodes-list')
-const GET = loadQuery('nodes-get')
-const LOCK = loadQuery('nodes-lock')
 const INSERT = loadQuery('nodes-insert')
+const PATCH = loadQuery('nodes-patch')
 const SET_STATUS = loadQuery('nodes-set-status')
 const LOCK_MODEL = loadQuery('models-lock-by-name')
 
-/** What the leader saw longer ago than this counts as unknown. */
-const STALE_MS = 5_000
-
-const NodeRow = z.object({
-  id: z.string(),
-  cluster_name: z.string(),
-  model_id: z.string(),
-  model_name: z.string(),
-  endpoint_url: z.string(),
-  upstream_model: z.string(),
-  provider: z.string(),
-  region: z.string().nullable(),
-  engine: NodeEngine,
-  weight: z.number(),
-  max_concurrency: z.number().nullable(),
-  has_api_key: z.boolean(),
-  price_per_hour_micros: z.coerce.number().nullable(),
-  status: NodeStatus,
-  version: z.coerce.number(),
-  created_at: z.date(),
-  updated_at: z.date(),
-})
-type NodeRow = z.infer<typeof NodeRow>
-type NodeStatus = z.infer<typeof NodeStatus>
-
-const NOTHING_SEEN: ReadonlyMap<string, NodeLive> = new Map()
-
-function shown(row: NodeRow, seen: ReadonlyMap<string, NodeLive>) {
-  const { price_per_hour_micros: price, version: _version, ...same } = row
-  const live = row.status === 'terminated' ? undefined : seen.get(row.id)
-  const status: NodeStatus = row.status === 'active' && live?.healthy === false ? 'unhealthy' : row.status
-  return {
-    ...same,
-    price_per_hour: price === null ? null : dollarsOfMicros(price),
-    status,
-    healthy: live?.healthy ?? null,
-    in_flight: live?.running ?? null,
-    queue_depth: live?.waiting ?? null,
-    kv_cache_usage: live?.kvCacheUsage ?? null,
-    observed_at: live === undefined ? null : new Date(live.observedAt).toISOString(),
-    created_at: row.created_at.toISOString(),
-    updated_at: row.updated_at.toISOString(),
-  }
-}
-
-function versioned(row: NodeRow, seen: ReadonlyMap<string, NodeLive>) {
-  return new Versioned(shown(row, seen), row.version)
-}
-
-/** What the leader saw lately, by node id. */
-async function lately({ readNodeLive, now }: HandlerContext): Promise<Map<string, NodeLive>> {
-  const since = now.getTime() - STALE_MS
-  return new Map([...(await readNodeLive())].filter(([, live]) => live.observedAt > since))
-}
-
-function noNode(name: string): GatewayError {
-  return new GatewayError('not_found', { param: 'cluster_name', message: `There is no node '${name}'.` })
-}
-
-async function lock({ db, requireVersion }: HandlerContext, name: string): Promise<NodeRow> {
-  const row = await rowOf(db, LOCK, NodeRow, [name])
-  if (row === null) throw noNode(name)
-  requireVersion(row.version)
-  return row
+function versioned(row: NodeRow, seen: Seen) {
+  return new Versioned(shownNode(row, seen), row.version)
 }
 
 /** Moves a node to another status; to the one that it has already is no change. */
-async function setStatus(context: HandlerContext, action: string, before: NodeRow, status: NodeStatus) {
+async function setStatus(
+  context: HandlerContext,
+  action: string,
+  before: NodeRow,
+  status: NodeStatus,
+  why: string | null,
+) {
   if (before.status === status) return versioned(before, await lately(context))
-  await context.db.query(SET_STATUS, [before.id, status])
-  const after = await theRowOf(context.db, GET, NodeRow, [before.cluster_name])
-  await audit(context, {
-    action,
-    targetType: 'node',
-    targetId: before.id,
-    before: shown(before, NOTHING_SEEN),
-    after: shown(after, NOTHING_SEEN),
-  })
-  return versioned(after, await lately(context))
+  await context.db.query(SET_STATUS, [[before.id], status, actorName(context.actor), why])
+  return versioned(await auditNodeChange(context, action, before), await lately(context))
 }
 
-function requireStatus(node: NodeRow, statuses: readonly NodeStatus[]): void {
-  if (statuses.includes(node.status)) return
-  throw new GatewayError('invalid_state', { message: `The node is ${node.status}.` })
+/** `weight 1 → 2, max_concurrency none → 64` */
+function settingsChange(before: NodeRow, after: Pick<NodeRow, 'weight' | 'max_concurrency'>): string {
+  const changes = (['weight', 'max_concurrency'] as const)
+    .filter((field) => before[field] !== after[field])
+    .map((field) => `${field} ${before[field] ?? 'none'} → ${after[field] ?? 'none'}`)
+  return changes.length === 0 ? 'set to what it was' : changes.join(', ')
 }
 
 export const nodesHandlers: readonly Handler[] = [
@@ -123,12 +72,14 @@ export const nodesHandlers: readonly Handler[] = [
       query.region ?? null,
       query.model ?? null,
       query.status ?? null,
+      query.deployment_id ?? null,
+      query.search ?? null,
       unhealthy,
       query.limit,
       query.offset,
     ])
     return listing(
-      rows.map((row) => shown(row, seen)),
+      rows.map((row) => shownNode(row, seen)),
       total,
       query,
     )
@@ -157,34 +108,46 @@ export const nodesHandlers: readonly Handler[] = [
       body.max_concurrency,
       body.api_key,
       body.price_per_hour === null ? null : microsOfDollars(body.price_per_hour),
+      actorName(context.actor),
     ])
-    const after = versioned(await theRowOf(db, GET, NodeRow, [body.cluster_name]), NOTHING_SEEN)
+    const after = versioned(await theNode(db, id), NOTHING_SEEN)
     const target = { targetType: 'node', targetId: id }
     await audit(context, { action: 'node.register', ...target, before: null, after: after.body })
     return after
   }),
 
   handle(getNode, async ({ params }, context) => {
-    const row = await rowOf(context.db, GET, NodeRow, [params.cluster_name])
-    if (row === null) throw noNode(params.cluster_name)
+    const row = await findNode(context.db, params.cluster_name)
     return versioned(row, await lately(context))
   }),
 
+  handle(patchNode, async ({ params, body }, context) => {
+    const node = await lockNode(context, params.cluster_name)
+    requireStatus(node, ['launching', 'active', 'draining', 'unhealthy'])
+    const weight = body.weight ?? node.weight
+    const max_concurrency = body.max_concurrency === undefined ? node.max_concurrency : body.max_concurrency
+    const what = settingsChange(node, { weight, max_concurrency })
+    await context.db.query(PATCH, [node.id, weight, max_concurrency, actorName(context.actor), what])
+    return versioned(await auditNodeChange(context, 'node.update', node), await lately(context))
+  }),
+
   handle(drainNode, async ({ params }, context) => {
-    const node = await lock(context, params.cluster_name)
+    const node = await lockNode(context, params.cluster_name)
     requireStatus(node, ['active', 'draining'])
-    return setStatus(context, 'node.drain', node, 'draining')
+    return setStatus(context, 'node.drain', node, 'draining', null)
   }),
 
   handle(undrainNode, async ({ params }, context) => {
-    const node = await lock(context, params.cluster_name)
+    const node = await lockNode(context, params.cluster_name)
     requireStatus(node, ['active', 'draining'])
-    return setStatus(context, 'node.undrain', node, 'active')
+    return setStatus(context, 'node.undrain', node, 'active', null)
   }),
 
   handle(terminateNode, async ({ params, body }, context) => {
-    const node = await lock(context, params.cluster_name)
-    const over = node.status === 'terminated' || node.status === 'failed'
-    return setStatus(context, 'node.terminate', node, body.force || over ? 'terminated' : 'terminating')
+    const node = await lockNode(context, params.cluster_name)
+    // Nothing runs on one that does not serve yet, or no more.
+    const idle = node.status === 'terminated' || node.status === 'failed' || node.endpoint_url === null
+    const status = body.force || idle ? 'terminated' : 'terminating'
+    return setStatus(context, 'node.terminate', node, status, body.force ? 'by force' : null)
   }),
 ]

@@ -114,6 +114,20 @@ export async function requireNodes(db: Queryable, modelId: string, names: readon
   throw new GatewayError('not_found', { param: `node_weights.${unknown}`, message })
 }
 
+/** The model's route as it is, the model locked for a change of it; null: there is no such model. */
+export function lockRoute(db: Queryable, modelId: string): Promise<RouteRow | null> {
+  return rowOf(db, LOCK, RouteRow, [modelId])
+}
+
+/** Sets how the requests of a model are spread, its route being locked. */
+export async function setStrategy(
+  db: Queryable,
+  row: RouteRow,
+  strategy: RouteChange['strategy'],
+): Promise<void> {
+  await writeRoute(db, row.id, mergedRoute(routeFieldsOf(routeOf(row.id, row)), { strategy }), false)
+}
+
 export const routesHandlers: readonly Handler[] = [
   handle(listRoutes, async ({ query }, { db }) => {
     const { rows, total } = await pageOf(db, LIST(query.sort), RouteRow, [query.limit, query.offset])
@@ -128,7 +142,7 @@ export const routesHandlers: readonly Handler[] = [
 
   handle(putRoute, async ({ params: { model_id: id }, body }, context) => {
     const { db } = context
-    const row = await rowOf(db, LOCK, RouteRow, [id])
+    const row = await lockRoute(db, id)
     if (row === null) throw noModel(id)
     context.requireVersion(row.version)
     if (body.node_weights !== undefined) await requireNodes(db, id, Object.keys(body.node_weights))

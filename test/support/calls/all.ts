@@ -2,7 +2,9 @@ import { adminTokensCalls } from './admin-tokens.js'
 import { auditLogsCalls } from './audit-logs.js'
 import type { Calls } from './call.js'
 import { configCalls } from './config.js'
+import { deploymentsCalls } from './deployments.js'
 import { modelsCalls } from './models.js'
+import { nodeAgentsCalls } from './node-agents.js'
 import { nodesCalls } from './nodes.js'
 import { platformCalls } from './platform.js'
 import { regionsCalls } from './regions.js'
@@ -13,6 +15,8 @@ import { tenantsCalls } from './tenants.js'
 export const allCalls: Calls = {
   ...modelsCalls,
   ...nodesCalls,
+  ...nodeAgentsCalls,
+  ...deploymentsCalls,
   ...routesCalls,
   ...regionsCalls,
   ...tenantsCalls,

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../../src/core/errors.js'
 import type { ContractPort } from '../contract-port.js'
 
 /** A call of an endpoint that succeeds: what it needs is there when it is made. */
@@ -5,6 +6,12 @@ export interface Call {
   /** With its parameters filled in, and a query where one is needed. */
   readonly path: string
   readonly body?: unknown
+  /** Beside those of an administrator. */
+  readonly headers?: Record<string, string>
+  /** Who the audit log says that it was; default the administrator. */
+  readonly actor?: string
+  /** It is valid but cannot succeed in this version: what it is answered with. */
+  readonly refused?: ErrorCode
 }
 
 /** Prepares what an endpoint's call needs, anew for each call, and answers the call. */

@@ -16,6 +16,21 @@ export const nodesCalls: Calls = {
     return { path: '/admin/nodes', body: nodeBody(model['name']) }
   },
   'nodes.get': one(),
+  'nodes.patch': one('', { weight: 2 }),
+  'nodes.status': one('/status'),
+  'nodes.logs': one('/logs'),
+  'nodes.logs-stream': one('/logs/stream?follow=false'),
+  'nodes.launch': async (port) => {
+    const model = await made(port, '/admin/models', modelBody())
+    const body = { model_name: model['name'], provider: 'local', engine: 'simulated' }
+    return { path: '/admin/nodes/launch', body, refused: 'launcher_not_configured' }
+  },
+  'nodes.launch-status': async (port) => {
+    const id = crypto.randomUUID()
+    const job = "INSERT INTO jobs (id, kind, status) VALUES ($1, 'launch', 'pending')"
+    await port.database.postgres.query(job, [id])
+    return { path: `/admin/nodes/launch-status?job_id=${id}` }
+  },
   'nodes.drain': one('/drain'),
   'nodes.undrain': async (port) => {
     const { path } = await one()(port)

@@ -1,6 +1,7 @@
 import { adminTokensRefusals } from './admin-tokens.js'
 import { catalogueRefusals } from './catalogue.js'
 import { configRefusals } from './config.js'
+import { deploymentsRefusals } from './deployments.js'
 import { modelsRefusals } from './models.js'
 import { nodesRefusals } from './nodes.js'
 import type { Refusals } from './refusal.js'
@@ -11,6 +12,7 @@ export const allRefusals: Refusals = {
   ...adminTokensRefusals,
   ...catalogueRefusals,
   ...configRefusals,
+  ...deploymentsRefusals,
   ...modelsRefusals,
   ...nodesRefusals,
   ...tenantsRefusals,

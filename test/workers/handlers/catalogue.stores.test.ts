@@ -144,27 +144,35 @@ test('a registered node is active, in the snapshot, and shows no credential', as
   const created = await port.send('POST', '/admin/nodes', sent)
   assert.equal(created.status, 201)
   assert.ok(!JSON.stringify(created.body).includes('node-secret'))
-  const { id, created_at, updated_at, ...rest }: Record<string, unknown> = created.body
-  assert.ok(id && created_at && updated_at)
+  const { id, status_changed_at, created_at, updated_at, ...rest }: Record<string, unknown> = created.body
+  assert.ok(id && status_changed_at && created_at && updated_at)
   assert.deepEqual(rest, {
     cluster_name: 'gpu-1',
     model_id: model.body['id'],
     model_name: 'm',
+    deployment_id: null,
     endpoint_url: 'http://localhost:8000',
     upstream_model: 'm',
     provider: 'aws',
     region: 'eu-1',
     engine: 'vllm',
+    engine_version: null,
     weight: 2.5,
     max_concurrency: 64,
     has_api_key: true,
     price_per_hour: 1.99,
     status: 'active',
+    terminates_at: null,
     healthy: null,
+    health_score: null,
+    breaker: null,
     in_flight: null,
     queue_depth: null,
     kv_cache_usage: null,
+    avg_ttft_ms: null,
+    avg_itl_ms: null,
     observed_at: null,
+    last_heartbeat_at: null,
   })
   const [node] = (await loadSnapshot(port.database.postgres)).nodes
   assert.deepEqual(node, {

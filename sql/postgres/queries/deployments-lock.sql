@@ -1,0 +1,1 @@
+SELECT id FROM deployments WHERE id = $1 FOR UPDATE

@@ -1,0 +1,3 @@
+-- The id of the node of this name; of several terminated ones the latest.
+SELECT id FROM nodes WHERE cluster_name = $1
+ORDER BY status = 'terminated', created_at DESC, id DESC LIMIT 1

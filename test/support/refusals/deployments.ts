@@ -1,0 +1,34 @@
+import { made, type Prepare } from '../calls/call.js'
+import { deploymentBody, modelBody } from '../contract-port.js'
+import type { Refusals } from './refusal.js'
+
+/** A body for a deployment or a launch of machines that no launcher brings up. */
+const create =
+  (changes: object): Prepare =>
+  async (port) => {
+    const model = await made(port, '/admin/models', modelBody())
+    return { path: '/admin/deployments', body: deploymentBody(model['name'], changes) }
+  }
+
+/** A change of a deployment, or of one that was deleted before. */
+const change =
+  (body: object, { rest = '', deleted }: { rest?: string; deleted: boolean }): Prepare =>
+  async (port) => {
+    const model = await made(port, '/admin/models', modelBody())
+    const deployment = await made(port, '/admin/deployments', deploymentBody(model['name']))
+    const path = `/admin/deployments/${deployment['id']}`
+    if (deleted) await port.send('DELETE', path)
+    return { path: path + rest, body }
+  }
+
+export const deploymentsRefusals: Refusals = {
+  'deployments.create': {
+    not_found: create({ region: 'nowhere' }),
+    launcher_not_configured: create({ node_count: 1 }),
+  },
+  'deployments.patch': { invalid_state: change({ use_spot: true }, { deleted: true }) },
+  'deployments.scale': {
+    invalid_state: change({ target_node_count: 0 }, { rest: '/scale', deleted: true }),
+    launcher_not_configured: change({ target_node_count: 1 }, { rest: '/scale', deleted: false }),
+  },
+}
