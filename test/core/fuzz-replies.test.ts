@@ -20,7 +20,7 @@ const request: FuzzRequest = {
     parameters: [],
     body: null,
     schemas: {},
-    needsCredential: true,
+    scheme: 'AdminToken',
     replies: { 200: { ...declared, headers: ['x-request-id', 'etag'] }, 400: declared, 409: declared },
   },
   method: 'GET',

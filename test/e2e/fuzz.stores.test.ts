@@ -3,11 +3,14 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Agent } from 'undici'
+import { createPostgres } from '../../src/io/postgres.js'
 import { type Operation, operationsOf } from '../support/fuzz/operations.js'
 import { type FuzzReply, wrongWith } from '../support/fuzz/replies.js'
 import { type FuzzRequest, requestsFor } from '../support/fuzz/requests.js'
 import { createRowsSeen, type RowsSeen } from '../support/fuzz/rows-seen.js'
 import { startTestGateway } from '../support/gateway.js'
+import { insertLaunchedNode, type LaunchedNode } from '../support/launched-node.js'
+import { startStores } from '../support/stores.js'
 
 /**
  * Requests made from the OpenAPI documents of both ports, right and wrong in every way that comes to mind, against the
@@ -23,12 +26,19 @@ const LEAST_SUCCESSES = 15
 interface Sender {
   readonly agent: Agent
   readonly seen: RowsSeen
-  /** By origin. */
-  readonly credentials: ReadonlyMap<string, Record<string, string>>
+  /** By security scheme. */
+  readonly credentials: Readonly<Record<string, Record<string, string>>>
+  /** The node whose agent calls. */
+  readonly agentNode: string
 }
 
 /** The values of the path's parameters, encoded. */
-function parametersOf({ operation, places }: FuzzRequest, seen: RowsSeen): Record<string, string> {
+function parametersOf(
+  { operation, places }: FuzzRequest,
+  { seen, agentNode }: Sender,
+): Record<string, string> {
+  // Any other node is as good as a wrong token.
+  if (operation.scheme === 'NodeToken') return { id: agentNode }
   const entries = Object.entries(places)
   const nth = entries.flatMap(([name, place]) => ('seen' in place ? [[name, place.seen]] : []))
   const values = seen.values(operation, Object.fromEntries(nth) as Record<string, number>)
@@ -47,7 +57,7 @@ function pathOf({ operation, suffix, query }: FuzzRequest, parameters: Record<st
 }
 
 function credentialOf({ operation, credential }: FuzzRequest, sender: Sender): Record<string, string> {
-  const right = sender.credentials.get(operation.origin) ?? {}
+  const right = sender.credentials[operation.scheme ?? ''] ?? {}
   if (credential === 'right') return right
   if (credential === 'none') return {}
   return Object.fromEntries(Object.entries(right).map(([name, value]) => [name, `${value}x`]))
@@ -81,14 +91,27 @@ async function send(request: FuzzRequest, path: string, sender: Sender): Promise
  * Inference is the data plane's and goes to nodes; pages and probes take nothing that could be wrong; a reply that goes on
  * for ever is never read to its end.
  */
-function isFuzzed({ id, needsCredential, replies }: Operation): boolean {
+function isFuzzed({ id, scheme, replies }: Operation): boolean {
   const isEndless = Object.values(replies).some(({ check }) => 'text/event-stream' in check)
-  return needsCredential && !id.startsWith('inference.') && !isEndless
+  return scheme !== null && !id.startsWith('inference.') && !isEndless
+}
+
+async function agentNodeOf(databaseUrl: string, model: string): Promise<LaunchedNode> {
+  const postgres = createPostgres({ url: databaseUrl, max: 1 })
+  try {
+    return await insertLaunchedNode(postgres, model)
+  } finally {
+    await postgres.end()
+  }
 }
 
 test('whatever is sent, the reply is one that the document declares', async (t) => {
-  await using gateway = await startTestGateway({ LOG_LEVEL: 'silent' })
+  await using stores = await startStores({ redis: false })
+  await using gateway = await startTestGateway({ LOG_LEVEL: 'silent' }, stores)
   const tenant = await gateway.createTenant()
+  // Named as the examples of the document have it, so that what refers to a model finds one.
+  const model = await gateway.createModel('meta-llama/Llama-3.1-8B-Instruct')
+  const node = await agentNodeOf(stores.databaseUrl, model)
   const { url, adminUrl, adminToken } = gateway
   const operations = [...(await operationsOf(adminUrl)), ...(await operationsOf(url))].filter(isFuzzed)
   await using agent = {
@@ -97,11 +120,13 @@ test('whatever is sent, the reply is one that the document declares', async (t) 
   }
   const sender: Sender = {
     agent: agent.value,
-    seen: createRowsSeen(new Set([tenant.id])),
-    credentials: new Map([
-      [adminUrl, { 'x-admin-token': adminToken }],
-      [url, { authorization: `Bearer ${tenant.key}` }],
-    ]),
+    seen: createRowsSeen(new Set([tenant.id, node.id, model])),
+    credentials: {
+      AdminToken: { 'x-admin-token': adminToken },
+      ApiKey: { authorization: `Bearer ${tenant.key}` },
+      NodeToken: node.headers,
+    },
+    agentNode: node.id,
   }
 
   const seed = Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31))
@@ -109,7 +134,7 @@ test('whatever is sent, the reply is one that the document declares', async (t) 
   const count = (name: string) => statuses.set(name, (statuses.get(name) ?? 0) + 1)
   const succeeded = new Set<string>()
   const property = fc.asyncProperty(requestsFor(operations), async (request) => {
-    const parameters = parametersOf(request, sender.seen)
+    const parameters = parametersOf(request, sender)
     const path = pathOf(request, parameters)
     const reply = await sent(request, path, sender)
     if (reply === null) {

@@ -1660,7 +1660,7 @@ export interface AdminApi {
           readonly disk_size_gb?: number | null | undefined
           /** With use_spot: wait this long for a spot machine; null: for ever. */
           readonly fallback_on_demand_after_seconds?: number | null | undefined
-          /** Sets the strategy of the model's route. */
+          /** Sets the strategy of the model's route; prefix-affinity is refused with not_supported. */
           readonly load_balancing_strategy?:
             'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
           /** A deployment that is not paused has min_nodes to max_nodes nodes then; null: as many as are set. */
@@ -1709,7 +1709,7 @@ export interface AdminApi {
           readonly disk_size_gb?: number | null | undefined
           /** With use_spot: wait this long for a spot machine; null: for ever. */
           readonly fallback_on_demand_after_seconds?: number | null | undefined
-          /** Sets the strategy of the model's route. */
+          /** Sets the strategy of the model's route; prefix-affinity is refused with not_supported. */
           readonly load_balancing_strategy?:
             'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
           /** A deployment that is not paused has min_nodes to max_nodes nodes then; null: as many as are set. */

@@ -7,7 +7,9 @@ import {
   listOf,
   ModelName,
   ModelShown,
+  NOT_SUPPORTED,
   page,
+  REFUSED,
   sortedBy,
   text,
   Timestamp,
@@ -94,7 +96,10 @@ const fallback = z
   .max(86_400)
   .nullable()
   .meta({ description: 'With use_spot: wait this long for a spot machine; null: for ever.' })
-const strategy = RouteStrategyInput.meta({ description: "Sets the strategy of the model's route." })
+const strategy = RouteStrategyInput.meta({
+  description: "Sets the strategy of the model's route; prefix-affinity is refused with not_supported.",
+  [REFUSED]: NOT_SUPPORTED.code,
+})
 
 const tag = 'Deployments'
 const params = z.strictObject({ id: Uuid })

@@ -49,7 +49,8 @@ export interface Operation {
   readonly body: object | null
   /** Schemas that the others refer to. */
   readonly schemas: Schemas
-  readonly needsCredential: boolean
+  /** Name of the security scheme of its credential; null: it needs none. */
+  readonly scheme: string | null
   /** By status. */
   readonly replies: Readonly<Record<string, DeclaredReply>>
 }
@@ -83,7 +84,7 @@ export async function operationsOf(origin: string): Promise<Operation[]> {
         parameters,
         body: Object.values(requestBody?.content ?? {})[0]?.schema ?? null,
         schemas: components.schemas,
-        needsCredential: security.length > 0,
+        scheme: Object.keys(security[0] ?? {})[0] ?? null,
         replies: Object.fromEntries(replies) as Operation['replies'],
       }
     }),

@@ -43,7 +43,8 @@ function requestOf(operation: Operation): fc.Arbitrary<FuzzRequest> {
     suffix: mostly([60, fc.constant('')], [1, fc.constantFrom('/', '//', '/x', '/..', '%20')]),
     query: queryOf(operation, parameters('query')),
     credential: mostly(
-      [100, fc.constant('right' as const)],
+      // Each of a caller who fails often is answered seconds later.
+      [500, fc.constant('right' as const)],
       [1, fc.constantFrom('wrong' as const, 'none' as const)],
     ),
     headers: headersOf(parameters('header').map(({ name }) => name)),

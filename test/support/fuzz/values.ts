@@ -54,7 +54,11 @@ function ofType(type: string, shape: Schema, schemas: Schemas): fc.Arbitrary<unk
     case 'string':
       return strings(shape)
     case 'integer':
-      return fc.integer({ min: shape.minimum ?? 0, max: Math.min(shape.maximum ?? 1000, 1_000_000) })
+      // The least is often a case of its own: no nodes, the first page.
+      return mostly(
+        [1, fc.constant(Math.max(shape.minimum ?? 0, 0))],
+        [3, fc.integer({ min: shape.minimum ?? 0, max: Math.min(shape.maximum ?? 1000, 1_000_000) })],
+      )
     case 'number': {
       const min = Math.ceil(shape.minimum ?? shape.exclusiveMinimum ?? 0)
       // Millionths, since that is what money is exact to.

@@ -26,7 +26,10 @@ export const deploymentsRefusals: Refusals = {
     not_found: create({ region: 'nowhere' }),
     launcher_not_configured: create({ node_count: 1 }),
   },
-  'deployments.patch': { invalid_state: change({ use_spot: true }, { deleted: true }) },
+  'deployments.patch': {
+    invalid_state: change({ use_spot: true }, { deleted: true }),
+    not_supported: change({ load_balancing_strategy: 'prefix-affinity' }, { deleted: false }),
+  },
   'deployments.scale': {
     invalid_state: change({ target_node_count: 0 }, { rest: '/scale', deleted: true }),
     launcher_not_configured: change({ target_node_count: 1 }, { rest: '/scale', deleted: false }),

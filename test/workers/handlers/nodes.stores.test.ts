@@ -168,8 +168,8 @@ test('a launch is validated as a whole, and then refused since nothing can launc
   await using port = await startContractPort()
   await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
   await port.database.postgres.query(
-    `INSERT INTO instance_types (id, provider, name, vcpus, memory_gb, gpu_model, gpu_count)
-     VALUES ($1, 'local', 'big', 8, 64, 'H100', 1), ($2, 'local', 'plain', 8, 64, NULL, 0)`,
+    `INSERT INTO instance_types (id, provider, name, vcpus, memory_gb, gpu_model, gpu_count, gpu_memory_gb)
+     VALUES ($1, 'local', 'big', 8, 64, 'H100', 1, 80), ($2, 'local', 'plain', 8, 64, NULL, 0, NULL)`,
     [crypto.randomUUID(), crypto.randomUUID()],
   )
   const launch = (changes: object) =>
