@@ -35,7 +35,8 @@ const INHERIT_MS = 60_000
 
 /**
  * The leader's work: watches every node, tells what it sees each second, ends the termination of nodes that have run
- * dry and of deployments that have none left, prunes what is no longer needed. Runs until the signal; a store that does not answer is asked again.
+ * dry and of deployments that have none left, prunes what is no longer needed. Runs until the signal; a store that does
+ * not answer is asked again.
  */
 export async function probeNodes(options: HealthProbeOptions, signal: AbortSignal): Promise<void> {
   const { postgres, redis, logger, now } = options

@@ -2,18 +2,12 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
-import { type Endpoint, isAudited } from '../../src/core/contract/endpoint.js'
+import { isAudited } from '../../src/core/contract/endpoint.js'
 import { ERRORS } from '../../src/core/errors.js'
-import { allCalls } from '../support/calls/all.js'
+import { callOf } from '../support/calls/all.js'
 import { type ContractPort, startContractPort } from '../support/contract-port.js'
 
 const PARALLEL = 50
-
-function callOf(port: ContractPort, { id }: Endpoint) {
-  const prepared = allCalls[id]?.(port)
-  assert.ok(prepared, `test/support/calls has no call of ${id}`)
-  return prepared
-}
 
 async function auditEntries({ database }: ContractPort): Promise<number> {
   const { rows } = await database.postgres.query<{ count: string }>('SELECT count(*) AS count FROM audit_log')

@@ -10,7 +10,7 @@ import { errorsOf } from '../../src/core/contract/endpoint-errors.js'
 import { type ErrorCode, ERRORS } from '../../src/core/errors.js'
 import { packageRoot } from '../../src/io/package-root.js'
 import { startWorkerPool } from '../../src/workers/pool.js'
-import { allCalls } from '../support/calls/all.js'
+import { callOf } from '../support/calls/all.js'
 import type { Call } from '../support/calls/call.js'
 import { type ContractPort, startContractPort } from '../support/contract-port.js'
 import { allRefusals } from '../support/refusals/all.js'
@@ -45,12 +45,6 @@ async function send(port: ContractPort, method: Method, { path, body, headers }:
     body: text ?? null,
   })
   return { status: reply.statusCode, headers: reply.headers, body: await reply.body.text() }
-}
-
-function callOf(port: ContractPort, { id }: Endpoint): Promise<Call> {
-  const prepared = allCalls[id]?.(port)
-  assert.ok(prepared, `test/support/calls has no call of ${id}`)
-  return prepared
 }
 
 /** Errors that say which part of the request is at fault. */

@@ -4,19 +4,12 @@ import { z } from 'zod'
 import { adminPortEndpoints } from '../../src/core/contract/contract.js'
 import { type Endpoint, honoursIfMatch, isAudited } from '../../src/core/contract/endpoint.js'
 import { getModel } from '../../src/core/contract/models.js'
-import { type Call, type Calls } from '../support/calls/call.js'
-import { allCalls } from '../support/calls/all.js'
+import type { Call } from '../support/calls/call.js'
+import { allCalls, callOf } from '../support/calls/all.js'
 import { type ContractPort, refusal, startContractPort } from '../support/contract-port.js'
 import { freshUsageStore } from '../support/usage-store.js'
 
 /** Every endpoint of the contract, called: what holds for all of them alike. */
-
-function prepare(port: ContractPort, { id }: Endpoint): Promise<Call> {
-  const calls: Calls = allCalls
-  const prepared = calls[id]?.(port)
-  assert.ok(prepared, `test/support/calls has no call of ${id}`)
-  return prepared
-}
 
 function call(port: ContractPort, { method }: Endpoint, { path, body, headers }: Call, more: object = {}) {
   return port.send(method, path, body, { ...headers, ...more })
@@ -29,7 +22,7 @@ test('every endpoint has a call that succeeds with what it declares, and every c
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
-    const prepared = await prepare(port, endpoint)
+    const prepared = await callOf(port, endpoint)
     const reply = await call(port, endpoint, prepared)
     if (prepared.refused !== undefined) {
       assert.equal(reply.body['error']?.['code'], prepared.refused, endpoint.id)
@@ -60,7 +53,7 @@ test('every change leaves exactly one entry in the audit log, what only reads no
     return rows
   }
   for (const endpoint of adminPortEndpoints) {
-    const prepared = await prepare(port, endpoint)
+    const prepared = await callOf(port, endpoint)
     const before = (await entries()).length
     const reply = await call(port, endpoint, prepared)
     const added = (await entries()).slice(before)
@@ -77,7 +70,7 @@ test('a change of another version than the caller has seen is refused, for every
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
-    const prepared = await prepare(port, endpoint)
+    const prepared = await callOf(port, endpoint)
     const stale = await call(port, endpoint, prepared, { 'if-match': '"999999"' })
     if (!honoursIfMatch(endpoint)) {
       assert.deepEqual(refusal(stale), [400, 'not_supported', 'If-Match'], endpoint.id)
@@ -93,11 +86,11 @@ test('replies that show a row carry its version as ETag, with which it can be ch
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const endpoint of adminPortEndpoints) {
-    const reply = await call(port, endpoint, await prepare(port, endpoint))
+    const reply = await call(port, endpoint, await callOf(port, endpoint))
     const shows = endpoint.versioned === true && endpoint.method !== 'DELETE'
     assert.equal(reply.headers.get('etag') !== null, shows, endpoint.id)
   }
-  const { path } = await prepare(port, getModel)
+  const { path } = await callOf(port, getModel)
   const seen = (await port.send('GET', path)).headers.get('etag') ?? ''
   const change = (family: string) => port.send('PATCH', path, { family }, { 'if-match': seen })
   const both = await Promise.all([change('one'), change('two')])
@@ -111,7 +104,7 @@ test('every list comes in each order that it declares', async () => {
   for (const endpoint of adminPortEndpoints) {
     const sort: unknown = endpoint.query?.shape['sort']
     if (!(sort instanceof z.ZodType)) continue
-    const { path } = await prepare(port, endpoint)
+    const { path } = await callOf(port, endpoint)
     for (const order of Orders.parse(z.toJSONSchema(sort)).enum) {
       const { status, body } = await port.send('GET', `${path}?sort=${order}`)
       assert.equal(status, 200, `${endpoint.id} by ${order}: ${JSON.stringify(body)}`)

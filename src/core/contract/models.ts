@@ -79,7 +79,7 @@ export const Model = z
   })
   .meta({ id: 'Model' })
 
-const fields = {
+export const modelFields = {
   name: ModelName,
   family: text(200, 'llama'),
   size: text(100, '8B').nullable(),
@@ -146,13 +146,13 @@ export const createModel = endpoint({
   versioned: true,
   summary: 'Adds a model to the catalogue',
   body: z.strictObject({
-    ...fields,
-    size: fields.size.default(null),
-    price_cached_input_per_million: fields.price_cached_input_per_million.default(null),
-    tokens_per_second_capacity: fields.tokens_per_second_capacity.default(null),
-    status: fields.status.default('active'),
-    aliases: fields.aliases.default([]),
-    metadata: fields.metadata.default({}),
+    ...modelFields,
+    size: modelFields.size.default(null),
+    price_cached_input_per_million: modelFields.price_cached_input_per_million.default(null),
+    tokens_per_second_capacity: modelFields.tokens_per_second_capacity.default(null),
+    status: modelFields.status.default('active'),
+    aliases: modelFields.aliases.default([]),
+    metadata: modelFields.metadata.default({}),
   }),
   reply: { 201: Model },
   errors: ['already_exists'],
@@ -178,7 +178,7 @@ const changeModel = {
   versioned: true,
   summary: 'Sets the fields that are sent; running requests keep the prices of their start',
   params,
-  body: changesOf(fields).meta({
+  body: changesOf(modelFields).meta({
     examples: [{ price_input_per_million: 0.12, price_output_per_million: 0.5 }],
   }),
   reply: { 200: Model },
@@ -207,5 +207,3 @@ export const deleteModel = endpoint({
 })
 
 export const modelsEndpoints = [listModels, createModel, getModel, putModel, patchModel, deleteModel]
-
-export { fields as modelFields }

@@ -67,7 +67,7 @@ export const RouteStrategyInput = z
 
 const timeoutMs = z.number().int().min(1).max(3_600_000)
 
-const fields = {
+export const routeFields = {
   strategy: RouteStrategyInput.meta({
     description: 'prefix-affinity is not available in this version: refused with not_supported.',
     [REFUSED]: NOT_SUPPORTED.code,
@@ -133,7 +133,7 @@ export const putRoute = endpoint({
   versioned: true,
   summary: 'Sets the fields that are sent; live within a second, running streams untouched',
   params,
-  body: changesOf(fields).meta({
+  body: changesOf(routeFields).meta({
     examples: [{ strategy: 'least-latency', health_check: { interval_seconds: 2 } }],
   }),
   reply: { 200: Route },
@@ -143,5 +143,3 @@ export const putRoute = endpoint({
 export type RouteChange = z.output<typeof putRoute.body>
 
 export const routesEndpoints = [listRoutes, getRoute, putRoute]
-
-export { fields as routeFields }

@@ -73,7 +73,7 @@ const TenantDetail = Tenant.extend({
   }),
 }).meta({ id: 'TenantDetail' })
 
-const fields = {
+export const tenantFields = {
   name: text(200, 'Acme'),
   email: z
     .email()
@@ -115,13 +115,13 @@ export const createTenant = endpoint({
   summary: 'Creates a tenant with a production environment and a first API key, shown this once',
   description: "A limit that is left out is the tier's default; null is unlimited.",
   body: z.strictObject({
-    ...fields,
-    tier: fields.tier.default('free'),
+    ...tenantFields,
+    tier: tenantFields.tier.default('free'),
     rate_limit_per_minute: limits.rate_limit_per_minute.optional(),
     tokens_per_minute: limits.tokens_per_minute.optional(),
     max_concurrency: limits.max_concurrency.optional(),
-    max_monthly_spend_usd: fields.max_monthly_spend_usd.default(null),
-    allowed_models: fields.allowed_models.default(null),
+    max_monthly_spend_usd: tenantFields.max_monthly_spend_usd.default(null),
+    allowed_models: tenantFields.allowed_models.default(null),
   }),
   reply: { 201: z.object({ tenant: Tenant, api_key: KeyShown }) },
   errors: ['already_exists', 'not_found'],
@@ -147,7 +147,7 @@ const changeTenant = {
   versioned: true,
   summary: 'Sets the fields that are sent',
   params,
-  body: changesOf(fields).meta({ examples: [{ tier: 'pro' }] }),
+  body: changesOf(tenantFields).meta({ examples: [{ tier: 'pro' }] }),
   reply: { 200: Tenant },
   errors: ['already_exists', 'not_found'],
 } as const
@@ -209,5 +209,3 @@ export const tenantsEndpoints = [
   suspendTenant,
   activateTenant,
 ]
-
-export { fields as tenantFields }

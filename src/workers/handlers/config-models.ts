@@ -8,7 +8,8 @@ import { loadQuery } from '../../io/postgres.js'
 import type { Queryable } from '../../io/query.js'
 import { placed, planOf } from './config-section.js'
 import { canonicalModel, type ConfigState, NAME_OF, type Stored } from './config-state.js'
-import { mergedModel, modelColumns, type ModelFields, removeModel } from './models.js'
+import { modelColumns, type ModelFields, removeModel } from './models.js'
+import { sentOver } from './sent-over.js'
 
 const INSERT = loadQuery('models-insert')
 const UPDATE = loadQuery('models-update')
@@ -39,7 +40,7 @@ export async function importModels(
       const model = canonicalModel(
         before === undefined
           ? parseBy(createModel.body, entry, ['models', index])
-          : mergedModel(before.row, entry),
+          : sentOver(before.row, entry),
       )
       wanted.set(model.name, model)
       return model

@@ -6,14 +6,9 @@ import { parseBy } from '../../core/contract/validate.js'
 import type { Queryable } from '../../io/query.js'
 import { placed, planOf } from './config-section.js'
 import { canonicalInstanceType, canonicalRegion, type ConfigState, NAME_OF } from './config-state.js'
-import {
-  insertInstanceType,
-  mergedInstanceType,
-  removeInstanceType,
-  updateInstanceType,
-} from './instance-type-rows.js'
+import { insertInstanceType, removeInstanceType, updateInstanceType } from './instance-type-rows.js'
 import { insertRegion, removeRegion, updateRegion } from './region-rows.js'
-import { mergedRegion } from './regions.js'
+import { sentOver } from './sent-over.js'
 
 /**
  * Makes regions and instance types what a document says, under the lock of the import. Regions are there before
@@ -37,7 +32,7 @@ export async function importPlaces(
       canonicalRegion(
         before === undefined
           ? parseBy(createRegion.body, entry, ['regions', index])
-          : mergedRegion(before.row, entry),
+          : sentOver(before.row, entry),
       ),
   })
   for (const { row, stored } of regions.writes) {
@@ -55,7 +50,7 @@ export async function importPlaces(
       canonicalInstanceType(
         before === undefined
           ? parseBy(createInstanceType.body, entry, ['instance_types', index])
-          : mergedInstanceType(before.row, entry),
+          : sentOver(before.row, entry),
       ),
   })
   for (const { entry, index, row, stored } of types.writes) {

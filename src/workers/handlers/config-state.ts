@@ -1,39 +1,23 @@
 import { z } from 'zod'
 import { inOrder } from '../../core/config-diff.js'
-import { ModelKind, ModelStatus } from '../../core/contract/models.js'
 import { Tier } from '../../core/contract/tenants.js'
 import { dollarsOfMicros } from '../../core/money.js'
 import type { Limits } from '../../core/tiers.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, theRowOf } from '../../io/query.js'
 import { RouteColumns, routeOf } from '../../io/route-rows.js'
-import { hourlyPrices, type InstanceTypeFields } from './instance-type-rows.js'
-import type { ModelFields } from './models.js'
-import type { RegionFields } from './region-rows.js'
+import { hourlyPrices, type InstanceTypeFields, InstanceTypeRow } from './instance-type-rows.js'
+import { type ModelFields, ModelRow, tokenPrices } from './models.js'
+import { type RegionFields, RegionRow } from './region-rows.js'
 import { type RouteFields, routeFieldsOf } from './routes.js'
 
 const READ = loadQuery('config-read')
 
+/** What rows have and the document does not. */
+const UNSHOWN = { version: true, created_at: true, updated_at: true } as const
+
 const State = z.object({
-  models: z.array(
-    z.object({
-      id: z.string(),
-      name: z.string(),
-      aliases: z.array(z.string()),
-      family: z.string(),
-      size: z.string().nullable(),
-      type: ModelKind,
-      status: ModelStatus,
-      context_length: z.number(),
-      vram_required_gb: z.number(),
-      price_input_micros: z.number(),
-      price_output_micros: z.number(),
-      price_cached_input_micros: z.number().nullable(),
-      tokens_per_second_capacity: z.number().nullable(),
-      metadata: z.record(z.string(), z.unknown()),
-      route: RouteColumns,
-    }),
-  ),
+  models: z.array(ModelRow.omit(UNSHOWN).extend({ route: RouteColumns })),
   tenants: z.array(
     z.object({
       id: z.string(),
@@ -46,31 +30,8 @@ const State = z.object({
       allowed_models: z.array(z.string()).nullable(),
     }),
   ),
-  regions: z.array(
-    z.object({
-      id: z.string(),
-      provider: z.string(),
-      code: z.string(),
-      name: z.string(),
-      price_multiplier: z.number(),
-    }),
-  ),
-  instance_types: z.array(
-    z.object({
-      id: z.string(),
-      provider: z.string(),
-      name: z.string(),
-      vcpus: z.number(),
-      memory_gb: z.number(),
-      gpu_model: z.string().nullable(),
-      gpu_count: z.number(),
-      gpu_memory_gb: z.number().nullable(),
-      regions: z.array(z.string()).nullable(),
-      price_on_demand_micros: z.number().nullable(),
-      price_spot_micros: z.number().nullable(),
-      price_as_of: z.string().nullable(),
-    }),
-  ),
+  regions: z.array(RegionRow.omit(UNSHOWN)),
+  instance_types: z.array(InstanceTypeRow.omit(UNSHOWN)),
 })
 type State = z.infer<typeof State>
 
@@ -116,7 +77,7 @@ export const NAME_OF = {
 export async function readConfig(db: Queryable, emails: readonly string[] | null): Promise<ConfigState> {
   const state = await theRowOf(db, READ, State, [emails])
   return {
-    models: byName(state.models, NAME_OF.models, modelOf),
+    models: byName(state.models, NAME_OF.models, (row) => canonicalModel({ ...row, ...tokenPrices(row) })),
     routes: byName(
       state.models.map(({ id, name, route }) => ({ id, model: name, route })),
       NAME_OF.routes,
@@ -141,16 +102,6 @@ function byName<R extends { id: string }, T>(
   shown: (row: R) => T,
 ): Map<string, Stored<T>> {
   return new Map(rows.map((row) => [nameOf(row), { id: row.id, row: shown(row) }]))
-}
-
-function modelOf(row: State['models'][number]): ModelFields {
-  const cached = row.price_cached_input_micros
-  return canonicalModel({
-    ...row,
-    price_input_per_million: dollarsOfMicros(row.price_input_micros),
-    price_output_per_million: dollarsOfMicros(row.price_output_micros),
-    price_cached_input_per_million: cached === null ? null : dollarsOfMicros(cached),
-  })
 }
 
 function tenantOf(row: State['tenants'][number]): TenantLimits {

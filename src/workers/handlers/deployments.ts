@@ -29,6 +29,7 @@ import { handle, type Handler, type HandlerContext, Versioned } from './handler.
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { listing } from './listing.js'
 import { lockRoute, setStrategy } from './routes.js'
+import { sentOver } from './sent-over.js'
 
 const LIST = loadSortedQuery('deployments-list')
 const BY_NAMES = loadQuery('models-by-names')
@@ -126,12 +127,15 @@ export const deploymentsHandlers: readonly Handler[] = [
     const before = await lockDeployment(context, id)
     const status = stateAfter(before, { kind: 'configure' })
     const { region, instance_type, auto_scaling, load_balancing_strategy: strategy, ...spec } = body
-    const place = await requirePlace(db, {
-      provider: before.provider,
-      region: region === undefined ? before.region : region,
-      instance_type: instance_type === undefined ? before.instance_type : instance_type,
-      gpu_type: spec.gpu_type === undefined ? before.spec.gpu_type : spec.gpu_type,
-    })
+    const { provider, region: beforeRegion, instance_type: beforeType } = before
+    const beforePlace = {
+      provider,
+      region: beforeRegion,
+      instance_type: beforeType,
+      gpu_type: before.spec.gpu_type,
+    }
+    const sent = { region, instance_type, gpu_type: spec.gpu_type }
+    const place = await requirePlace(db, sentOver(beforePlace, sent))
     if (strategy !== undefined) {
       const route = await lockRoute(db, before.model_id)
       if (route !== null) await setStrategy(db, route, strategy)

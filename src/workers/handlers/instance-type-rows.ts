@@ -1,6 +1,5 @@
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
-import type { InstanceTypeChange } from '../../core/contract/instance-types.js'
 import { GatewayError } from '../../core/errors.js'
 import { dollarsOfMicros, microsOfDollars } from '../../core/money.js'
 import { loadQuery } from '../../io/postgres.js'
@@ -61,27 +60,6 @@ export type InstanceTypeFields = Omit<
   ReturnType<typeof shownInstanceType>,
   'id' | 'created_at' | 'updated_at'
 >
-
-/** The fields that were sent, over those that were there. */
-export function mergedInstanceType(
-  before: InstanceTypeFields,
-  body: InstanceTypeChange['body'],
-): InstanceTypeFields {
-  const nullable = <T>(sent: T | undefined, stored: T) => (sent === undefined ? stored : sent)
-  return {
-    provider: body.provider ?? before.provider,
-    name: body.name ?? before.name,
-    vcpus: body.vcpus ?? before.vcpus,
-    memory_gb: body.memory_gb ?? before.memory_gb,
-    gpu_model: nullable(body.gpu_model, before.gpu_model),
-    gpu_count: body.gpu_count ?? before.gpu_count,
-    gpu_memory_gb: nullable(body.gpu_memory_gb, before.gpu_memory_gb),
-    regions: nullable(body.regions, before.regions),
-    price_on_demand_per_hour: nullable(body.price_on_demand_per_hour, before.price_on_demand_per_hour),
-    price_spot_per_hour: nullable(body.price_spot_per_hour, before.price_spot_per_hour),
-    price_as_of: nullable(body.price_as_of, before.price_as_of),
-  }
-}
 
 export async function insertInstanceType(db: Queryable, type: InstanceTypeFields): Promise<InstanceTypeRow> {
   return theRowOf(db, INSERT, InstanceTypeRow, await columns(db, uuidv7(), type))

@@ -19,7 +19,6 @@ import {
   hourlyPrices,
   InstanceTypeRow,
   insertInstanceType,
-  mergedInstanceType,
   removeInstanceType,
   requireUnusedInstanceType,
   shownInstanceType as shown,
@@ -27,6 +26,7 @@ import {
 } from './instance-type-rows.js'
 import { listing } from './listing.js'
 import { RegionRow } from './region-rows.js'
+import { sentOver } from './sent-over.js'
 
 const LIST = loadSortedQuery('instance-types-list')
 const GET = loadQuery('instance-types-get')
@@ -48,7 +48,7 @@ async function change({ params: { id }, body }: InstanceTypeChange, context: Han
   const { db } = context
   const stored = await lock(context, id)
   const before = shown(stored)
-  const wanted = mergedInstanceType(before, body)
+  const wanted = sentOver(before, body)
   if (wanted.provider !== before.provider || wanted.name !== before.name) {
     await requireUnusedInstanceType(db, stored)
   }

@@ -19,6 +19,7 @@ import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
+import { sentOver } from './sent-over.js'
 
 const LIST = loadSortedQuery('models-list')
 const GET = loadQuery('models-get')
@@ -32,7 +33,7 @@ const BY_NAMES = loadQuery('models-by-names')
 const DELETE_NAMES = loadQuery('model-names-delete')
 const INSERT_NAMES = loadQuery('model-names-insert')
 
-const ModelRow = z.object({
+export const ModelRow = z.object({
   id: z.string(),
   name: z.string(),
   family: z.string(),
@@ -53,19 +54,29 @@ const ModelRow = z.object({
 })
 type ModelRow = z.infer<typeof ModelRow>
 
+type PriceMicros = Pick<ModelRow, 'price_input_micros' | 'price_output_micros' | 'price_cached_input_micros'>
+
+/** Dollars per million tokens. */
+export function tokenPrices(row: PriceMicros) {
+  const cached = row.price_cached_input_micros
+  return {
+    price_input_per_million: dollarsOfMicros(row.price_input_micros),
+    price_output_per_million: dollarsOfMicros(row.price_output_micros),
+    price_cached_input_per_million: cached === null ? null : dollarsOfMicros(cached),
+  }
+}
+
 function shown(row: ModelRow) {
   const {
-    price_input_micros,
-    price_output_micros,
-    price_cached_input_micros: cached,
+    price_input_micros: _input,
+    price_output_micros: _output,
+    price_cached_input_micros: _cached,
     version: _version,
     ...same
   } = row
   return {
     ...same,
-    price_input_per_million: dollarsOfMicros(price_input_micros),
-    price_output_per_million: dollarsOfMicros(price_output_micros),
-    price_cached_input_per_million: cached === null ? null : dollarsOfMicros(cached),
+    ...tokenPrices(row),
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }
@@ -131,31 +142,6 @@ function noModel(id: string): GatewayError {
   return new GatewayError('not_found', { param: 'id', message: `There is no model '${id}'.` })
 }
 
-/** The fields that were sent, over those that were there. */
-export function mergedModel(before: ModelFields, body: ModelChange['body']): ModelFields {
-  return {
-    name: body.name ?? before.name,
-    family: body.family ?? before.family,
-    size: body.size === undefined ? before.size : body.size,
-    type: body.type ?? before.type,
-    context_length: body.context_length ?? before.context_length,
-    vram_required_gb: body.vram_required_gb ?? before.vram_required_gb,
-    price_input_per_million: body.price_input_per_million ?? before.price_input_per_million,
-    price_output_per_million: body.price_output_per_million ?? before.price_output_per_million,
-    price_cached_input_per_million:
-      body.price_cached_input_per_million === undefined
-        ? before.price_cached_input_per_million
-        : body.price_cached_input_per_million,
-    tokens_per_second_capacity:
-      body.tokens_per_second_capacity === undefined
-        ? before.tokens_per_second_capacity
-        : body.tokens_per_second_capacity,
-    status: body.status ?? before.status,
-    aliases: body.aliases ?? before.aliases,
-    metadata: body.metadata ?? before.metadata,
-  }
-}
-
 /**
  * Deletes a model whose row is locked.
  * @throws GatewayError in_use that names the nodes or deployments that it still has
@@ -182,7 +168,7 @@ export async function removeModel(db: Queryable, { id, name }: { id: string; nam
 async function change({ params: { id }, body }: ModelChange, context: HandlerContext) {
   const { db } = context
   const before = shown(await lock(context, id))
-  const wanted = mergedModel(before, body)
+  const wanted = sentOver(before, body)
   await db.query(UPDATE, modelColumns(id, wanted))
   if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted, body)
   const row = await theRowOf(db, GET, ModelRow, [id])

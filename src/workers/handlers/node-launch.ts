@@ -6,8 +6,8 @@ import { rowOf } from '../../io/query.js'
 import { audit } from '../audit.js'
 import { handle, type Handler } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
+import { holdModel } from './model-name.js'
 
-const LOCK_MODEL = loadQuery('models-lock-by-name')
 const GET = loadQuery('jobs-get-launch')
 
 const JobRow = z.object({
@@ -25,13 +25,7 @@ export const nodeLaunchHandlers: readonly Handler[] = [
   handle(launchNode, async ({ body }, context) => {
     const { model_name, ...machine } = body
     const { db } = context
-    const model = await rowOf(db, LOCK_MODEL, z.object({ id: z.string() }), [model_name])
-    if (model === null) {
-      throw new GatewayError('not_found', {
-        param: 'model_name',
-        message: `There is no model '${model_name}'.`,
-      })
-    }
+    const model = await holdModel(db, model_name)
     await requirePlace(db, machine)
     const launcher = requireLauncher(machine.provider)
     const planned = await launcher.plan(db, { modelId: model.id, deploymentId: null, machine })

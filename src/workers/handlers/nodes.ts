@@ -1,5 +1,4 @@
 import { uuidv7 } from 'uuidv7'
-import { z } from 'zod'
 import {
   drainNode,
   getNode,
@@ -9,15 +8,15 @@ import {
   terminateNode,
   undrainNode,
 } from '../../core/contract/nodes.js'
-import { GatewayError } from '../../core/errors.js'
 import { microsOfDollars } from '../../core/money.js'
 import { normalNodeUrl } from '../../core/node-url.js'
 import { loadQuery } from '../../io/postgres.js'
-import { pageOf, rowOf } from '../../io/query.js'
+import { pageOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
 import { actorName, audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
+import { holdModel } from './model-name.js'
 import {
   auditNodeChange,
   findNode,
@@ -36,7 +35,6 @@ const LIST = loadSortedQuery('nodes-list')
 const INSERT = loadQuery('nodes-insert')
 const PATCH = loadQuery('nodes-patch')
 const SET_STATUS = loadQuery('nodes-set-status')
-const LOCK_MODEL = loadQuery('models-lock-by-name')
 
 function versioned(row: NodeRow, seen: Seen) {
   return new Versioned(shownNode(row, seen), row.version)
@@ -87,13 +85,7 @@ export const nodesHandlers: readonly Handler[] = [
 
   handle(registerNode, async ({ body }, context) => {
     const { db } = context
-    const model = await rowOf(db, LOCK_MODEL, z.object({ id: z.string(), name: z.string() }), [
-      body.model_name,
-    ])
-    if (model === null) {
-      const message = `There is no model '${body.model_name}'.`
-      throw new GatewayError('not_found', { param: 'model_name', message })
-    }
+    const model = await holdModel(db, body.model_name)
     const id = uuidv7()
     await db.query(INSERT, [
       id,

@@ -18,14 +18,8 @@ import { audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { hourlyPrices, InstanceTypeRow } from './instance-type-rows.js'
 import { listing } from './listing.js'
-import {
-  insertRegion,
-  type RegionFields,
-  RegionRow,
-  removeRegion,
-  requireUnusedRegion,
-  updateRegion,
-} from './region-rows.js'
+import { insertRegion, RegionRow, removeRegion, requireUnusedRegion, updateRegion } from './region-rows.js'
+import { sentOver } from './sent-over.js'
 
 const LIST = loadSortedQuery('regions-list')
 const GET = loadQuery('regions-get')
@@ -64,20 +58,10 @@ async function lock({ db, requireVersion }: HandlerContext, id: string): Promise
   return row
 }
 
-/** The fields that were sent, over those that were there. */
-export function mergedRegion(before: RegionFields, body: RegionChange['body']): RegionFields {
-  return {
-    provider: body.provider ?? before.provider,
-    code: body.code ?? before.code,
-    name: body.name ?? before.name,
-    price_multiplier: body.price_multiplier ?? before.price_multiplier,
-  }
-}
-
 async function change({ params: { id }, body }: RegionChange, context: HandlerContext) {
   const { db } = context
   const before = await lock(context, id)
-  const wanted = mergedRegion(before, body)
+  const wanted = sentOver(before, body)
   // Nodes and instance types name it by these.
   if (wanted.provider !== before.provider || wanted.code !== before.code) {
     await requireUnusedRegion(db, before)

@@ -16,6 +16,7 @@ import { RouteColumns, routeOf } from '../../io/route-rows.js'
 import { audit } from '../audit.js'
 import { handle, type Handler, Versioned } from './handler.js'
 import { listing } from './listing.js'
+import { sentOver } from './sent-over.js'
 
 const LIST = loadSortedQuery('routes-list')
 const GET = loadQuery('routes-get')
@@ -64,12 +65,7 @@ function shown(row: RouteRow) {
 export function mergedRoute(before: RouteFields, body: RouteChange): RouteFields {
   return {
     strategy: RouteStrategy.parse(body.strategy ?? before.strategy),
-    health_check: {
-      interval_seconds: body.health_check?.interval_seconds ?? before.health_check.interval_seconds,
-      timeout_seconds: body.health_check?.timeout_seconds ?? before.health_check.timeout_seconds,
-      unhealthy_threshold: body.health_check?.unhealthy_threshold ?? before.health_check.unhealthy_threshold,
-      healthy_threshold: body.health_check?.healthy_threshold ?? before.health_check.healthy_threshold,
-    },
+    health_check: sentOver(before.health_check, body.health_check ?? {}),
     connection_timeout_ms: body.connection_timeout_ms ?? before.connection_timeout_ms,
     first_token_timeout_ms: body.first_token_timeout_ms ?? before.first_token_timeout_ms,
     idle_timeout_ms: body.idle_timeout_ms ?? before.idle_timeout_ms,

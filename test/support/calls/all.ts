@@ -1,6 +1,9 @@
+import assert from 'node:assert/strict'
+import type { Endpoint } from '../../../src/core/contract/endpoint.js'
+import type { ContractPort } from '../contract-port.js'
 import { adminTokensCalls } from './admin-tokens.js'
 import { auditLogsCalls } from './audit-logs.js'
-import type { Calls } from './call.js'
+import type { Call, Calls } from './call.js'
 import { configCalls } from './config.js'
 import { deploymentsCalls } from './deployments.js'
 import { modelsCalls } from './models.js'
@@ -24,4 +27,11 @@ export const allCalls: Calls = {
   ...auditLogsCalls,
   ...platformCalls,
   ...configCalls,
+}
+
+/** Prepares a call of an endpoint that succeeds. */
+export function callOf(port: ContractPort, { id }: Pick<Endpoint, 'id'>): Promise<Call> {
+  const prepared = allCalls[id]?.(port)
+  assert.ok(prepared, `test/support/calls has no call of ${id}`)
+  return prepared
 }

@@ -2,7 +2,7 @@ import { made, type Prepare } from '../calls/call.js'
 import { deploymentBody, modelBody } from '../contract-port.js'
 import type { Refusals } from './refusal.js'
 
-/** A body for a deployment or a launch of machines that no launcher brings up. */
+/** A creation of a deployment, with other fields than one that succeeds. */
 const create =
   (changes: object): Prepare =>
   async (port) => {

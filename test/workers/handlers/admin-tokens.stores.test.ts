@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { adminPortEndpoints } from '../../../src/core/contract/contract.js'
 import { ERRORS } from '../../../src/core/errors.js'
 import { scopeOf } from '../../../src/core/contract/endpoint.js'
-import { allCalls } from '../../support/calls/all.js'
+import { callOf } from '../../support/calls/all.js'
 import { type ContractPort, refusal, startContractPort } from '../../support/contract-port.js'
 import { freshUsageStore } from '../../support/usage-store.js'
 
@@ -65,8 +65,7 @@ test('a scope opens what it says, for every endpoint there is, and only admin ma
   for (const endpoint of adminPortEndpoints) {
     if (endpoint.auth !== 'admin') continue
     for (const scope of ['read', 'operate', 'admin'] as const) {
-      const prepared = await allCalls[endpoint.id]?.(port)
-      assert.ok(prepared)
+      const prepared = await callOf(port, endpoint)
       const { status } = await fetch(port.url + prepared.path, {
         method: endpoint.method,
         headers: as(tokens[scope]),

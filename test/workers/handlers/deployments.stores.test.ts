@@ -5,13 +5,11 @@ import { loadSnapshot } from '../../../src/io/snapshot-load.js'
 import {
   type ContractPort,
   deploymentBody,
-  type JsonReply,
   modelBody,
+  refusal,
   startContractPort,
 } from '../../support/contract-port.js'
 import { launchedNode } from '../../support/launched-node.js'
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 async function withMachines(port: ContractPort): Promise<void> {
   await port.database.postgres.query(

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loadSnapshot } from '../../../src/io/snapshot-load.js'
-import { type JsonReply, modelBody, nodeBody, startContractPort } from '../../support/contract-port.js'
+import { modelBody, nodeBody, refusal, startContractPort } from '../../support/contract-port.js'
 import { launchedNode } from '../../support/launched-node.js'
 
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 const address = { endpoint_url: 'http://10.0.0.7:8000', engine_version: '0.11.2' }
 
 test('an agent brings its node into traffic, keeps it known and takes it out', async () => {

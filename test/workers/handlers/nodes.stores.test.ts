@@ -5,13 +5,11 @@ import { loadSnapshot } from '../../../src/io/snapshot-load.js'
 import { launchedNode } from '../../support/launched-node.js'
 import {
   type ContractPort,
-  type JsonReply,
   modelBody,
   nodeBody,
+  refusal,
   startContractPort,
 } from '../../support/contract-port.js'
-
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 async function registered(port: ContractPort, cluster_name: string, changes: object = {}): Promise<string> {
   const model = await port.send('POST', '/admin/models', modelBody())

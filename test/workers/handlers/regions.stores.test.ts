@@ -9,12 +9,12 @@ import {
   type JsonReply,
   modelBody,
   nodeBody,
+  refusal,
   regionBody,
   startContractPort,
 } from '../../support/contract-port.js'
 
 /** Status, code and param of a refusal. */
-const refusal = ({ status, body }: JsonReply) => [status, body['error']?.['code'], body['error']?.['param']]
 
 const namesOf = ({ body }: JsonReply, field: string) =>
   (body as unknown as { data: Record<string, string>[] }).data.map((row) => row[field]).join()
