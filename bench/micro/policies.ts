@@ -1,5 +1,5 @@
-import { createPolicy } from '../../src/core/policies/policy.js'
-import type { Snapshot, SnapshotNode, Strategy } from '../../src/core/snapshot.js'
+import { ANY_REQUEST, createPolicy } from '../../src/core/policies/policy.js'
+import { DEFAULT_ROUTE, type Snapshot, type SnapshotNode, type Strategy } from '../../src/core/snapshot.js'
 import { createRouter, type Router } from '../../src/proxy/routing.js'
 import { seededRandom } from '../nodes/random.js'
 import type { MicroBench, MicroCase } from './harness/bench.js'
@@ -38,18 +38,7 @@ function snapshotOf(strategy: Strategy, count: number): Snapshot {
       },
     ],
     nodes,
-    routes: [
-      {
-        modelId,
-        strategy,
-        healthCheck: { intervalSeconds: 5, timeoutSeconds: 2, unhealthyThreshold: 3, healthyThreshold: 2 },
-        connectionTimeoutMs: 1_000,
-        firstTokenTimeoutMs: 60_000,
-        idleTimeoutMs: 60_000,
-        nodeWeights: {},
-        allowedBodyFields: [],
-      },
-    ],
+    routes: [{ ...DEFAULT_ROUTE, modelId, strategy }],
   }
 }
 
@@ -76,7 +65,7 @@ function policyCase(strategy: Strategy, count: number): MicroCase {
       const policy = createPolicy(strategy)
       return {
         run() {
-          const picked = policy(route.targets, random)
+          const picked = policy(route.targets, ANY_REQUEST, random)
           // Loads move, so that the next pick is another.
           picked.enter()
           picked.leave()
@@ -93,7 +82,7 @@ function routerCase(count: number): MicroCase {
     operation: `Router.pick by least-latency: who of ${count} targets may be asked, and the policy`,
     start() {
       const { router, route } = busyRouter('least-latency', count)
-      return { run: () => router.pick(route, []) }
+      return { run: () => router.pick(route, ANY_REQUEST, []) }
     },
   }
 }

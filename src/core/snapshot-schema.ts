@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Snapshot } from './snapshot.js'
 
 const Count = z.number().int().nonnegative()
+const ModelShare = z.object({ modelId: z.string(), percent: z.number().nonnegative() })
 
 /** Checks a snapshot that comes from outside this process: the store, or the file of the last good one. */
 export const snapshotSchema: z.ZodType<Snapshot> = z.object({
@@ -39,7 +40,7 @@ export const snapshotSchema: z.ZodType<Snapshot> = z.object({
   routes: z.array(
     z.object({
       modelId: z.string(),
-      strategy: z.enum(['round-robin', 'least-latency', 'least-connections', 'weighted']),
+      strategy: z.enum(['round-robin', 'least-latency', 'least-connections', 'weighted', 'prefix-affinity']),
       healthCheck: z.object({
         intervalSeconds: z.number(),
         timeoutSeconds: z.number(),
@@ -51,6 +52,13 @@ export const snapshotSchema: z.ZodType<Snapshot> = z.object({
       idleTimeoutMs: z.number(),
       nodeWeights: z.record(z.string(), z.number().nonnegative()),
       allowedBodyFields: z.array(z.string()),
+      stickySessions: z.boolean(),
+      retry: z.object({ attempts: Count, budgetPercent: z.number(), hedgeAfterMs: z.number().nullable() }),
+      resumeStreams: z.boolean(),
+      queue: z.object({ maxDepth: Count, maxWaitMs: z.number() }),
+      fallbackModelIds: z.array(z.string()),
+      mirror: ModelShare.nullable(),
+      split: z.array(ModelShare),
     }),
   ),
 })

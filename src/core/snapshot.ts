@@ -4,7 +4,7 @@
  */
 export type ModelType = 'chat' | 'completion' | 'embedding'
 export type Engine = 'vllm' | 'sglang' | 'llama-cpp' | 'openai' | 'simulated'
-export type Strategy = 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+export type Strategy = 'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
 
 export interface Prices {
   /** Integer micro-dollars per million tokens. */
@@ -54,6 +54,28 @@ export interface HealthCheck {
   readonly healthyThreshold: number
 }
 
+/** A share of a model's requests that another model gets. */
+export interface ModelShare {
+  readonly modelId: string
+  /** 0 to 100. */
+  readonly percent: number
+}
+
+export interface RetrySettings {
+  /** Nodes that a request is sent to at most, the first included; 1: never retried. */
+  readonly attempts: number
+  /** Retries under way, in percent of the model's requests under way; three are always allowed. */
+  readonly budgetPercent: number
+  /** A small prompt without a first token after this is sent to a second node as well; null: never. */
+  readonly hedgeAfterMs: number | null
+}
+
+export interface QueueSettings {
+  /** Requests of a model that wait at once in one proxy; 0: a full model refuses at once. */
+  readonly maxDepth: number
+  readonly maxWaitMs: number
+}
+
 export interface SnapshotRoute {
   readonly modelId: string
   readonly strategy: Strategy
@@ -66,6 +88,18 @@ export interface SnapshotRoute {
   readonly nodeWeights: Readonly<Record<string, number>>
   /** Body fields that are forwarded although they are dropped by default. */
   readonly allowedBodyFields: readonly string[]
+  /** Requests of one session go to one node for as long as it may be asked. */
+  readonly stickySessions: boolean
+  readonly retry: RetrySettings
+  /** A stream whose node fails is continued by another one. */
+  readonly resumeStreams: boolean
+  readonly queue: QueueSettings
+  /** Models asked in turn when none of this one's nodes can serve. */
+  readonly fallbackModelIds: readonly string[]
+  /** Gets copies of requests; its answers are dropped. */
+  readonly mirror: ModelShare | null
+  /** Who gets a share of the requests instead; what is left of 100 stays. */
+  readonly split: readonly ModelShare[]
 }
 
 export interface Snapshot {
@@ -84,6 +118,13 @@ export const DEFAULT_ROUTE: Omit<SnapshotRoute, 'modelId'> = {
   idleTimeoutMs: 60_000,
   nodeWeights: {},
   allowedBodyFields: [],
+  stickySessions: false,
+  retry: { attempts: 3, budgetPercent: 20, hedgeAfterMs: null },
+  resumeStreams: true,
+  queue: { maxDepth: 1_000, maxWaitMs: 10_000 },
+  fallbackModelIds: [],
+  mirror: null,
+  split: [],
 }
 
 /** What the leader last saw of a node; `observedAt` is Unix milliseconds, older than 5 s counts as unknown. */

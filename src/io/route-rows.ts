@@ -20,6 +20,7 @@ export const RouteColumns = z.object({
 export function routeOf(modelId: string, row: z.infer<typeof RouteColumns>): SnapshotRoute {
   const defaults = DEFAULT_ROUTE
   return {
+    ...defaults,
     modelId,
     strategy: row.strategy ?? defaults.strategy,
     healthCheck: {

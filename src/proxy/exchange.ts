@@ -2,6 +2,7 @@ import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
 import type { ResponseHead } from '../core/http-response.js'
 import { mapNodeError, mapNodeErrorFrame } from '../core/node-error.js'
 import type { RequestHead } from '../core/request-head.js'
+import { ANY_REQUEST } from '../core/policies/policy.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import { SseTap } from '../core/sse-tap.js'
 import { identityLine } from '../core/usage-line.js'
@@ -219,7 +220,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents, Placed {
   #nextTarget(failure: UpstreamFailure): void {
     this.#target.refused(Date.now())
     this.#tried.push(this.#target)
-    const next = this.#deps.router.pick(this.#admission.route, this.#tried)
+    const next = this.#deps.router.pick(this.#admission.route, ANY_REQUEST, this.#tried)
     if (typeof next === 'string') {
       this.#fail(new GatewayError(failure.code, { cause: failure.cause }))
       return

@@ -1,6 +1,7 @@
 import { GatewayError } from '../core/errors.js'
 import { readRequestHead, type RequestHead } from '../core/request-head.js'
 import { dropFields, fieldsToDrop } from '../core/request-edit.js'
+import { ANY_REQUEST } from '../core/policies/policy.js'
 import type { KeyRole, ResolvedKey } from '../core/resolved-key.js'
 import type { SnapshotModel } from '../core/snapshot.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
@@ -129,7 +130,7 @@ function readInferenceHead(endpoint: UsageEndpoint, bytes: Buffer): RequestHead 
 }
 
 function pickTarget(deps: InferenceDeps, route: ModelRoute) {
-  const target = deps.router.pick(route, [])
+  const target = deps.router.pick(route, ANY_REQUEST, [])
   if (typeof target === 'string') throw new GatewayError(target)
   return target
 }

@@ -1,4 +1,4 @@
-import { createPolicy, type Policy } from '../core/policies/policy.js'
+import { createPolicy, type Policy, type PolicyRequest } from '../core/policies/policy.js'
 import type { NodeLive, Snapshot, SnapshotModel, SnapshotRoute, Strategy } from '../core/snapshot.js'
 import { Target } from './target.js'
 
@@ -25,7 +25,11 @@ export interface Router {
    * The target for a request, by the route's policy, among those that may be asked.
    * @param tried targets that this request has failed at
    */
-  pick(route: ModelRoute, tried: readonly Target[]): Target | 'no_healthy_node' | 'overloaded'
+  pick(
+    route: ModelRoute,
+    request: PolicyRequest,
+    tried: readonly Target[],
+  ): Target | 'no_healthy_node' | 'overloaded'
   readonly targets: ReadonlyMap<string, Target>
 }
 
@@ -91,7 +95,7 @@ export function createRouter({ now, random }: RouterOptions): Router {
     },
     find: (name) => byName.get(name),
     models: () => routes.filter((route) => route.targets.length > 0),
-    pick(route, tried) {
+    pick(route, request, tried) {
       const nowMs = now()
       let full = false
       candidates.length = 0
@@ -102,7 +106,7 @@ export function createRouter({ now, random }: RouterOptions): Router {
         else full ||= reason === 'full'
       }
       if (candidates.length === 0) return full ? 'overloaded' : 'no_healthy_node'
-      return route.policy(candidates, random)
+      return route.policy(candidates, request, random)
     },
   }
 }

@@ -53,6 +53,10 @@ export class Target implements Candidate {
     return this.route.nodeWeights[this.node.clusterName] ?? this.node.weight
   }
 
+  get warmth(): number {
+    return 1
+  }
+
   /** Our own requests at the node. */
   get inFlight(): number {
     return this.#inFlight

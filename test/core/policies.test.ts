@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { candidateAt, createPolicy, type Candidate } from '../../src/core/policies/policy.js'
+import { ANY_REQUEST, candidateAt, createPolicy, type Candidate } from '../../src/core/policies/policy.js'
 import type { Strategy } from '../../src/core/snapshot.js'
 
 const STRATEGIES: readonly Strategy[] = ['round-robin', 'least-connections', 'weighted', 'least-latency']
@@ -10,6 +10,7 @@ const candidate = fc.record({
   id: fc.uuid(),
   weight: fc.oneof(fc.integer({ min: 1, max: 100 }), fc.double({ min: 0.01, max: 100, noNaN: true })),
   load: fc.nat({ max: 500 }),
+  warmth: fc.constant(1),
   predictedTtftMs: fc.option(fc.double({ min: 1, max: 60_000, noNaN: true })),
 })
 const candidateSet = fc.uniqueArray(candidate, { minLength: 1, maxLength: 12, selector: ({ id }) => id })
@@ -28,7 +29,7 @@ function randomFrom(seed: number): () => number {
 const seed = fc.integer().map((value) => ({ value, random: () => randomFrom(value) }))
 
 function target(id: string, load: number, predictedTtftMs: number | null, weight = 1): Candidate {
-  return { id, weight, load, predictedTtftMs }
+  return { id, weight, warmth: 1, load, predictedTtftMs }
 }
 
 function share(picks: readonly Candidate[], id: string): number {
@@ -44,14 +45,15 @@ test('every policy picks from the candidates that it is given, whatever it was g
       (strategy, sets, { random }) => {
         const policy = createPolicy(strategy)
         const next = random()
-        for (const set of sets) assert.ok(set.includes(policy(set, next)))
+        for (const set of sets) assert.ok(set.includes(policy(set, ANY_REQUEST, next)))
       },
     ),
   )
 })
 
 test('every policy refuses to pick from none', () => {
-  for (const strategy of STRATEGIES) assert.throws(() => createPolicy(strategy)([], Math.random), RangeError)
+  for (const strategy of STRATEGIES)
+    assert.throws(() => createPolicy(strategy)([], ANY_REQUEST, Math.random), RangeError)
 })
 
 test('weighted shares follow the weights within 1% over 10,000 picks', () => {
@@ -60,7 +62,7 @@ test('weighted shares follow the weights within 1% over 10,000 picks', () => {
       const policy = createPolicy('weighted')
       const counts = new Map<string, number>()
       for (let i = 0; i < 10_000; i++) {
-        const { id } = policy(set, Math.random)
+        const { id } = policy(set, ANY_REQUEST, Math.random)
         counts.set(id, (counts.get(id) ?? 0) + 1)
       }
       const total = set.reduce((sum, { weight }) => sum + weight, 0)
@@ -79,7 +81,7 @@ test('weighted turns are spread out: no prefix is further from the shares than o
       const counts = new Map<string, number>()
       const total = set.reduce((sum, { weight }) => sum + weight, 0)
       for (let i = 1; i <= 500; i++) {
-        const { id } = policy(set, Math.random)
+        const { id } = policy(set, ANY_REQUEST, Math.random)
         counts.set(id, (counts.get(id) ?? 0) + 1)
         for (const { id: each, weight } of set) {
           assert.ok(
@@ -95,7 +97,10 @@ test('weighted turns are spread out: no prefix is further from the shares than o
 test('a heavy candidate takes turns with the light ones instead of going first', () => {
   const policy = createPolicy('weighted')
   const set = [target('a', 0, null, 5), target('b', 0, null, 1), target('c', 0, null, 1)]
-  assert.equal(Array.from({ length: 14 }, () => policy(set, Math.random).id).join(''), 'aabacaaaabacaa')
+  assert.equal(
+    Array.from({ length: 14 }, () => policy(set, ANY_REQUEST, Math.random).id).join(''),
+    'aabacaaaabacaa',
+  )
 })
 
 test('round-robin gives each candidate its turn', () => {
@@ -104,7 +109,7 @@ test('round-robin gives each candidate its turn', () => {
       const policy = createPolicy('round-robin')
       for (let round = 0; round < rounds; round++) {
         assert.deepEqual(
-          set.map(() => policy(set, Math.random)),
+          set.map(() => policy(set, ANY_REQUEST, Math.random)),
           set,
         )
       }
@@ -115,7 +120,7 @@ test('round-robin gives each candidate its turn', () => {
 test('least-connections picks the fewest requests for its weight', () => {
   fc.assert(
     fc.property(candidateSet, seed, (set, { random }) => {
-      const pick = createPolicy('least-connections')(set, random())
+      const pick = createPolicy('least-connections')(set, ANY_REQUEST, random())
       const least = Math.min(...set.map(({ load, weight }) => load / weight))
       assert.ok(pick.load / pick.weight <= least * (1 + 1e-12))
     }),
@@ -130,7 +135,9 @@ test('least-connections favours none of those that are equally idle', () => {
     target('c', 0, null, 3),
   ]
   const random = randomFrom(1)
-  const picks = Array.from({ length: 30_000 }, () => createPolicy('least-connections')(set, random))
+  const picks = Array.from({ length: 30_000 }, () =>
+    createPolicy('least-connections')(set, ANY_REQUEST, random),
+  )
   for (const id of ['a', 'b', 'c']) assert.ok(Math.abs(share(picks, id) - 1 / 3) < 0.02)
 })
 
@@ -142,7 +149,7 @@ test('least-latency never picks the worse of two that are known', () => {
       seed,
       (set, { random }) => {
         const cost = ({ predictedTtftMs, load }: Candidate) => (predictedTtftMs ?? NaN) * (load + 1)
-        const pick = createPolicy('least-latency')(set, random())
+        const pick = createPolicy('least-latency')(set, ANY_REQUEST, random())
         assert.equal(cost(pick), Math.min(...set.map(cost)))
       },
     ),
@@ -152,7 +159,7 @@ test('least-latency never picks the worse of two that are known', () => {
 test('least-latency compares two, and never picks the one that is worse than all others', () => {
   const set = [target('fast', 0, 10), target('middle', 0, 20), target('slow', 0, 40)]
   const random = randomFrom(2)
-  const picks = Array.from({ length: 30_000 }, () => createPolicy('least-latency')(set, random))
+  const picks = Array.from({ length: 30_000 }, () => createPolicy('least-latency')(set, ANY_REQUEST, random))
   assert.ok(Math.abs(share(picks, 'fast') - 2 / 3) < 0.02)
   assert.ok(Math.abs(share(picks, 'middle') - 1 / 3) < 0.02)
   assert.equal(share(picks, 'slow'), 0)
@@ -161,7 +168,7 @@ test('least-latency compares two, and never picks the one that is worse than all
 test('least-latency weighs the requests at a node as well as its speed', () => {
   const set = [target('fast but busy', 9, 10), target('slow but idle', 0, 50)]
   for (let value = 0; value < 100; value++) {
-    assert.equal(createPolicy('least-latency')(set, randomFrom(value)).id, 'slow but idle')
+    assert.equal(createPolicy('least-latency')(set, ANY_REQUEST, randomFrom(value)).id, 'slow but idle')
   }
 })
 
@@ -171,7 +178,7 @@ test('least-latency tries a target of which nothing is known, as its load allows
   const policy = createPolicy('least-latency')
   const explore = (cold: Candidate) =>
     share(
-      Array.from({ length: 10_000 }, () => policy([...warm, cold], random)),
+      Array.from({ length: 10_000 }, () => policy([...warm, cold], ANY_REQUEST, random)),
       'cold',
     )
   assert.ok(explore(target('cold', 0, null)) > 0.4)
@@ -181,7 +188,7 @@ test('least-latency tries a target of which nothing is known, as its load allows
 test('least-latency spreads over targets of which nothing is known', () => {
   const set = [target('a', 0, null), target('b', 0, null), target('c', 0, null)]
   const random = randomFrom(4)
-  const picks = Array.from({ length: 30_000 }, () => createPolicy('least-latency')(set, random))
+  const picks = Array.from({ length: 30_000 }, () => createPolicy('least-latency')(set, ANY_REQUEST, random))
   for (const { id } of set) assert.ok(Math.abs(share(picks, id) - 1 / 3) < 0.02)
 })
 

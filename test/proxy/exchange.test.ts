@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
+import { ANY_REQUEST } from '../../src/core/policies/policy.js'
 import { readRequestHead } from '../../src/core/request-head.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
@@ -123,7 +124,7 @@ async function startDataPlane(): Promise<DataPlane> {
     call.readBody(10_000, (body) => {
       const route = router.find('m')
       assert.ok(route !== undefined && body !== null)
-      const target = router.pick(route, [])
+      const target = router.pick(route, ANY_REQUEST, [])
       assert.ok(typeof target !== 'string')
       const head = readRequestHead(body)
       const endpoint = 'completions'

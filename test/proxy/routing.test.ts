@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ANY_REQUEST } from '../../src/core/policies/policy.js'
 import { DEFAULT_ROUTE, type NodeLive, type Snapshot, type SnapshotNode } from '../../src/core/snapshot.js'
 import { createRouter, type ModelRoute, type Router } from '../../src/proxy/routing.js'
 import type { Target } from '../../src/proxy/target.js'
@@ -52,7 +53,7 @@ function found(router: Router, name = 'big'): ModelRoute {
 }
 
 function picked(router: Router, tried: Target[] = []): string {
-  const target = router.pick(found(router), tried)
+  const target = router.pick(found(router), ANY_REQUEST, tried)
   return typeof target === 'string' ? target : target.id
 }
 

@@ -15,7 +15,13 @@ import {
   Uuid,
 } from './fields.js'
 
-const STRATEGIES = ['round-robin', 'least-latency', 'least-connections', 'weighted'] as const
+const STRATEGIES = [
+  'round-robin',
+  'least-latency',
+  'least-connections',
+  'weighted',
+  'prefix-affinity',
+] as const
 export const RouteStrategy = z.enum(STRATEGIES)
 
 /** Fields that are dropped from tenants' bodies unless a route lists them. */
@@ -58,12 +64,10 @@ export const Route = z
   .meta({ id: 'Route' })
 
 /** As bodies may give it. */
-export const RouteStrategyInput = z
-  .enum([...STRATEGIES, 'prefix-affinity'])
-  .superRefine((strategy, context) => {
-    if (strategy !== 'prefix-affinity') return
-    context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
-  })
+export const RouteStrategyInput = z.enum(STRATEGIES).superRefine((strategy, context) => {
+  if (strategy !== 'prefix-affinity') return
+  context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
+})
 
 const timeoutMs = z.number().int().min(1).max(3_600_000)
 

@@ -1,7 +1,7 @@
 import { candidateAt, type Policy } from './policy.js'
 
 /** The candidate with the fewest requests for its weight; ties are broken at random, so that none is favoured. */
-export const leastConnections: Policy = (candidates, random) => {
+export const leastConnections: Policy = (candidates, _request, random) => {
   let best = candidateAt(candidates, 0)
   let ties = 1
   for (let i = 1; i < candidates.length; i++) {

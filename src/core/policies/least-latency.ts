@@ -5,7 +5,7 @@ import { candidateAt, type Candidate, type Policy } from './policy.js'
  * all: a minimum over averages would send every proxy's requests to the same node at once. A node without a
  * recent TTFT counts as fast as its rival, so that it is tried as its load allows and a slow past is forgotten.
  */
-export const leastLatency: Policy = (candidates, random) => {
+export const leastLatency: Policy = (candidates, _request, random) => {
   const count = candidates.length
   const first = Math.floor(random() * count)
   const a = candidateAt(candidates, first)
