@@ -124,11 +124,11 @@ export class AnswerText {
 
   #append(source: Buffer, start: number, end: number): void {
     const length = this.#length + end - start
+    if (length > MOST_TEXT_BYTES) {
+      this.giveUp()
+      return
+    }
     if (length > this.#bytes.length) {
-      if (length > MOST_TEXT_BYTES) {
-        this.giveUp()
-        return
-      }
       const grown = Buffer.allocUnsafe(Math.max(SMALLEST, this.#bytes.length * 2, length))
       this.#bytes.copy(grown, 0, 0, this.#length)
       this.#bytes = grown
