@@ -25,6 +25,8 @@ export interface PolicyRequest {
    * where there is no prompt to speak of.
    */
   prefix(): readonly number[]
+  /** A number that the requests of one session share; null: it belongs to none. */
+  readonly session: number | null
 }
 
 /**
@@ -38,7 +40,7 @@ export type Policy = <C extends Candidate>(
 ) => C
 
 /** A request of which nothing is known. */
-export const ANY_REQUEST: PolicyRequest = { prefix: () => [] }
+export const ANY_REQUEST: PolicyRequest = { prefix: () => [], session: null }
 
 /** The element at `index`; the caller guarantees that it is there. */
 export function candidateAt<C extends Candidate>(candidates: readonly C[], index: number): C {
