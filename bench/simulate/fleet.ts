@@ -20,7 +20,7 @@ export function drawFleet({ nodes, durationMs, spread, degraded }: FleetPlan, ra
   return Array.from({ length: nodes }, (_, index): NodeTraits => {
     const speed = spread ** -random()
     const slots = Math.round(8 + 24 * speed)
-    const tokenMs = 10 / speed
+    const tokenMs = 25 / speed
     const isDegraded = degraded && random() < DEGRADED_SHARE
     const from = random() * Math.max(0, durationMs - DEGRADED_MS)
     return {

@@ -30,10 +30,10 @@ export interface LatencyResult {
 }
 
 /** Slots in use on average were no node degraded. */
-const BURST_UTILISATION = 0.5
+const BURST_UTILISATION = 0.4
 const CONVERSATION_UTILISATION = 0.4
 /** The fastest node over the slowest. */
-const SPEEDS = 4
+const SPEEDS = 3
 
 interface World {
   readonly timeline: Timeline
@@ -49,11 +49,9 @@ function createWorld(strategy: Strategy, fleet: readonly NodeTraits[], plan: Sim
   const nodes = fleet.map((traits) => simulateNode(traits, timeline))
   const proxies = Array.from({ length: plan.proxies }, () => simulateProxy(strategy, nodes, timeline, random))
   proxies.forEach((proxy, index) => {
-    const look = () => {
+    timeline.every(VIEW_AGE_MS, (VIEW_AGE_MS * index) / proxies.length, () => {
       proxy.look()
-      if (timeline.now() < plan.durationMs) timeline.after(VIEW_AGE_MS, look)
-    }
-    timeline.after((VIEW_AGE_MS * index) / proxies.length, look)
+    })
   })
   return {
     timeline,
@@ -122,7 +120,7 @@ export function simulateConversations(plan: SimulationPlan): ConversationsResult
         const world = createWorld(strategy, fleet, plan)
         for (const conversation of conversations) hold(conversation, world)
         world.timeline.run()
-        const { nodes } = world
+        const { nodes } = world; if (process.env['DBG']) console.log(strategy, nodes.map(({requests})=>requests).join(' '))
         return [
           strategy,
           {

@@ -4,6 +4,8 @@ export interface Timeline {
   now(): number
   /** @param delayMs from now, 0 or more */
   after(delayMs: number, happen: () => void): void
+  /** Again and again, until there is nothing else to come. */
+  every(intervalMs: number, firstDelayMs: number, happen: () => void): void
   /** Runs all events, those that others plan included. */
   run(): void
 }
@@ -19,6 +21,8 @@ export function createTimeline(): Timeline {
   const heap: Planned[] = []
   let nowMs = 0
   let planned = 0
+  /** Events in the heap that are part of a repetition. */
+  let repeated = 0
 
   function push(event: Planned): void {
     let at = heap.length
@@ -52,10 +56,23 @@ export function createTimeline(): Timeline {
     return first
   }
 
+  function after(delayMs: number, happen: () => void): void {
+    push({ atMs: nowMs + delayMs, order: planned++, happen })
+  }
+
   return {
     now: () => nowMs,
-    after(delayMs, happen) {
-      push({ atMs: nowMs + delayMs, order: planned++, happen })
+    after,
+    every(intervalMs, firstDelayMs, happen) {
+      const again = () => {
+        repeated--
+        if (heap.length === repeated) return
+        happen()
+        repeated++
+        after(intervalMs, again)
+      }
+      repeated++
+      after(firstDelayMs, again)
     },
     run() {
       for (let next = pop(); next !== undefined; next = pop()) {

@@ -6,9 +6,12 @@ import { draw, nodeHashOf } from './rendezvous.js'
 /** Of a route, in each proxy: 3 MB, about as many kilobytes of prompts. */
 const MAX_BLOCKS = 2 ** 17
 /** No node gets more than this many times the mean load. */
-const LOAD_BOUND = 1.25
+const ALPHA = +(process.env['AL'] ?? 0.125)
+const OWN = +(process.env['OWN'] ?? 1.3)
+const C2 = +(process.env['C2'] ?? 2)
+const LOAD_BOUND = +(process.env['C'] ?? 1.25)
 /** A prefix is spread over this many times the nodes that its share of the requests would fill. */
-const SPREAD = 2
+const SPREAD = +(process.env['SP'] ?? 2)
 /** Nodes that were no candidate for so many picks are forgotten. */
 const FORGET_AFTER = 4_096
 
@@ -18,6 +21,7 @@ interface Known {
   readonly number: number
   readonly hash: number
   lastSeen: number
+  smooth: number
   /** Its place among the candidates of this pick. */
   at: number
   drawn: number
@@ -46,7 +50,7 @@ export function createPrefixAffinity(maxBlocks = MAX_BLOCKS): Policy {
   function knownOf(id: string): Known {
     let known = nodes.get(id)
     if (known === undefined) {
-      known = { number: nextNumber++, hash: nodeHashOf(id), lastSeen: picks, at: 0, drawn: 0 }
+      known = { number: nextNumber++, hash: nodeHashOf(id), lastSeen: picks, smooth: 0, at: 0, drawn: 0 }
       nodes.set(id, known)
     }
     known.lastSeen = picks
@@ -80,10 +84,14 @@ export function createPrefixAffinity(maxBlocks = MAX_BLOCKS): Policy {
     if (hashes.length === 0) return leastLatency(candidates, request, random)
     memory.tick()
     owners = []
-    const hasRoom = roomIn(candidates)
+    let meanSmooth = 0
+    const hasRoom = roomIn(candidates, LOAD_BOUND)
+    const hasRoom2 = roomIn(candidates, C2)
     for (let at = 0; at < candidates.length; at++) {
       const known = knownOf(candidateAt(candidates, at).id)
       known.at = at
+      known.smooth += ((candidateAt(candidates, at).load) - known.smooth) * ALPHA / candidates.length
+      meanSmooth += known.smooth / candidates.length
       owners.push(known)
     }
     const all = owners.slice()
@@ -93,9 +101,9 @@ export function createPrefixAffinity(maxBlocks = MAX_BLOCKS): Policy {
     const place = lastPlace(memory, hashes)
     if (place >= 0 && memory.shareAt(place) * candidates.length * SPREAD <= 1) {
       const owner = all.find(({ number }) => number === memory.ownerAt(place))
-      if (owner !== undefined && hasRoom(candidateAt(candidates, owner.at))) chosen = owner
+      if (owner !== undefined && hasRoom2(candidateAt(candidates, owner.at)) && owner.smooth <= OWN * meanSmooth + 0.5) chosen = owner
     }
-    chosen ??= owners.find(({ at }) => hasRoom(candidateAt(candidates, at)))
+    chosen ??= owners.find(({ at, smooth }) => hasRoom2(candidateAt(candidates, at)) && smooth <= LOAD_BOUND * meanSmooth + 0.5)
     if (chosen === undefined) {
       const roomy = candidates.filter(hasRoom)
       const pick = leastLatency(roomy.length === 0 ? candidates : roomy, request, random)
@@ -107,7 +115,7 @@ export function createPrefixAffinity(maxBlocks = MAX_BLOCKS): Policy {
 }
 
 /** Whether a candidate may get one request more: bounded load, as in "Consistent Hashing with Bounded Loads" (2017). */
-function roomIn(candidates: readonly Candidate[]): (candidate: Candidate) => boolean {
+function roomIn(candidates: readonly Candidate[], LOAD_BOUND: number): (candidate: Candidate) => boolean {
   let load = 1
   for (const candidate of candidates) load += candidate.load
   const most = Math.ceil((LOAD_BOUND * load) / candidates.length)
