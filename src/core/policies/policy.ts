@@ -1,6 +1,7 @@
 import type { Strategy } from '../snapshot.js'
 import { leastConnections } from './least-connections.js'
 import { leastLatency } from './least-latency.js'
+import { createPrefixAffinity } from './prefix-affinity.js'
 import { createRoundRobin } from './round-robin.js'
 import { createWeighted } from './weighted.js'
 
@@ -58,7 +59,8 @@ export function createPolicy(strategy: Strategy): Policy {
     case 'weighted':
       return createWeighted()
     case 'least-latency':
-    case 'prefix-affinity':
       return leastLatency
+    case 'prefix-affinity':
+      return createPrefixAffinity()
   }
 }
