@@ -533,6 +533,7 @@ export class Exchange implements SpoolEntry, UpstreamEvents, Placed {
       e2eMicros: (endedAt - startedAt) * 1000,
       overheadMicros: (this.#overheadMs() + behindNodeMs) * 1000,
       attempts: this.#attempts,
+      resumed: 0,
     } as const
     this.#deps.settle(this, this.#identity, outcome, cause)
   }
