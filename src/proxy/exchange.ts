@@ -852,6 +852,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       e2eMicros: (endedAt - startedAt) * 1000,
       overheadMicros: (this.#overheadMs() + behindNodeMs) * 1000,
       attempts: this.#attempts.length,
+      resumed: this.#continuation?.seams.length ?? 0,
     } as const
     this.#deps.settle(this, identity, outcome, cause)
     this.#explain(status, code)

@@ -242,7 +242,8 @@ export interface Deployment {
   fallback_on_demand_after_seconds: number | null
   disk_size_gb: number | null
   /** Of the model's route. */
-  load_balancing_strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+  load_balancing_strategy:
+    'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
   auto_scaling: {
     enabled: boolean
     min_nodes: number
@@ -264,7 +265,7 @@ export interface Deployment {
 export interface Route {
   model_id: string
   model_name: string
-  strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+  strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
   health_check: {
     interval_seconds: number
     timeout_seconds: number
@@ -483,6 +484,8 @@ export interface UsageRecord {
   client_abort: boolean
   failed: boolean
   attempts: number
+  /** How often its stream broke at a node and went on at another one. */
+  resumed: number
   prompt_tokens: number
   completion_tokens: number
   cached_tokens: number
@@ -543,6 +546,18 @@ export interface PlatformMetrics {
   by_model: ModelRank[]
   /** The ten with the highest revenue, highest first. */
   by_tenant: TenantRank[]
+  /** Copies of mirrored requests, at the prices of their models. No tenant pays for them: no other figure here counts them, but for the cost of the nodes that served them. */
+  mirrored: {
+    requests: number
+    /** The gateway's or a node's failures; a client's abort is none. */
+    failed_requests: number
+    prompt_tokens: number
+    completion_tokens: number
+    /** Prompt tokens that came from a cache; part of prompt_tokens. */
+    cached_tokens: number
+    total_tokens: number
+    cost_usd: number
+  }
   /** By the minute (1h), hour (24h, 7d) or day in UTC (30d), oldest first, zeros where there was nothing; the last one is under way. */
   series: PlatformPoint[]
 }
