@@ -171,7 +171,10 @@ test('what is wrong with a document is named by its place, and nothing of it is 
       [400, 'invalid_parameter', 'models[0].aliases[0]'],
     ],
     [{ version: 1, models: [good], routes: [{ model: 'also' }] }, [404, 'not_found', 'routes[0].model']],
-    [{ version: 1, routes: [{ model: 'there', retry: {} }] }, [400, 'not_supported', 'routes[0].retry']],
+    [
+      { version: 1, routes: [{ model: 'there', retry: { attempts: 0 } }] },
+      [400, 'invalid_parameter', 'routes[0].retry.attempts'],
+    ],
     [
       { version: 1, models: [good], routes: [{ model: 'good', node_weights: { n: 1 } }] },
       [404, 'not_found', 'routes[0].node_weights.n'],
