@@ -90,10 +90,17 @@ test('a wrong or missing field is named with its place', () => {
   assert.equal(parsed(patchTenant.body, {}).code, 'invalid_parameter')
   assert.equal(parsed(createTenant.body, { ...tenant, name: 'a\u0000b' }).param, 'name')
   assert.equal(parsed(createTenant.body, { ...tenant, name: '\ud800' }).param, 'name')
-  assert.equal(
-    parsed(registerNode.body, { ...node, endpoint_url: 'http://169.254.169.254' }).param,
-    'endpoint_url',
-  )
+  for (const endpoint_url of [
+    'ftp://host:21',
+    'host:8000',
+    'http://user:secret@host:8000',
+    'http://host:8000/v1',
+    'http://169.254.169.254',
+    'http://[fe80::1]:8000',
+  ]) {
+    const refused = { code: 'invalid_parameter', param: 'endpoint_url' }
+    assert.deepEqual(parsed(registerNode.body, { ...node, endpoint_url }), refused, endpoint_url)
+  }
   assert.equal(parsed(registerNode.body, { ...node, api_key: 'a\r\nb: c' }).param, 'api_key')
   assert.equal(parsed(createModel.body, { ...model, aliases: ['a', 'a'] }).param, 'aliases')
 })

@@ -91,8 +91,8 @@ test('every setting of a route is kept, shown and served, and what is not sent s
     ],
   }
   assert.deepEqual(await routeIn(port, idOf('m')), served)
-  const listed = await port.send('GET', '/admin/routes?sort=model_name')
-  assert.deepEqual(listed.body['data']?.[2]?.['split'], models.split)
+  const { body: list } = await port.send('GET', '/admin/routes?sort=model_name')
+  assert.deepEqual(list['data']?.[2], await get('m'))
 
   await put('m', { retry: { attempts: 1 }, queue: { max_wait_ms: 5 }, idle_timeout_ms: 1000 })
   const then = {
