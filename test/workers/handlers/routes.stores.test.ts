@@ -194,6 +194,22 @@ test('routes that are changed at once never make a loop together', async () => {
   assert.deepEqual(port.failures, [])
 })
 
+test('two changes that have no model in common never make a loop together', async () => {
+  await using port = await startContractPort()
+  const { put } = await withModels(port, 'a', 'b', 'c', 'd')
+  await put('b', { fallback_models: ['c'] })
+  await put('d', { split: [{ model: 'a', percent: 50 }] })
+  for (let round = 0; round < 15; round++) {
+    const replies = await Promise.all([
+      put('a', { fallback_models: ['b'] }),
+      put('c', { fallback_models: ['d'] }),
+    ])
+    assert.deepEqual(replies.map(({ status }) => status).toSorted(), [200, 400])
+    for (const name of ['a', 'c']) await put(name, { fallback_models: [] })
+  }
+  assert.deepEqual(port.failures, [])
+})
+
 test('a model that a route names is neither deleted nor given another type', async () => {
   await using port = await startContractPort()
   const { idOf, put } = await withModels(port, 'a', 'b')
