@@ -25,6 +25,7 @@ const KEY: ResolvedKey = {
   environmentId: 'environment',
   tenantId: 'tenant',
   tenantStatus: 'active',
+  tier: 'pro',
   role: 'developer',
   allowedModels: null,
   tenantAllowedModels: null,
