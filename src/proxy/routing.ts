@@ -1,5 +1,6 @@
 import { createPolicy, type Policy, type PolicyRequest } from '../core/policies/policy.js'
 import type { NodeLive, Snapshot, SnapshotModel, SnapshotRoute, Strategy } from '../core/snapshot.js'
+import { collectCandidates } from './candidates.js'
 import { Target } from './target.js'
 
 /** A model with its way to the nodes. */
@@ -74,7 +75,8 @@ export function createRouter({ now, random }: RouterOptions): Router {
         const own: Target[] = []
         for (const node of snapshot.nodes) {
           if (node.modelId !== model.id) continue
-          const target = targets.get(node.id) ?? new Target(node, model, route)
+          const target =
+            targets.get(node.id) ?? new Target(node, model, route, { random, joins: version >= 0 })
           target.update(node, model, route)
           nextTargets.set(node.id, target)
           own.push(target)
@@ -96,16 +98,8 @@ export function createRouter({ now, random }: RouterOptions): Router {
     find: (name) => byName.get(name),
     models: () => routes.filter((route) => route.targets.length > 0),
     pick(route, request, tried) {
-      const nowMs = now()
-      let full = false
-      candidates.length = 0
-      for (const target of route.targets) {
-        if (tried.includes(target)) continue
-        const reason = target.unavailable(nowMs)
-        if (reason === null) candidates.push(target)
-        else full ||= reason === 'full'
-      }
-      if (candidates.length === 0) return full ? 'overloaded' : 'no_healthy_node'
+      const refusal = collectCandidates(route.targets, tried, now(), candidates)
+      if (refusal !== null) return refusal
       return route.policy(candidates, request, random)
     },
   }
