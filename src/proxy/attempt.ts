@@ -105,6 +105,7 @@ export class Attempt implements UpstreamEvents {
 
   onHead(head: ResponseHead): void {
     this.#head = head
+    if (head.orca !== null) this.target.observeOrca(head.orca, Date.now())
     if (head.status !== 200) return
     const request = this.#request
     if (request.stream && head.contentType === 'text/event-stream') {
