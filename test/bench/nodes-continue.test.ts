@@ -14,8 +14,8 @@ type Body = Readonly<Record<string, unknown>>
 /** What a gateway asks for when `said` of an answer is there already. */
 function continued(endpoint: Endpoint, body: Body, said: string): Body {
   if (endpoint === 'completion') return { ...body, prompt: `${String(body['prompt'])}${said}` }
-  const messages: unknown = body['messages']
-  assert.ok(Array.isArray(messages))
+  assert.ok(Array.isArray(body['messages']))
+  const messages: readonly unknown[] = body['messages']
   return { ...body, messages: [...messages, { role: 'assistant', content: said }], ...CONTINUE }
 }
 
