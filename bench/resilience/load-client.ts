@@ -71,42 +71,52 @@ export class LoadClient implements Disposable {
     return followed(plan, call)
   }
 
-  /** Sends what is planned, so many at a time, until the plan ends or `stop` is aborted. */
-  async run(
+  /** As {@link runLoad}. */
+  run(
     plan: Iterator<PlannedRequest>,
-    /** By how many were sent so far. */
     concurrency: (sent: number) => number,
     stop?: AbortSignal,
   ): Promise<ClientView[]> {
-    const views: ClientView[] = []
-    let sent = 0
-    let open = 0
-    let wake = () => {}
-    for (;;) {
-      if (open >= concurrency(sent)) {
-        await new Promise<void>((resolve) => (wake = resolve))
-        continue
-      }
-      const next = stop?.aborted === true ? { done: true as const } : plan.next()
-      if (next.done === true) break
-      open++
-      sent++
-      void this.send(next.value).then(async (view) => {
-        views.push(view)
-        if (view.ended === 'cut' && view.requestId === null) await sleep(RECONNECT_MS)
-        open--
-        wake()
-      })
-      // Lets the sockets have their turn.
-      await sleep(0)
-    }
-    while (open > 0) await new Promise<void>((resolve) => (wake = resolve))
-    return views
+    return runLoad((planned) => this.send(planned), plan, concurrency, stop)
   }
 
   [Symbol.dispose](): void {
     this.#agent.destroy()
   }
+}
+
+/** Sends what is planned, so many at a time, until the plan ends or `stop` is aborted. */
+export async function runLoad(
+  send: (planned: PlannedRequest) => Promise<ClientView>,
+  plan: Iterator<PlannedRequest>,
+  /** By how many were sent so far. */
+  concurrency: (sent: number) => number,
+  stop?: AbortSignal,
+): Promise<ClientView[]> {
+  const views: ClientView[] = []
+  let sent = 0
+  let open = 0
+  let wake = () => {}
+  for (;;) {
+    if (open >= concurrency(sent)) {
+      await new Promise<void>((resolve) => (wake = resolve))
+      continue
+    }
+    const next = stop?.aborted === true ? { done: true as const } : plan.next()
+    if (next.done === true) break
+    open++
+    sent++
+    void send(next.value).then(async (view) => {
+      views.push(view)
+      if (view.ended === 'cut' && view.requestId === null) await sleep(RECONNECT_MS)
+      open--
+      wake()
+    })
+    // Lets the sockets have their turn.
+    await sleep(0)
+  }
+  while (open > 0) await new Promise<void>((resolve) => (wake = resolve))
+  return views
 }
 
 function followed(plan: PlannedRequest, call: ClientRequest): Promise<ClientView> {
