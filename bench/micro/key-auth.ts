@@ -19,6 +19,7 @@ function resolved(index: number): ResolvedKey {
     environmentId: sampleId(10_000 + index),
     tenantId: sampleId(20_000 + (index % 50)),
     tenantStatus: 'active',
+    tier: 'pro',
     role: 'developer',
     allowedModels: null,
     tenantAllowedModels: null,

@@ -94,6 +94,7 @@ export function createRequests(seed: number): (nowMicros: number) => MeteredRequ
       e2eMicros,
       overheadMicros: below(400),
       attempts: 1,
+      resumed: 0,
     }
     return { identity, outcome }
   }

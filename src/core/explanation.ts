@@ -18,14 +18,16 @@ export interface ConsideredNode {
 /** Why an attempt was made: the first, after a failure, beside a slow one, or to go on with an answer. */
 export type AttemptReason = 'first' | 'retry' | 'hedge' | 'resume'
 
+/** How a node was chosen: by the route's policy, or because the session is bound to it. */
+export type ChosenBy = Strategy | 'sticky'
+
 /** One request to one node. Times are microseconds since the request came; null: it did not come to that. */
 export interface ExplainedAttempt {
   readonly model: string
   readonly nodeId: string
   readonly node: string
   readonly reason: AttemptReason
-  /** How the node was chosen: by the route's policy, or because the session is bound to it. */
-  readonly chosenBy: Strategy | 'sticky'
+  readonly chosenBy: ChosenBy
   readonly sentAtMicros: number
   readonly connectedAtMicros: number | null
   readonly firstTokenAtMicros: number | null

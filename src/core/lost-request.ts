@@ -29,5 +29,6 @@ export function lostRequestLine(identity: UsageIdentity, progress: SpoolProgress
     e2eMicros: endedAt - startedAt,
     overheadMicros: 0,
     attempts: 1,
+    resumed: 0,
   })
 }

@@ -33,6 +33,9 @@ export interface RequestHead {
   readonly promptBytes: number
   /** Token ids in `prompt` or `input`. */
   readonly promptTokenIds: number
+  /** Byte range of the value of `messages`, `prompt` or `input`, the longest where there are several; 0, 0 when absent. */
+  readonly promptStart: number
+  readonly promptEnd: number
   /** Byte range of the `stream_options` member; 0, 0 when absent. */
   readonly streamOptionsStart: number
   readonly streamOptionsEnd: number
@@ -133,6 +136,8 @@ interface MutableHead {
   user: string | null
   promptBytes: number
   promptTokenIds: number
+  promptStart: number
+  promptEnd: number
   streamOptionsStart: number
   streamOptionsEnd: number
   droppedFields: string[]
@@ -142,8 +147,11 @@ interface MutableHead {
 
 type FieldReader = (head: MutableHead, text: Buffer, member: Member, tally: SkipTally) => void
 
-const prompt: FieldReader = (head, _text, _member, tally) => {
+const prompt: FieldReader = (head, _text, member, tally) => {
   head.promptBytes += tally.stringBytes
+  if (member.end - member.valueStart <= head.promptEnd - head.promptStart) return
+  head.promptStart = member.valueStart
+  head.promptEnd = member.end
 }
 
 /** A list of texts or of lists of token ids is several prompts; a list of token ids is one. */
@@ -237,6 +245,8 @@ export function readRequestHead(body: Buffer): RequestHead {
     user: null,
     promptBytes: 0,
     promptTokenIds: 0,
+    promptStart: 0,
+    promptEnd: 0,
     streamOptionsStart: 0,
     streamOptionsEnd: 0,
     droppedFields: [],
@@ -270,6 +280,8 @@ export function readRequestHead(body: Buffer): RequestHead {
     user: head.user,
     promptBytes: head.promptBytes,
     promptTokenIds: head.promptTokenIds,
+    promptStart: head.promptStart,
+    promptEnd: head.promptEnd,
     streamOptionsStart: head.streamOptionsStart,
     streamOptionsEnd: head.streamOptionsEnd,
     droppedFields: head.droppedFields,

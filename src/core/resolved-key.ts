@@ -1,3 +1,5 @@
+import type { Tier } from './tiers.js'
+
 export type KeyRole = 'admin' | 'developer' | 'read-only'
 
 /** An API key as the data plane knows it, with what it inherits from its environment and tenant. */
@@ -7,6 +9,8 @@ export interface ResolvedKey {
   readonly environmentId: string
   readonly tenantId: string
   readonly tenantStatus: 'active' | 'suspended'
+  /** Weighs the tenant's requests where they wait for a node. */
+  readonly tier: Tier
   readonly role: KeyRole
   /** Model names; null: every model. Both the key's and the tenant's list must permit a model. */
   readonly allowedModels: readonly string[] | null

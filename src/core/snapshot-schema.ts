@@ -1,10 +1,13 @@
 import { z } from 'zod'
-import type { Snapshot } from './snapshot.js'
+import { DEFAULT_ROUTE, type Snapshot } from './snapshot.js'
 
 const Count = z.number().int().nonnegative()
 const ModelShare = z.object({ modelId: z.string(), percent: z.number().nonnegative() })
 
-/** Checks a snapshot that comes from outside this process: the store, or the file of the last good one. */
+/**
+ * Checks a snapshot that comes from outside this process: the store, or the file of the last good one. What a route of an
+ * earlier version does not have yet is the default.
+ */
 export const snapshotSchema: z.ZodType<Snapshot> = z.object({
   version: Count,
   models: z.array(
@@ -52,13 +55,15 @@ export const snapshotSchema: z.ZodType<Snapshot> = z.object({
       idleTimeoutMs: z.number(),
       nodeWeights: z.record(z.string(), z.number().nonnegative()),
       allowedBodyFields: z.array(z.string()),
-      stickySessions: z.boolean(),
-      retry: z.object({ attempts: Count, budgetPercent: z.number(), hedgeAfterMs: z.number().nullable() }),
-      resumeStreams: z.boolean(),
-      queue: z.object({ maxDepth: Count, maxWaitMs: z.number() }),
-      fallbackModelIds: z.array(z.string()),
-      mirror: ModelShare.nullable(),
-      split: z.array(ModelShare),
+      stickySessions: z.boolean().default(DEFAULT_ROUTE.stickySessions),
+      retry: z
+        .object({ attempts: Count, budgetPercent: z.number(), hedgeAfterMs: z.number().nullable() })
+        .default({ ...DEFAULT_ROUTE.retry }),
+      resumeStreams: z.boolean().default(DEFAULT_ROUTE.resumeStreams),
+      queue: z.object({ maxDepth: Count, maxWaitMs: z.number() }).default({ ...DEFAULT_ROUTE.queue }),
+      fallbackModelIds: z.array(z.string()).default([]),
+      mirror: ModelShare.nullable().default(null),
+      split: z.array(ModelShare).default([]),
     }),
   ),
 })

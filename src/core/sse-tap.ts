@@ -1,3 +1,4 @@
+import type { AnswerText } from './answer-text.js'
 import { decodeString, JsonScanError, scanObject } from './json-scan.js'
 import type { TokenCounts } from './usage-record.js'
 import { readUsage, standsAt, trailingUsage } from './usage-scan.js'
@@ -17,6 +18,8 @@ export interface TapOptions {
   readonly choices: number
   /** Prompts in the request, default 1: their choices are numbered one prompt after the other. */
   readonly prompts?: number
+  /** Takes the text of an answer that may have to be continued; of one choice. */
+  readonly answer?: AnswerText | null
 }
 
 const LF = 0x0a
@@ -71,6 +74,7 @@ export class SseTap implements TokenCounts {
   /** Of all prompts. */
   readonly #choices: number
   readonly #choicesPerPrompt: number
+  readonly #answer: AnswerText | null
   readonly #finished = new Set<number>()
   /** Completion tokens by choice, for engines that report them for each choice. */
   readonly #byChoice = new Map<number, number>()
@@ -86,6 +90,7 @@ export class SseTap implements TokenCounts {
     this.#mode = options.mode
     this.#choices = options.choices * (options.prompts ?? 1)
     this.#choicesPerPrompt = options.choices
+    this.#answer = options.answer ?? null
   }
 
   /** Whether every choice has a finish reason. */
@@ -210,6 +215,7 @@ export class SseTap implements TokenCounts {
       )
     }
     if (!empty) {
+      this.#answer?.take(text, payload, choices, last)
       // `…,"finish_reason":null}],"usage":{…` is how nearly every frame goes on.
       const goesOn = usage >= 0 && standsAt(text, usage - 1 - GOES_ON.length, GOES_ON)
       if (!goesOn && finishes(text, choices, end)) this.#finished.add(choice)
@@ -305,6 +311,7 @@ export class SseTap implements TokenCounts {
       const { index, finish_reason: reason } = entry as { index?: unknown; finish_reason?: unknown }
       choice ??= typeof index === 'number' ? index : 0
       if (typeof reason === 'string') this.#finished.add(typeof index === 'number' ? index : 0)
+      this.#answer?.takeParsed(json.toString(), entry)
       generated ||= carriesText(entry)
     }
     const hasUsage = usageStart >= 0 && json[usageValue] === OPEN

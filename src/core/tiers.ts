@@ -5,6 +5,9 @@ export interface Limits {
   readonly max_concurrency: number | null
 }
 
+/** A tenant's share of turns where requests have to wait for a node. */
+export const TIER_SHARES: Readonly<Record<Tier, number>> = { free: 1, starter: 2, pro: 4, enterprise: 8 }
+
 /** Limits as a request sends them: what it leaves out is undefined. */
 export type SentLimits = { readonly [Name in keyof Limits]?: Limits[Name] | undefined }
 

@@ -107,7 +107,7 @@ export function recordLine(identity: UsageIdentity, outcome: UsageOutcome): Buff
   return writeCommon(identity, outcome)
     .ascii(
       `,"status":${outcome.status},"error_code":"${outcome.errorCode}","client_abort":${outcome.clientAbort}` +
-        `,"attempts":${outcome.attempts},"prompt_tokens":${outcome.promptTokens}` +
+        `,"attempts":${outcome.attempts},"resumed":${outcome.resumed},"prompt_tokens":${outcome.promptTokens}` +
         `,"cached_tokens":${outcome.cachedTokens},"completion_tokens":${outcome.completionTokens}` +
         `,"counted":"${outcome.counted}","cost_nanos":${costNanos(outcome, identity.prices)}` +
         `,"ttft_micros":${wholeOrNull(outcome.ttftMicros)},"itl_micros":${wholeOrNull(outcome.itlMicros)}` +

@@ -3,6 +3,12 @@ import type { ErrorCode } from './errors.js'
 
 export type UsageEndpoint = 'chat.completions' | 'completions' | 'embeddings'
 
+/**
+ * The tenant of requests that the platform makes for itself (the copies of mirrored ones): the nil UUID, which no tenant
+ * has. Their records reach no bill; their environment and key have this id too.
+ */
+export const PLATFORM_TENANT_ID = '00000000-0000-0000-0000-000000000000'
+
 /** What is known of a request before the node is asked; written to the spool as its `begin`. */
 export interface UsageIdentity {
   readonly requestId: string
@@ -52,4 +58,6 @@ export interface UsageOutcome extends TokenCounts {
   /** E2E less the time spent waiting for the node and the client. */
   readonly overheadMicros: number
   readonly attempts: number
+  /** How often its stream broke at a node and went on at another one: the number of its seams. */
+  readonly resumed: number
 }

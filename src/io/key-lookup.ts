@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ResolvedKey } from '../core/resolved-key.js'
+import { TIERS } from '../core/tiers.js'
 import { loadQuery } from './postgres.js'
 import { type Queryable, rowOf } from './query.js'
 
@@ -12,6 +13,7 @@ const KeyRow = z
     environment_id: z.string(),
     tenant_id: z.string(),
     tenant_status: z.enum(['active', 'suspended']),
+    tier: z.enum(TIERS),
     role: z.enum(['admin', 'developer', 'read-only']),
     allowed_models: z.array(z.string()).nullable(),
     tenant_allowed_models: z.array(z.string()).nullable(),
@@ -24,6 +26,7 @@ const KeyRow = z
     environmentId: row.environment_id,
     tenantId: row.tenant_id,
     tenantStatus: row.tenant_status,
+    tier: row.tier,
     role: row.role,
     allowedModels: row.allowed_models,
     tenantAllowedModels: row.tenant_allowed_models,

@@ -55,6 +55,15 @@ export function createProxyMetrics(processName: string) {
       'kind',
     ]),
     refusals: set.counter('refusals_total', 'Requests refused before a node was asked.', ['code']),
+    queuedRequests: set.gauge('queued_requests', 'Requests that wait for a node with room.', []).labels({}),
+    queueWait: set
+      .histogram('queue_wait_seconds', 'Waits for a node with room that ended in one.', [], DURATION_BOUNDS)
+      .labels({}),
+    repeats: set.counter(
+      'repeated_attempts_total',
+      'Attempts after the first; reason is retry, hedge or resume.',
+      ['reason'],
+    ),
     openRequests: set.gauge('open_requests', 'Requests that are being served.', []).labels({}),
     upstreamConnections: set.gauge('upstream_connections', 'Connections to nodes; state is busy or idle.', [
       'state',

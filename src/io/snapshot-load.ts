@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ModelKind } from '../core/contract/models.js'
 import { NodeEngine } from '../core/contract/nodes.js'
-import type { Snapshot, SnapshotModel, SnapshotNode } from '../core/snapshot.js'
+import type { Snapshot, SnapshotModel, SnapshotNode, SnapshotRoute } from '../core/snapshot.js'
 import { loadQuery } from './postgres.js'
 import { type Queryable, theRowOf } from './query.js'
 import { RouteColumns, routeOf } from './route-rows.js'
@@ -43,15 +43,27 @@ const SnapshotRow = z.object({
 
 /**
  * The routing table as of one moment: one statement, so one consistent read, and the change counter of that moment.
- * Every model has a route; one that none was set for has the defaults.
+ * Every model has a route; one that none was set for has the defaults. A route names no model that is not there.
  */
 export async function loadSnapshot(postgres: Queryable): Promise<Snapshot> {
   const { version, models, nodes } = await theRowOf(postgres, LOAD, SnapshotRow)
+  const ids = new Set(models.map(({ id }) => id))
   return {
     version,
     models: models.map(modelOf),
     nodes: nodes.map(nodeOf),
-    routes: models.map((model) => routeOf(model.id, model.route)),
+    routes: models.map((model) => amongModels(routeOf(model.id, model.route), ids)),
+  }
+}
+
+/** A model that a route names is not deleted by way of the API; whoever does it otherwise breaks no proxy. */
+function amongModels(route: SnapshotRoute, ids: ReadonlySet<string>): SnapshotRoute {
+  const { fallbackModelIds, mirror, split } = route
+  return {
+    ...route,
+    fallbackModelIds: fallbackModelIds.filter((id) => ids.has(id)),
+    mirror: mirror !== null && ids.has(mirror.modelId) ? mirror : null,
+    split: split.filter(({ modelId }) => ids.has(modelId)),
   }
 }
 

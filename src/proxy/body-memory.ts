@@ -49,7 +49,7 @@ export function createBodyMemory(mostBytes: number): BodyMemory {
     },
   }
   return {
-    hold: () => new HeldBody(store),
+    hold: () => new HeldBody(store, () => held > mostBytes / 2),
     get held() {
       return held
     },
@@ -65,10 +65,17 @@ interface RoomStore {
 /** The room of one body, from its first bytes to its release. */
 export class HeldBody implements BodyRoom {
   readonly #store: RoomStore
+  readonly #isCrowded: () => boolean
   #room = NOTHING
 
-  constructor(store: RoomStore) {
+  constructor(store: RoomStore, isCrowded: () => boolean) {
     this.#store = store
+    this.#isCrowded = isCrowded
+  }
+
+  /** Whether more than half of all memory for bodies is taken: only what cannot do without keeps its own. */
+  get crowded(): boolean {
+    return this.#isCrowded()
   }
 
   grow(bytes: number, filled: number): Buffer | null {

@@ -4,6 +4,23 @@ import type { Headers, HttpCall } from '../io/uws.js'
 /** What a reply is: server-sent events, or one JSON document. */
 export type ReplyKind = 'stream' | 'plain'
 
+/** What an exchange needs of a client's call. */
+export type ClientCall = Pick<
+  HttpCall,
+  | 'requestId'
+  | 'startedAt'
+  | 'closed'
+  | 'header'
+  | 'onAbort'
+  | 'reply'
+  | 'fail'
+  | 'start'
+  | 'write'
+  | 'end'
+  | 'cut'
+  | 'onWritable'
+>
+
 export interface ReplyFacts {
   readonly overheadMicros: number
   readonly attempts: number
@@ -12,7 +29,7 @@ export interface ReplyFacts {
 }
 
 export interface ClientReplyOptions {
-  readonly call: HttpCall
+  readonly call: ClientCall
   /** What the `x-gateway-…` headers say when the reply begins. */
   readonly facts: () => ReplyFacts
   /** The client is slow: what is written now is buffered in this process. */
@@ -58,7 +75,7 @@ const CUT_MS = 10_000
 /** The client's side of an exchange: headers with the first byte, back-pressure, and honest ends. Hot path. */
 export class ClientReply {
   readonly #options: ClientReplyOptions
-  readonly #call: HttpCall
+  readonly #call: ClientCall
   #kind: ReplyKind | null = null
   #listening = false
 

@@ -1,7 +1,6 @@
 import { GatewayError } from '../core/errors.js'
 import { readRequestHead, type RequestHead } from '../core/request-head.js'
 import { dropFields, fieldsToDrop } from '../core/request-edit.js'
-import { ANY_REQUEST } from '../core/policies/policy.js'
 import type { KeyRole, ResolvedKey } from '../core/resolved-key.js'
 import type { SnapshotModel } from '../core/snapshot.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
@@ -10,7 +9,8 @@ import type { HttpCall } from '../io/uws.js'
 import type { BodyMemory, HeldBody } from './body-memory.js'
 import { Exchange, type ExchangeDeps } from './exchange.js'
 import type { KeyAuth } from './key-auth.js'
-import type { ModelRoute } from './routing.js'
+import { RoutedRequest } from './routed-request.js'
+import { splitRoute } from './split.js'
 
 export interface InferenceDeps extends ExchangeDeps {
   readonly auth: KeyAuth
@@ -102,21 +102,37 @@ function admit(
   held: HeldBody,
 ): void {
   try {
+    const admittedAt = performance.now()
     call.refuseQuery()
     const bodyWaitMs = call.bodyWaitMs
     let bytes = body
     let head = readInferenceHead(endpoint, bytes)
-    const route = deps.router.find(head.model)
-    if (route === undefined) throw modelNotFound(head.model)
-    checkModel(key, route.model, head)
-    const drop = fieldsToDrop(head, route.route.allowedBodyFields)
+    const asked = deps.router.find(head.model)
+    if (asked === undefined) throw modelNotFound(head.model)
+    checkModel(key, asked.model, head)
+    const drop = fieldsToDrop(head, asked.route.allowedBodyFields)
     if (drop.length > 0) {
       bytes = dropFields(bytes, drop)
       head = readInferenceHead(endpoint, bytes)
     }
     if (!deps.spool.writable) throw new GatewayError('storage_full')
-    const target = pickTarget(deps, route)
-    new Exchange(deps, { call, key, endpoint, head, route, bodyWaitMs, held }, bytes, target).begin()
+    const route = splitRoute(deps.router, asked, key.tenantId)
+    const request = new RoutedRequest(call, head, key.tenantId)
+    const weight = 1
+    const admission = {
+      call,
+      key,
+      endpoint,
+      head,
+      asked,
+      route,
+      request,
+      weight,
+      admittedAt,
+      bodyWaitMs,
+      held,
+    }
+    new Exchange(deps, admission, bytes).begin()
   } catch (error) {
     held.release(true)
     refuse(deps, call, error)
@@ -127,12 +143,6 @@ function admit(
 function readInferenceHead(endpoint: UsageEndpoint, bytes: Buffer): RequestHead {
   const head = readRequestHead(bytes)
   return endpoint === 'embeddings' && head.stream ? { ...head, stream: false } : head
-}
-
-function pickTarget(deps: InferenceDeps, route: ModelRoute) {
-  const target = deps.router.pick(route, ANY_REQUEST, [])
-  if (typeof target === 'string') throw new GatewayError(target)
-  return target
 }
 
 export function modelNotFound(name: string): GatewayError {

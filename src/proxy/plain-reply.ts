@@ -31,6 +31,11 @@ export class PlainReply {
   #tail = NOTHING
   #scan: BodyScan | null = null
 
+  /** Bytes that have come. */
+  get length(): number {
+    return this.#length
+  }
+
   get passing(): boolean {
     return this.#passing
   }

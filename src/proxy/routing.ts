@@ -1,5 +1,8 @@
 import { createPolicy, type Policy, type PolicyRequest } from '../core/policies/policy.js'
+import type { ChosenBy, ConsideredNode } from '../core/explanation.js'
 import type { NodeLive, Snapshot, SnapshotModel, SnapshotRoute, Strategy } from '../core/snapshot.js'
+import { RequestQueue } from './request-queue.js'
+import { RetryBudget } from './retry-budget.js'
 import { Target } from './target.js'
 
 /** A model with its way to the nodes. */
@@ -8,6 +11,13 @@ export interface ModelRoute {
   readonly route: SnapshotRoute
   readonly targets: readonly Target[]
   readonly policy: Policy
+  readonly traffic: ModelTraffic
+}
+
+/** What is under way for a model; lives on over snapshots. */
+export interface ModelTraffic {
+  readonly queue: RequestQueue
+  readonly retries: RetryBudget
 }
 
 export interface Router {
@@ -19,6 +29,7 @@ export interface Router {
   applyLive(live: ReadonlyMap<string, NodeLive>): void
   /** By name or alias. */
   find(name: string): ModelRoute | undefined
+  byId(modelId: string): ModelRoute | undefined
   /** Models that have a node which is not terminated, in the catalogue's order. */
   models(): readonly ModelRoute[]
   /**
@@ -30,6 +41,12 @@ export interface Router {
     request: PolicyRequest,
     tried: readonly Target[],
   ): Target | 'no_healthy_node' | 'overloaded'
+  /** How the route picks a target for such a request. */
+  chooses(route: ModelRoute, request: PolicyRequest): ChosenBy
+  /** What the targets of a route look like to a request, for those who ask why. */
+  consider(route: ModelRoute, tried: readonly Target[]): ConsideredNode[]
+  /** Places requests that wait where there is room by now. */
+  dispatch(): void
   readonly targets: ReadonlyMap<string, Target>
 }
 
@@ -44,8 +61,10 @@ export function createRouter({ now, random }: RouterOptions): Router {
   let version = -1
   let routes: ModelRoute[] = []
   let byName = new Map<string, ModelRoute>()
+  let byId = new Map<string, ModelRoute>()
   let targets = new Map<string, Target>()
   const policies = new Map<string, { readonly strategy: Strategy; readonly policy: Policy }>()
+  const traffic = new Map<string, ModelTraffic>()
   /** Reused for every pick: a policy must not keep it. */
   const candidates: Target[] = []
 
@@ -55,6 +74,15 @@ export function createRouter({ now, random }: RouterOptions): Router {
     const policy = createPolicy(route.strategy)
     policies.set(route.modelId, { strategy: route.strategy, policy })
     return policy
+  }
+
+  function trafficOf(modelId: string): ModelTraffic {
+    let known = traffic.get(modelId)
+    if (known === undefined) {
+      known = { queue: new RequestQueue(() => performance.now()), retries: new RetryBudget() }
+      traffic.set(modelId, known)
+    }
+    return known
   }
 
   return {
@@ -79,14 +107,16 @@ export function createRouter({ now, random }: RouterOptions): Router {
           nextTargets.set(node.id, target)
           own.push(target)
         }
-        nextRoutes.push({ model, route, targets: own, policy: policyOf(route) })
+        nextRoutes.push({ model, route, targets: own, policy: policyOf(route), traffic: trafficOf(model.id) })
       }
       routes = nextRoutes
       targets = nextTargets
+      byId = new Map(routes.map((route) => [route.model.id, route]))
       byName = new Map(
         routes.flatMap((route) => [route.model.name, ...route.model.aliases].map((name) => [name, route])),
       )
       for (const modelId of policies.keys()) if (!settings.has(modelId)) policies.delete(modelId)
+      for (const modelId of traffic.keys()) if (!settings.has(modelId)) traffic.delete(modelId)
       version = snapshot.version
     },
     applyLive(live) {
@@ -94,6 +124,7 @@ export function createRouter({ now, random }: RouterOptions): Router {
       for (const target of targets.values()) target.observeLive(live.get(target.id) ?? null, nowMs)
     },
     find: (name) => byName.get(name),
+    byId: (modelId) => byId.get(modelId),
     models: () => routes.filter((route) => route.targets.length > 0),
     pick(route, request, tried) {
       const nowMs = now()
@@ -107,6 +138,23 @@ export function createRouter({ now, random }: RouterOptions): Router {
       }
       if (candidates.length === 0) return full ? 'overloaded' : 'no_healthy_node'
       return route.policy(candidates, request, random)
+    },
+    chooses: ({ route }, request) =>
+      route.stickySessions && request.session !== null ? 'sticky' : route.strategy,
+    consider(route, tried) {
+      const nowMs = now()
+      return route.targets.map((target) => ({
+        nodeId: target.id,
+        node: target.node.clusterName,
+        unavailable: tried.includes(target) ? 'tried' : target.unavailable(nowMs),
+        load: target.load,
+        predictedTtftMs: target.predictedTtftMs,
+        weight: target.weight,
+        warmth: target.warmth,
+      }))
+    },
+    dispatch() {
+      for (const { queue } of traffic.values()) queue.dispatch()
     },
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ResolvedKey } from '../core/resolved-key.js'
+import { TIERS } from '../core/tiers.js'
 import type { Logger } from '../io/logger.js'
 import type { RedisClient } from '../io/redis.js'
 
@@ -23,6 +24,7 @@ const Cached: z.ZodType<ResolvedKey> = z.object({
   environmentId: z.string(),
   tenantId: z.string(),
   tenantStatus: z.enum(['active', 'suspended']),
+  tier: z.enum(TIERS),
   role: z.enum(['admin', 'developer', 'read-only']),
   allowedModels: z.array(z.string()).nullable(),
   tenantAllowedModels: z.array(z.string()).nullable(),

@@ -141,6 +141,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     open.each((exchange) => {
       exchange.sweep(at)
     })
+    router.dispatch()
   }, SWEEP_MS)
   lifecycle.add('sweep', () => {
     clearInterval(sweep)
@@ -168,6 +169,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     metrics,
     open,
     auth,
+    explanations: { sample: () => false, record: () => {} },
     settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
     bodies: createBodyMemory(settings.maxBodiesTotalBytes),
     maxBodyBytes: settings.maxBodyBytes,

@@ -11,6 +11,12 @@ const TTFT_HALF_LIFE_MS = 10_000
 /** With less knowledge than this (one observation, three half-lives ago) a TTFT counts as unknown. */
 const LEAST_CONFIDENCE = 0.125
 
+/**
+ * What went wrong at a node: no connection; a connection lost in mid-answer; an answer that is none; no token in time;
+ * an error of the node's own.
+ */
+export type AttemptFault = 'refused' | 'lost' | 'invalid' | 'timeout' | 'error'
+
 /** A node as the router sees it. Lives on over snapshots, so that its live state does. */
 export class Target implements Candidate {
   readonly id: string
@@ -106,8 +112,13 @@ export class Target implements Candidate {
     this.predictedTtftMs = this.#ttft.value
   }
 
-  /** The node refused or did not take a connection. */
-  refused(nowMs: number): void {
-    this.#refusedUntil = nowMs + REFUSED_FOR_MS
+  observeItl(_itlMs: number, _nowMs: number): void {}
+
+  succeeded(_nowMs: number): void {}
+
+  failed(kind: AttemptFault, nowMs: number): void {
+    if (kind === 'refused') this.#refusedUntil = nowMs + REFUSED_FOR_MS
   }
+
+  pushedBack(_nowMs: number, _retryAfterMs: number): void {}
 }

@@ -16,6 +16,11 @@ const PATHS: Readonly<Record<UsageEndpoint, string>> = {
 /** Engines that can report usage in every frame; others report it in the last one alone. */
 const CONTINUOUS: ReadonlySet<Engine> = new Set<Engine>(['vllm', 'sglang', 'simulated'])
 
+/** Whether an engine can be continued, and tells with every token what it has used. */
+export function tellsUsageAsItGoes(engine: Engine): boolean {
+  return CONTINUOUS.has(engine)
+}
+
 /**
  * How the usage in the node's stream reaches the client: not at all (`cut`), in the last frame alone (`final`), or as
  * the node sends it, which is what the client asked for (`untouched`).
@@ -38,7 +43,7 @@ function headerLine(name: string, value: string | undefined): string {
 
 /** The request as one node gets it: our own headers, the client's bytes with model and usage options spliced in. */
 export function buildUpstreamRequest(
-  call: HttpCall,
+  call: Pick<HttpCall, 'requestId' | 'header'>,
   endpoint: UsageEndpoint,
   body: Buffer,
   head: RequestHead,

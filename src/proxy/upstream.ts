@@ -44,6 +44,8 @@ export interface UpstreamCall {
   readonly connected: boolean
   /** `performance.now()` when its connection was begun. */
   readonly connectingSince: number
+  /** `performance.now()` when its connection stood; 0: not yet. Of a reused one before the request. */
+  readonly connectedAt: number
   /** Whether the whole request has gone out, or the node has answered. */
   readonly sent: boolean
   /** Whether the kernel has taken the whole request, so that nothing reads its bytes any more. */
@@ -217,6 +219,10 @@ class Call implements UpstreamCall {
     return this.#connection.openedAt
   }
 
+  get connectedAt(): number {
+    return this.#connection.connectedAt
+  }
+
   get sent(): boolean {
     return this.#connection.sent
   }
@@ -281,7 +287,7 @@ class Connection implements Leftover {
   readonly origin: Origin
   readonly openedAt = performance.now()
   idleSince = 0
-  connected = false
+  connectedAt = 0
   readonly #pool: Pool
   readonly #socket: Socket
   readonly #parser = new ResponseParser(NO_EVENTS)
@@ -307,7 +313,7 @@ class Connection implements Leftover {
     }
     this.#socket = origin.tls ? connectTls({ ...options, servername: origin.host }) : connectTcp(options)
     this.#socket.on(origin.tls ? 'secureConnect' : 'connect', () => {
-      this.connected = true
+      this.connectedAt = performance.now()
     })
     this.#socket.on('error', (error) => (this.#error = error))
     this.#socket.on('end', () => {
@@ -333,6 +339,10 @@ class Connection implements Leftover {
     this.#socket.write(request.head, 'latin1')
     for (const part of request.body) this.#socket.write(part)
     this.#socket.uncork()
+  }
+
+  get connected(): boolean {
+    return this.connectedAt > 0
   }
 
   get sent(): boolean {

@@ -85,15 +85,22 @@ test('a wrong or missing field is named with its place', () => {
     code: 'invalid_parameter',
     param: 'allowed_models[1]',
   })
-  const weights = { node_weights: { 'n-1': 0 } }
+  const weights = { node_weights: { 'n-1': -0.5 } }
   assert.deepEqual(parsed(putRoute.body, weights), { code: 'invalid_parameter', param: 'node_weights.n-1' })
   assert.equal(parsed(patchTenant.body, {}).code, 'invalid_parameter')
   assert.equal(parsed(createTenant.body, { ...tenant, name: 'a\u0000b' }).param, 'name')
   assert.equal(parsed(createTenant.body, { ...tenant, name: '\ud800' }).param, 'name')
-  assert.equal(
-    parsed(registerNode.body, { ...node, endpoint_url: 'http://169.254.169.254' }).param,
-    'endpoint_url',
-  )
+  for (const endpoint_url of [
+    'ftp://host:21',
+    'host:8000',
+    'http://user:secret@host:8000',
+    'http://host:8000/v1',
+    'http://169.254.169.254',
+    'http://[fe80::1]:8000',
+  ]) {
+    const refused = { code: 'invalid_parameter', param: 'endpoint_url' }
+    assert.deepEqual(parsed(registerNode.body, { ...node, endpoint_url }), refused, endpoint_url)
+  }
   assert.equal(parsed(registerNode.body, { ...node, api_key: 'a\r\nb: c' }).param, 'api_key')
   assert.equal(parsed(createModel.body, { ...model, aliases: ['a', 'a'] }).param, 'aliases')
 })
@@ -182,21 +189,81 @@ test('a date of usage is of 1970 or later', () => {
   parseBy(getUsage.query, { start_date: '1970-01-01', end_date: '9999-12-31' })
 })
 
-test('a field of a capability that is not there yet is not_supported, its neutral value is accepted', () => {
-  const refused: [z.ZodType, object, string][] = [
-    [putRoute.body, { strategy: 'prefix-affinity' }, 'strategy'],
-    [putRoute.body, { sticky_sessions: true }, 'sticky_sessions'],
-    [putRoute.body, { resume_streams: true }, 'resume_streams'],
-    [putRoute.body, { retry: { attempts: 2 } }, 'retry'],
-    [putRoute.body, { queue: { max_depth: 2 } }, 'queue'],
-    [putRoute.body, { fallback_models: [] }, 'fallback_models'],
-    [putRoute.body, { mirror: { model: 'x', percent: 1 } }, 'mirror'],
-    [putRoute.body, { split: [] }, 'split'],
+test('a setting of a route that is out of bounds is refused by its name', () => {
+  const refused: [object, string][] = [
+    [{ strategy: 'random' }, 'strategy'],
+    [{ sticky_sessions: 1 }, 'sticky_sessions'],
+    [{ resume_streams: null }, 'resume_streams'],
+    [{ health_check: { unhealthy_threshold: 0 } }, 'health_check.unhealthy_threshold'],
+    [{ health_check: { healthy_threshold: 0 } }, 'health_check.healthy_threshold'],
+    [{ retry: { attempts: 0 } }, 'retry.attempts'],
+    [{ retry: { attempts: 11 } }, 'retry.attempts'],
+    [{ retry: { attempts: 1.5 } }, 'retry.attempts'],
+    [{ retry: { budget_percent: -1 } }, 'retry.budget_percent'],
+    [{ retry: { budget_percent: 101 } }, 'retry.budget_percent'],
+    [{ retry: { hedge_after_ms: 0 } }, 'retry.hedge_after_ms'],
+    [{ retry: null }, 'retry'],
+    [{ queue: { max_depth: -1 } }, 'queue.max_depth'],
+    [{ queue: { max_depth: 100_001 } }, 'queue.max_depth'],
+    [{ queue: { max_wait_ms: 600_001 } }, 'queue.max_wait_ms'],
+    [{ node_weights: { n: -1 } }, 'node_weights.n'],
+    [{ fallback_models: ['a', '-'] }, 'fallback_models[1]'],
+    [{ fallback_models: 'abcdefghi'.split('') }, 'fallback_models'],
+    [{ mirror: { model: 'x' } }, 'mirror.percent'],
+    [{ mirror: { model: 'x', percent: 100.5 } }, 'mirror.percent'],
+    [{ mirror: { model: 'x', percent: 0.125 } }, 'mirror.percent'],
+    [{ split: [{ model: 'x', percent: 0 }] }, 'split[0].percent'],
+    [
+      {
+        split: [
+          { model: 'x', percent: 1 },
+          { model: 'y', percent: 0.001 },
+        ],
+      },
+      'split[1].percent',
+    ],
+    [
+      {
+        split: [
+          { model: 'x', percent: 50.01 },
+          { model: 'y', percent: 50 },
+        ],
+      },
+      'split',
+    ],
   ]
-  for (const [schema, body, param] of refused) {
-    assert.deepEqual(parsed(schema, body), { code: 'not_supported', param })
+  for (const [body, param] of refused) {
+    assert.deepEqual(parsed(putRoute.body, body), { code: 'invalid_parameter', param }, JSON.stringify(body))
   }
-  parseBy(putRoute.body, { sticky_sessions: false, resume_streams: false })
+  assert.deepEqual(parsed(putRoute.body, { retry: { budget: 1 } }), {
+    code: 'unknown_parameter',
+    param: 'retry.budget',
+  })
+  for (const body of [
+    { strategy: 'prefix-affinity', sticky_sessions: true, resume_streams: false },
+    {
+      retry: { attempts: 10, budget_percent: 0, hedge_after_ms: null },
+      queue: { max_depth: 0, max_wait_ms: 0 },
+    },
+    { node_weights: { n: 0 }, mirror: { model: 'x', percent: 0 } },
+    { fallback_models: [], mirror: null, split: [] },
+  ]) {
+    parseBy(putRoute.body, body)
+  }
+})
+
+test('shares of a split add up to a hundred exactly, whatever they are', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 4_000 }), { minLength: 1, maxLength: 8 }),
+      (hundredths) => {
+        const split = hundredths.map((share, index) => ({ model: `m-${index}`, percent: share / 100 }))
+        const sum = hundredths.reduce((one, other) => one + other)
+        if (sum <= 10_000) parseBy(putRoute.body, { split })
+        else assert.deepEqual(parsed(putRoute.body, { split }), { code: 'invalid_parameter', param: 'split' })
+      },
+    ),
+  )
 })
 
 test('a limit is a whole number from 1 on or null, a budget an amount above 0 or null', () => {

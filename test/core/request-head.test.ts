@@ -150,6 +150,13 @@ test('reads what a naive reader reads with JSON.parse, and refuses what it refus
         head.promptBytes,
         prompts.reduce((bytes, { value }) => bytes + value.stringBytes, 0),
       )
+      const longest = Math.max(0, ...prompts.map(({ value }) => Buffer.byteLength(value.text)))
+      assert.equal(head.promptEnd - head.promptStart, longest)
+      const text = body.toString('utf8', head.promptStart, head.promptEnd)
+      assert.equal(
+        prompts.find(({ value }) => Buffer.byteLength(value.text) === longest)?.value.text ?? '',
+        text,
+      )
       assert.deepEqual(
         head.droppedFields,
         members.map(({ key }) => key).filter((key) => DROPPED_FIELDS.includes(key)),

@@ -51,6 +51,7 @@ const outcomes: fc.Arbitrary<UsageOutcome> = fc.record({
   e2eMicros: micros,
   overheadMicros: fc.integer({ min: -5, max: 1000 }),
   attempts: fc.integer({ min: 1, max: 9 }),
+  resumed: fc.integer({ min: 0, max: 8 }),
 })
 
 const time = (at: number) => (at / 1e6).toFixed(6)
@@ -75,6 +76,7 @@ test('the row is the JSON of identity, outcome and their cost', () => {
         error_code: outcome.errorCode,
         client_abort: outcome.clientAbort,
         attempts: outcome.attempts,
+        resumed: outcome.resumed,
         prompt_tokens: outcome.promptTokens,
         cached_tokens: outcome.cachedTokens,
         completion_tokens: outcome.completionTokens,

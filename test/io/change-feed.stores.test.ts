@@ -30,13 +30,20 @@ test('each change says what it makes stale', async () => {
   assert.deepEqual(await after(revoke), { ...nothing, keyDigests: [digest] })
   assert.deepEqual(await after(revoke), nothing)
   assert.deepEqual(await after(() => postgres.query('UPDATE api_keys SET last_used_at = now()')), nothing)
+  // A tenant's tier is in its cached keys.
+  assert.deepEqual(await after(() => port.send('PATCH', path, { tier: 'enterprise' })), {
+    ...nothing,
+    tenantIds: [id],
+  })
   const model = await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
+  await port.send('POST', '/admin/models', modelBody({ name: 'other' }))
   const modelPath = `/admin/models/${model.body['id']}`
   for (const work of [
     () => port.send('PATCH', modelPath, { aliases: ['x', 'y', 'z'] }),
     () => port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: 'n-1' })),
     () => port.send('POST', '/admin/nodes/n-1/drain'),
     () => port.send('PUT', `/admin/routes/${model.body['id']}`, { strategy: 'weighted' }),
+    () => port.send('PUT', `/admin/routes/${model.body['id']}`, { fallback_models: ['other'], retry: {} }),
   ]) {
     const version = await readVersion(postgres)
     assert.deepEqual(await after(work), { ...nothing, catalogue: true })
@@ -100,6 +107,7 @@ test('a key, a snapshot and the change that concerns them carry comparable versi
   await port.send('POST', `/admin/tenants/${body['tenant']?.['id']}/suspend`)
   const { version } = await changesSince(postgres, before?.version ?? -1)
   assert.ok(before && before.version < version)
+  assert.equal(before.tier, 'pro')
   assert.equal((await findKey(postgres, digest))?.version, version)
   assert.equal((await loadSnapshot(postgres)).version, version)
 })

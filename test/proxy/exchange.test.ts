@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { ANY_REQUEST } from '../../src/core/policies/policy.js'
 import { readRequestHead } from '../../src/core/request-head.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
@@ -11,6 +10,7 @@ import { createProxyMetrics } from '../../src/io/metrics.js'
 import { createHttpApp } from '../../src/io/uws.js'
 import { createBodyMemory } from '../../src/proxy/body-memory.js'
 import { Exchange } from '../../src/proxy/exchange.js'
+import { RoutedRequest } from '../../src/proxy/routed-request.js'
 import { createRouter } from '../../src/proxy/routing.js'
 import { SwapList } from '../../src/proxy/swap-list.js'
 import { openSpool } from '../../src/proxy/spool.js'
@@ -25,6 +25,7 @@ const KEY: ResolvedKey = {
   environmentId: 'environment',
   tenantId: 'tenant',
   tenantStatus: 'active',
+  tier: 'pro',
   role: 'developer',
   allowedModels: null,
   tenantAllowedModels: null,
@@ -106,6 +107,7 @@ async function startDataPlane(): Promise<DataPlane> {
     spool,
     metrics: createProxyMetrics('test'),
     open: new SwapList<Exchange>(),
+    explanations: { sample: () => false, record: () => {} },
     settle: (
       entry: Exchange | Parameters<typeof spool.end>[0],
       _identity: unknown,
@@ -124,13 +126,24 @@ async function startDataPlane(): Promise<DataPlane> {
     call.readBody(10_000, (body) => {
       const route = router.find('m')
       assert.ok(route !== undefined && body !== null)
-      const target = router.pick(route, ANY_REQUEST, [])
-      assert.ok(typeof target !== 'string')
       const head = readRequestHead(body)
       const endpoint = 'completions'
       const held = createBodyMemory(10_000).hold()
-      const admission = { call, key: KEY, endpoint, head, route, bodyWaitMs: 0, held } as const
-      const exchange = new Exchange(deps, admission, body, target)
+      const request = new RoutedRequest(call, head, KEY.tenantId)
+      const times = { admittedAt: performance.now(), bodyWaitMs: 0 }
+      const admission = {
+        call,
+        key: KEY,
+        endpoint,
+        head,
+        asked: route,
+        route,
+        request,
+        weight: 1,
+        ...times,
+        held,
+      } as const
+      const exchange = new Exchange(deps, admission, body)
       exchanges.push(exchange)
       exchange.begin()
     })

@@ -16,6 +16,7 @@ function resolvedKey(version = 1, changes: Partial<ResolvedKey> = {}): ResolvedK
     environmentId: 'environment',
     tenantId: 'tenant',
     tenantStatus: 'active',
+    tier: 'pro',
     role: 'admin',
     allowedModels: null,
     tenantAllowedModels: null,

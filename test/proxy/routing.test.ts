@@ -88,7 +88,7 @@ test('leaves a node alone that the leader saw failing, until that is old', () =>
 
 test('leaves a node alone for a second after it refused a connection', () => {
   const { router, clock } = routerWith(snapshot([node('a'), node('b')]))
-  router.targets.get('a')?.refused(clock.now)
+  router.targets.get('a')?.failed('refused', clock.now)
   for (let i = 0; i < 50; i++) assert.equal(picked(router), 'b')
   clock.now += 1_000
   const seen = new Set(Array.from({ length: 50 }, () => picked(router)))

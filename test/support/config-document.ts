@@ -47,7 +47,13 @@ const modelFields = {
 }
 
 const route = {
-  strategy: fc.constantFrom('round-robin', 'least-latency', 'least-connections', 'weighted'),
+  strategy: fc.constantFrom(
+    'round-robin',
+    'least-latency',
+    'least-connections',
+    'weighted',
+    'prefix-affinity',
+  ),
   health_check: fc.record({
     interval_seconds: fc.double({ min: 0.5, max: 3600, noNaN: true }),
     timeout_seconds: fc.double({ min: 0.1, max: 60, noNaN: true }),
@@ -59,6 +65,31 @@ const route = {
   idle_timeout_ms: timeoutMs,
   node_weights: fc.constant({}),
   allowed_body_fields: fc.subarray(['cache_salt', 'chat_template', 'kv_transfer_params', 'priority']),
+  sticky_sessions: fc.boolean(),
+  retry: fc.record({
+    attempts: fc.integer({ min: 1, max: 10 }),
+    budget_percent: fc.double({ min: 0, max: 100, noNaN: true }).map((percent) => percent + 0),
+    hedge_after_ms: orNull(timeoutMs),
+  }),
+  resume_streams: fc.boolean(),
+  queue: fc.record({ max_depth: fc.nat(100_000), max_wait_ms: fc.nat(600_000) }),
+}
+
+/** The models that a route names: of its model's type, and fallbacks and split only those after it, so without loops. */
+function routeModels(model: { name: string; type: string }, all: { name: string; type: string }[]) {
+  const others = all.filter(({ name: other, type }) => other !== model.name && type === model.type)
+  const after = others.map((other) => other.name).filter((other) => other > model.name)
+  const share = (name: string) =>
+    fc.integer({ min: 1, max: 1250 }).map((hundredths) => ({ model: name, percent: hundredths / 100 }))
+  const some = { maxLength: Math.min(after.length, 8) }
+  return {
+    fallback_models: fc.shuffledSubarray(after, some),
+    mirror:
+      others.length === 0
+        ? fc.constant(null)
+        : orNull(fc.constantFrom(...others).chain((other) => share(other.name))),
+    split: fc.subarray(after, some).chain((names) => fc.tuple(...names.map(share))),
+  }
 }
 
 const region = fc.record({ provider: slug, code, name: text, price_multiplier: positive })
@@ -130,7 +161,11 @@ export function configDocument(emails: readonly string[]): fc.Arbitrary<object> 
     const names = byName.map((model) => model.name)
     return fc
       .record({
-        routes: fc.tuple(...names.map((model) => fc.record({ model: fc.constant(model), ...route }))),
+        routes: fc.tuple(
+          ...byName.map((model) =>
+            fc.record({ model: fc.constant(model.name), ...route, ...routeModels(model, byName) }),
+          ),
+        ),
         tenants: fc.tuple(
           ...emails.map((email) =>
             fc.record({

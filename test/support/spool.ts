@@ -70,6 +70,7 @@ export function testOutcome(over: Partial<UsageOutcome> = {}): UsageOutcome {
     e2eMicros: 1_100_000,
     overheadMicros: 300,
     attempts: 1,
+    resumed: 0,
     ...over,
   }
 }

@@ -44,5 +44,6 @@ export function sampleOutcome(seed: number): UsageOutcome {
     e2eMicros,
     overheadMicros: 300 * random(),
     attempts: 1,
+    resumed: 0,
   }
 }

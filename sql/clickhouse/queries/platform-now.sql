@@ -4,4 +4,4 @@ SELECT
     sum(requests) / dateDiff('second', start, now('UTC')) AS rps,
     sum(e2e_micros) / nullIf(sum(requests), 0) / 1000 AS avg_latency_ms
 FROM usage_by_minute
-WHERE bucket >= start
+WHERE bucket >= start AND tenant_id != {platform_id:UUID}

@@ -1,4 +1,4 @@
--- All use from `start` to `end` (Unix seconds, whole steps of the rollup), in stretches of `step` seconds and, in the
+-- All tenants' use from `start` to `end` (Unix seconds, whole steps of the rollup), in stretches of `step` seconds and, in the
 -- row whose `at` is null, in all: sums, averages and percentiles of latencies in microseconds. Histograms are merged
 -- before the percentiles are read from them, as in latency-by-model.sql.
 WITH
@@ -50,6 +50,7 @@ FROM
         sumMap(u.ttft_histogram) AS ttft_histogram
     FROM {rollup:Identifier} AS u
     WHERE u.bucket >= toDateTime({start:Int64}, 'UTC') AND u.bucket < toDateTime({end:Int64}, 'UTC')
+        AND u.tenant_id != {platform_id:UUID}
     GROUP BY slot
 ) AS s
 GROUP BY GROUPING SETS ((slot), ())

@@ -1,5 +1,5 @@
 -- Who or what brought in the most from `start` to `end` (Unix seconds) by a column of the rollup, and how many of them
--- there are in all.
+-- there are in all; the platform's own requests are left out.
 SELECT
     toString({by:Identifier}) AS name,
     count() OVER () AS total,
@@ -13,6 +13,7 @@ SELECT
     sum(u.e2e_micros) / requests AS avg_e2e_micros
 FROM {rollup:Identifier} AS u
 WHERE u.bucket >= toDateTime({start:Int64}, 'UTC') AND u.bucket < toDateTime({end:Int64}, 'UTC')
+    AND u.tenant_id != {platform_id:UUID}
 GROUP BY name
 ORDER BY nanos DESC, requests DESC, name
 LIMIT {limit:UInt32}

@@ -15,6 +15,7 @@ SELECT
     client_abort,
     failed,
     attempts,
+    resumed,
     prompt_tokens,
     cached_tokens,
     completion_tokens,

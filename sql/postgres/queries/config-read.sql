@@ -27,7 +27,15 @@ SELECT
         'first_token_timeout_ms', r.first_token_timeout_ms,
         'idle_timeout_ms', r.idle_timeout_ms,
         'node_weights', r.node_weights,
-        'allowed_body_fields', r.allowed_body_fields
+        'allowed_body_fields', r.allowed_body_fields,
+        'sticky_sessions', r.sticky_sessions,
+        'retry_attempts', r.retry_attempts,
+        'retry_budget_percent', r.retry_budget_percent,
+        'hedge_after_ms', r.hedge_after_ms,
+        'resume_streams', r.resume_streams,
+        'queue_max_depth', r.queue_max_depth,
+        'queue_max_wait_ms', r.queue_max_wait_ms,
+        'route_models', models_of_route(m.id)
       )
     )), '[]')
     FROM models m LEFT JOIN routing_configs r ON r.model_id = m.id

@@ -1,4 +1,4 @@
-SELECT k.id, k.name, k.environment_id, k.tenant_id, t.status AS tenant_status, k.role,
+SELECT k.id, k.name, k.environment_id, k.tenant_id, t.status AS tenant_status, t.tier, k.role,
   names_of_models(k.allowed_model_ids) AS allowed_models,
   names_of_models(t.allowed_model_ids) AS tenant_allowed_models,
   k.expires_at, c.version

@@ -242,7 +242,8 @@ export interface Deployment {
   fallback_on_demand_after_seconds: number | null
   disk_size_gb: number | null
   /** Of the model's route. */
-  load_balancing_strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+  load_balancing_strategy:
+    'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
   auto_scaling: {
     enabled: boolean
     min_nodes: number
@@ -264,7 +265,7 @@ export interface Deployment {
 export interface Route {
   model_id: string
   model_name: string
-  strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted'
+  strategy: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
   health_check: {
     interval_seconds: number
     timeout_seconds: number
@@ -277,6 +278,26 @@ export interface Route {
   /** By cluster_name; overrides the node's own. */
   node_weights: Record<string, number>
   allowed_body_fields: ('priority' | 'cache_salt' | 'kv_transfer_params' | 'chat_template')[]
+  sticky_sessions: boolean
+  retry: {
+    attempts: number
+    budget_percent: number
+    hedge_after_ms: number | null
+  }
+  resume_streams: boolean
+  queue: {
+    max_depth: number
+    max_wait_ms: number
+  }
+  fallback_models: string[]
+  mirror: {
+    model: string
+    percent: number
+  } | null
+  split: {
+    model: string
+    percent: number
+  }[]
   /** Null: never set, all defaults. */
   updated_at: string | null
 }
@@ -483,6 +504,8 @@ export interface UsageRecord {
   client_abort: boolean
   failed: boolean
   attempts: number
+  /** How often its stream broke at a node and went on at another one. */
+  resumed: number
   prompt_tokens: number
   completion_tokens: number
   cached_tokens: number
@@ -543,6 +566,18 @@ export interface PlatformMetrics {
   by_model: ModelRank[]
   /** The ten with the highest revenue, highest first. */
   by_tenant: TenantRank[]
+  /** Copies of mirrored requests, at the prices of their models. No tenant pays for them: no other figure here counts them, but for the cost of the nodes that served them. */
+  mirrored: {
+    requests: number
+    /** The gateway's or a node's failures; a client's abort is none. */
+    failed_requests: number
+    prompt_tokens: number
+    completion_tokens: number
+    /** Prompt tokens that came from a cache; part of prompt_tokens. */
+    cached_tokens: number
+    total_tokens: number
+    cost_usd: number
+  }
   /** By the minute (1h), hour (24h, 7d) or day in UTC (30d), oldest first, zeros where there was nothing; the last one is under way. */
   series: PlatformPoint[]
 }
@@ -654,7 +689,6 @@ export interface ConfigDocument {
   }[]
   routes?: {
     model: string
-    /** prefix-affinity is not available in this version: refused with not_supported. */
     strategy?: 'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
     /** What is not sent stays. */
     health_check?: {
@@ -666,22 +700,40 @@ export interface ConfigDocument {
     connection_timeout_ms?: number
     first_token_timeout_ms?: number
     idle_timeout_ms?: number
+    /** By cluster_name; overrides the node's own. 0: takes nothing under the strategy weighted. */
     node_weights?: Record<string, number>
     allowed_body_fields?: ('priority' | 'cache_salt' | 'kv_transfer_params' | 'chat_template')[]
-    /** Not available in this version: any other value is refused with not_supported. */
+    /** Requests of one session go to one node for as long as it can be asked. */
     sticky_sessions?: boolean
-    /** Not available in this version: any other value is refused with not_supported. */
+    /** What is not sent stays. */
+    retry?: {
+      /** Nodes that a request is sent to at most; 1: never to a second one. */
+      attempts?: number
+      /** Retries under way, in percent of the model's requests under way; a few are always allowed. */
+      budget_percent?: number
+      /** A small prompt that has no first token after this is sent to a second node too; null: never. */
+      hedge_after_ms?: number | null
+    }
+    /** A stream whose node fails is continued by another node. */
     resume_streams?: boolean
-    /** Not available in this version: refused with not_supported. */
-    retry?: unknown
-    /** Not available in this version: refused with not_supported. */
-    queue?: unknown
-    /** Not available in this version: refused with not_supported. */
-    fallback_models?: unknown
-    /** Not available in this version: refused with not_supported. */
-    mirror?: unknown
-    /** Not available in this version: refused with not_supported. */
-    split?: unknown
+    /** What is not sent stays. */
+    queue?: {
+      /** Requests that wait at once in one proxy; 0: none waits. */
+      max_depth?: number
+      max_wait_ms?: number
+    }
+    /** By name or alias, of the same type; asked in turn when no node of the model can serve. */
+    fallback_models?: string[]
+    /** A model of the same type that gets copies of so many requests; its answers are dropped. */
+    mirror?: {
+      model: string
+      percent: number
+    } | null
+    /** Models of the same type that get a share of the requests; what is left of 100 stays. */
+    split?: {
+      model: string
+      percent: number
+    }[]
   }[]
   tenants?: {
     email: string
@@ -1252,7 +1304,7 @@ export interface AdminApi {
       } & Conditional &
         CallOptions,
     ): Promise<ApiReply<Model>>
-    /** Removes a model that has no node left. `DELETE /admin/models/{id}` */
+    /** Removes a model that has no node left and that no other one names in its route. `DELETE /admin/models/{id}` */
     delete(
       request: {
         readonly params: {
@@ -1660,7 +1712,7 @@ export interface AdminApi {
           readonly disk_size_gb?: number | null | undefined
           /** With use_spot: wait this long for a spot machine; null: for ever. */
           readonly fallback_on_demand_after_seconds?: number | null | undefined
-          /** Sets the strategy of the model's route; prefix-affinity is refused with not_supported. */
+          /** Sets the strategy of the model's route. */
           readonly load_balancing_strategy?:
             'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
           /** A deployment that is not paused has min_nodes to max_nodes nodes then; null: as many as are set. */
@@ -1709,7 +1761,7 @@ export interface AdminApi {
           readonly disk_size_gb?: number | null | undefined
           /** With use_spot: wait this long for a spot machine; null: for ever. */
           readonly fallback_on_demand_after_seconds?: number | null | undefined
-          /** Sets the strategy of the model's route; prefix-affinity is refused with not_supported. */
+          /** Sets the strategy of the model's route. */
           readonly load_balancing_strategy?:
             'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
           /** A deployment that is not paused has min_nodes to max_nodes nodes then; null: as many as are set. */
@@ -1796,7 +1848,6 @@ export interface AdminApi {
           readonly model_id: string
         }
         readonly body: {
-          /** prefix-affinity is not available in this version: refused with not_supported. */
           readonly strategy?:
             'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity' | undefined
           /** What is not sent stays. */
@@ -1811,23 +1862,50 @@ export interface AdminApi {
           readonly connection_timeout_ms?: number | undefined
           readonly first_token_timeout_ms?: number | undefined
           readonly idle_timeout_ms?: number | undefined
+          /** By cluster_name; overrides the node's own. 0: takes nothing under the strategy weighted. */
           readonly node_weights?: Readonly<Record<string, number>> | undefined
           readonly allowed_body_fields?:
             readonly ('priority' | 'cache_salt' | 'kv_transfer_params' | 'chat_template')[] | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** Requests of one session go to one node for as long as it can be asked. */
           readonly sticky_sessions?: boolean | undefined
-          /** Not available in this version: any other value is refused with not_supported. */
+          /** What is not sent stays. */
+          readonly retry?:
+            | {
+                /** Nodes that a request is sent to at most; 1: never to a second one. */
+                readonly attempts?: number | undefined
+                /** Retries under way, in percent of the model's requests under way; a few are always allowed. */
+                readonly budget_percent?: number | undefined
+                /** A small prompt that has no first token after this is sent to a second node too; null: never. */
+                readonly hedge_after_ms?: number | null | undefined
+              }
+            | undefined
+          /** A stream whose node fails is continued by another node. */
           readonly resume_streams?: boolean | undefined
-          /** Not available in this version: refused with not_supported. */
-          readonly retry?: unknown
-          /** Not available in this version: refused with not_supported. */
-          readonly queue?: unknown
-          /** Not available in this version: refused with not_supported. */
-          readonly fallback_models?: unknown
-          /** Not available in this version: refused with not_supported. */
-          readonly mirror?: unknown
-          /** Not available in this version: refused with not_supported. */
-          readonly split?: unknown
+          /** What is not sent stays. */
+          readonly queue?:
+            | {
+                /** Requests that wait at once in one proxy; 0: none waits. */
+                readonly max_depth?: number | undefined
+                readonly max_wait_ms?: number | undefined
+              }
+            | undefined
+          /** By name or alias, of the same type; asked in turn when no node of the model can serve. */
+          readonly fallback_models?: readonly string[] | undefined
+          /** A model of the same type that gets copies of so many requests; its answers are dropped. */
+          readonly mirror?:
+            | {
+                readonly model: string
+                readonly percent: number
+              }
+            | null
+            | undefined
+          /** Models of the same type that get a share of the requests; what is left of 100 stays. */
+          readonly split?:
+            | readonly {
+                readonly model: string
+                readonly percent: number
+              }[]
+            | undefined
         }
       } & Conditional &
         CallOptions,

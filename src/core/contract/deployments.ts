@@ -7,16 +7,14 @@ import {
   listOf,
   ModelName,
   ModelShown,
-  NOT_SUPPORTED,
   page,
-  REFUSED,
   sortedBy,
   text,
   Timestamp,
   Uuid,
 } from './fields.js'
 import { LaunchedEngine, machine, machineWanted } from './machine.js'
-import { RouteStrategy, RouteStrategyInput } from './routes.js'
+import { RouteStrategy } from './routes.js'
 
 export const DeploymentStatus = z.enum(DEPLOYMENT_STATUSES)
 
@@ -96,10 +94,7 @@ const fallback = z
   .max(86_400)
   .nullable()
   .meta({ description: 'With use_spot: wait this long for a spot machine; null: for ever.' })
-const strategy = RouteStrategyInput.meta({
-  description: "Sets the strategy of the model's route; prefix-affinity is refused with not_supported.",
-  [REFUSED]: NOT_SUPPORTED.code,
-})
+const strategy = RouteStrategy.meta({ description: "Sets the strategy of the model's route." })
 
 const tag = 'Deployments'
 const params = z.strictObject({ id: Uuid })

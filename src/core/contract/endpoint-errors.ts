@@ -1,7 +1,5 @@
-import { z } from 'zod'
 import { type ErrorCode, ERRORS } from '../errors.js'
 import { type DocumentedEndpoint, type Endpoint, honoursIfMatch, scopeOf } from './endpoint.js'
-import { REFUSED } from './fields.js'
 
 /** Every error that an endpoint can answer, by status: what it declares and what all of its kind share. */
 export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
@@ -24,8 +22,7 @@ function sharedErrors(endpoint: Endpoint): ErrorCode[] {
   const codes: ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'overloaded']
   // Also where none is wanted, a body is read, and judged before it is refused.
   if (!isInference(endpoint) || endpoint.body !== undefined) codes.push('invalid_json', 'body_too_large')
-  if (honoursIfMatch(endpoint)) codes.push('precondition_failed')
-  if (!honoursIfMatch(endpoint) || refusesFields(endpoint)) codes.push('not_supported')
+  codes.push(honoursIfMatch(endpoint) ? 'precondition_failed' : 'not_supported')
   if (takesIdempotencyKey(endpoint)) codes.push('idempotency_mismatch')
   if (endpoint.auth === 'admin') {
     codes.push('invalid_admin_token')
@@ -38,11 +35,4 @@ function sharedErrors(endpoint: Endpoint): ErrorCode[] {
     if (!endpoint.roles.includes('read-only')) codes.push('role_not_allowed')
   }
   return codes
-}
-
-/** Whether the body has a field of a capability that is not there yet. */
-function refusesFields({ body }: Endpoint): boolean {
-  if (body === undefined) return false
-  const schema = z.toJSONSchema(body, { io: 'input', unrepresentable: 'any' })
-  return JSON.stringify(schema).includes(JSON.stringify(REFUSED))
 }

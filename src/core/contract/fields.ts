@@ -3,11 +3,6 @@ import { microsOfDollars } from '../money.js'
 
 /** Schemas that many resources share. Field schemas hold no defaults, so that they serve in PATCH bodies too. */
 
-/** Marks the issue of a capability that is not there yet; becomes the error `not_supported`. */
-export const NOT_SUPPORTED = { code: 'not_supported' } as const
-/** Says in the documentation that some value of a field is refused so. */
-export const REFUSED = 'x-refused-with'
-
 export const Uuid = z.uuid().meta({ format: 'uuid', examples: ['0199c5d2-7b3e-7f1a-9c4d-2e8f5a6b7c8d'] })
 /** As replies show it. */
 export const Timestamp = z.iso.datetime().meta({ examples: ['2026-03-02T14:05:00.000Z'] })
@@ -68,38 +63,6 @@ export const Dollars = z
   .min(0)
   .max(1_000_000)
   .refine((dollars) => microsOfDollars(dollars) !== null, 'expected at most six decimals')
-
-/**
- * A field of a capability that is not there yet: its neutral value is accepted, any other well-typed one is refused
- * with `not_supported`.
- */
-export function notYet<S extends z.ZodType>(schema: S, neutral: z.output<S>) {
-  return schema
-    .optional()
-    .refine((value) => value === undefined || value === neutral, {
-      message: 'This capability is not available in this version.',
-      params: NOT_SUPPORTED,
-    })
-    .meta({
-      description: 'Not available in this version: any other value is refused with not_supported.',
-      [REFUSED]: NOT_SUPPORTED.code,
-    })
-}
-
-/** As {@link notYet}, for a field that has no neutral value: only its absence is accepted. */
-export function neverYet() {
-  return z
-    .unknown()
-    .refine((value) => value === undefined, {
-      message: 'This capability is not available in this version.',
-      params: NOT_SUPPORTED,
-    })
-    .optional()
-    .meta({
-      description: 'Not available in this version: refused with not_supported.',
-      [REFUSED]: NOT_SUPPORTED.code,
-    })
-}
 
 /** A body that sets the fields it sends, at least one. */
 export function changesOf<S extends z.ZodRawShape>(shape: S) {

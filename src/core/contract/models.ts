@@ -182,7 +182,7 @@ const changeModel = {
     examples: [{ price_input_per_million: 0.12, price_output_per_million: 0.5 }],
   }),
   reply: { 200: Model },
-  errors: ['already_exists', 'not_found'],
+  errors: ['already_exists', 'in_use', 'not_found'],
 } as const
 
 /** Input of both. */
@@ -200,7 +200,7 @@ export const deleteModel = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Removes a model that has no node left',
+  summary: 'Removes a model that has no node left and that no other one names in its route',
   params,
   reply: { 200: Deleted },
   errors: ['in_use', 'not_found'],

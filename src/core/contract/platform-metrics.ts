@@ -71,6 +71,11 @@ const PlatformMetrics = z
     total_deployments: Count.meta({ description: 'Now, without those that are terminated.' }),
     by_model: z.array(ModelRank).meta({ description: 'The ten with the highest revenue, highest first.' }),
     by_tenant: z.array(TenantRank).meta({ description: 'The ten with the highest revenue, highest first.' }),
+    mirrored: z.object({ requests: Count, ...counts, cost_usd: z.number() }).meta({
+      description:
+        'Copies of mirrored requests, at the prices of their models. No tenant pays for them: no other figure here counts' +
+        ' them, but for the cost of the nodes that served them.',
+    }),
     series: z.array(PlatformPoint).meta({
       description:
         'By the minute (1h), hour (24h, 7d) or day in UTC (30d), oldest first, zeros where there was nothing; the last' +

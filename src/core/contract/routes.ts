@@ -1,28 +1,14 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
-import {
-  changesOf,
-  listOf,
-  ModelShown,
-  neverYet,
-  NOT_SUPPORTED,
-  notYet,
-  page,
-  REFUSED,
-  Slug,
-  sortedBy,
-  Timestamp,
-  Uuid,
-} from './fields.js'
+import { changesOf, listOf, ModelName, ModelShown, page, Slug, sortedBy, Timestamp, Uuid } from './fields.js'
 
-const STRATEGIES = [
+export const RouteStrategy = z.enum([
   'round-robin',
   'least-latency',
   'least-connections',
   'weighted',
   'prefix-affinity',
-] as const
-export const RouteStrategy = z.enum(STRATEGIES)
+])
 
 /** Fields that are dropped from tenants' bodies unless a route lists them. */
 export const DroppableBodyField = z.enum(['priority', 'cache_salt', 'kv_transfer_params', 'chat_template'])
@@ -59,23 +45,57 @@ export const Route = z
       examples: [{ 'llama-a100-1': 2 }],
     }),
     allowed_body_fields: z.array(DroppableBodyField).meta({ examples: [[]] }),
+    sticky_sessions: z.boolean().meta({ examples: [false] }),
+    retry: z.object({
+      attempts: z
+        .number()
+        .int()
+        .meta({ examples: [3] }),
+      budget_percent: z.number().meta({ examples: [20] }),
+      hedge_after_ms: z
+        .number()
+        .int()
+        .nullable()
+        .meta({ examples: [null] }),
+    }),
+    resume_streams: z.boolean().meta({ examples: [true] }),
+    queue: z.object({
+      max_depth: z
+        .number()
+        .int()
+        .meta({ examples: [1_000] }),
+      max_wait_ms: msShown(10_000),
+    }),
+    fallback_models: z.array(ModelShown).meta({ examples: [['llama-3.1-8b-backup']] }),
+    mirror: z
+      .object({ model: ModelShown, percent: z.number() })
+      .nullable()
+      .meta({ examples: [null] }),
+    split: z
+      .array(z.object({ model: ModelShown, percent: z.number() }))
+      .meta({ examples: [[{ model: 'llama-3.1-8b-canary', percent: 5 }]] }),
     updated_at: Timestamp.nullable().meta({ description: 'Null: never set, all defaults.' }),
   })
   .meta({ id: 'Route' })
 
-/** As bodies may give it. */
-export const RouteStrategyInput = z.enum(STRATEGIES).superRefine((strategy, context) => {
-  if (strategy !== 'prefix-affinity') return
-  context.addIssue({ code: 'custom', message: 'not available', params: NOT_SUPPORTED })
-})
-
 const timeoutMs = z.number().int().min(1).max(3_600_000)
 
+/** Of the models of a route in each of the lists that name some. */
+const MOST_MODELS = 8
+
+const percent = z
+  .number()
+  .min(0)
+  .max(100)
+  .refine((value) => Math.round(value * 100) / 100 === value, 'expected at most two decimals')
+
+/** In hundredths, since those add up exactly. */
+function isAtMostAll(shares: readonly { percent: number }[]): boolean {
+  return shares.reduce((sum, share) => sum + Math.round(share.percent * 100), 0) <= 100 * 100
+}
+
 export const routeFields = {
-  strategy: RouteStrategyInput.meta({
-    description: 'prefix-affinity is not available in this version: refused with not_supported.',
-    [REFUSED]: NOT_SUPPORTED.code,
-  }),
+  strategy: RouteStrategy,
   health_check: z
     .strictObject({
       interval_seconds: z.number().min(0.5).max(3600),
@@ -88,15 +108,63 @@ export const routeFields = {
   connection_timeout_ms: timeoutMs,
   first_token_timeout_ms: timeoutMs,
   idle_timeout_ms: timeoutMs,
-  node_weights: z.record(Slug, z.number().positive().max(1_000_000)),
+  node_weights: z.record(Slug, z.number().min(0).max(1_000_000)).meta({
+    description: "By cluster_name; overrides the node's own. 0: takes nothing under the strategy weighted.",
+  }),
   allowed_body_fields: z.array(DroppableBodyField).max(4),
-  sticky_sessions: notYet(z.boolean(), false),
-  resume_streams: notYet(z.boolean(), false),
-  retry: neverYet(),
-  queue: neverYet(),
-  fallback_models: neverYet(),
-  mirror: neverYet(),
-  split: neverYet(),
+  sticky_sessions: z.boolean().meta({
+    description: 'Requests of one session go to one node for as long as it can be asked.',
+  }),
+  retry: z
+    .strictObject({
+      attempts: z.number().int().min(1).max(10).meta({
+        description: 'Nodes that a request is sent to at most; 1: never to a second one.',
+      }),
+      budget_percent: z.number().min(0).max(100).meta({
+        description:
+          "Retries under way, in percent of the model's requests under way; a few are always allowed.",
+      }),
+      hedge_after_ms: z.number().int().min(1).max(3_600_000).nullable().meta({
+        description:
+          'A small prompt that has no first token after this is sent to a second node too; null: never.',
+      }),
+    })
+    .partial()
+    .meta({ description: 'What is not sent stays.' }),
+  resume_streams: z
+    .boolean()
+    .meta({ description: 'A stream whose node fails is continued by another node.' }),
+  queue: z
+    .strictObject({
+      max_depth: z.number().int().min(0).max(100_000).meta({
+        description: 'Requests that wait at once in one proxy; 0: none waits.',
+      }),
+      max_wait_ms: z.number().int().min(0).max(600_000),
+    })
+    .partial()
+    .meta({ description: 'What is not sent stays.' }),
+  fallback_models: z
+    .array(ModelName)
+    .max(MOST_MODELS)
+    .meta({
+      description: 'By name or alias, of the same type; asked in turn when no node of the model can serve.',
+      examples: [[]],
+    }),
+  mirror: z
+    .strictObject({ model: ModelName, percent })
+    .nullable()
+    .meta({
+      description: 'A model of the same type that gets copies of so many requests; its answers are dropped.',
+      examples: [null],
+    }),
+  split: z
+    .array(z.strictObject({ model: ModelName, percent: percent.gt(0) }))
+    .max(MOST_MODELS)
+    .refine(isAtMostAll, 'the shares are more than 100 percent')
+    .meta({
+      description: 'Models of the same type that get a share of the requests; what is left of 100 stays.',
+      examples: [[]],
+    }),
 }
 
 const tag = 'Routes'

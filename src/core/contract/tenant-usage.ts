@@ -40,6 +40,7 @@ const UsageRecord = z
     client_abort: z.boolean(),
     failed: z.boolean(),
     attempts: Count,
+    resumed: Count.meta({ description: 'How often its stream broke at a node and went on at another one.' }),
     prompt_tokens: Count,
     completion_tokens: Count,
     cached_tokens: Count,

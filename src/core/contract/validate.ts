@@ -99,7 +99,7 @@ function unescaped(text: string, param: string | null): string {
 /**
  * Parses input by a schema.
  * @param at where the input stands in what the caller sent
- * @throws GatewayError unknown_parameter, not_supported or invalid_parameter with the field's path as `param`
+ * @throws GatewayError unknown_parameter or invalid_parameter with the field's path as `param`
  */
 export function parseBy<S extends z.ZodType>(
   schema: S,
@@ -120,12 +120,6 @@ function errorOf(issue: z.core.$ZodIssue, input: unknown, at: readonly PropertyK
     return unknownParameter([...at, ...issue.path, issue.keys[0] ?? ''])
   }
   const named = path === '' ? {} : { param: path }
-  if (issue.code === 'custom' && issue.params?.['code'] === 'not_supported') {
-    return new GatewayError('not_supported', {
-      ...named,
-      message: `'${path}' is not available in this version.`,
-    })
-  }
   if (path !== '' && valueAt(input, issue.path) === undefined) {
     return new GatewayError('invalid_parameter', {
       ...named,

@@ -1,7 +1,7 @@
 import { candidateAt, type Candidate, type Policy } from './policy.js'
 
 /**
- * Power of two choices on predicted TTFT × (requests at the node + 1). Two random candidates are compared, not
+ * Power of two choices on predicted TTFT × (requests at the node + 1) ÷ warmth. Two random candidates are compared, not
  * all: a minimum over averages would send every proxy's requests to the same node at once. A node without a
  * recent TTFT counts as fast as its rival, so that it is tried as its load allows and a slow past is forgotten.
  */
@@ -15,5 +15,6 @@ export const leastLatency: Policy = (candidates, _request, random) => {
 }
 
 function cost(candidate: Candidate, rival: Candidate): number {
-  return (candidate.predictedTtftMs ?? rival.predictedTtftMs ?? 1) * (candidate.load + 1)
+  const ttftMs = candidate.predictedTtftMs ?? rival.predictedTtftMs ?? 1
+  return (ttftMs * (candidate.load + 1)) / candidate.warmth
 }

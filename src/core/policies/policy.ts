@@ -1,6 +1,7 @@
 import type { Strategy } from '../snapshot.js'
 import { leastConnections } from './least-connections.js'
 import { leastLatency } from './least-latency.js'
+import { createPrefixAffinity } from './prefix-affinity.js'
 import { createRoundRobin } from './round-robin.js'
 import { createWeighted } from './weighted.js'
 
@@ -25,6 +26,8 @@ export interface PolicyRequest {
    * where there is no prompt to speak of.
    */
   prefix(): readonly number[]
+  /** A number that the requests of one session share; null: it belongs to none. */
+  readonly session: number | null
 }
 
 /**
@@ -38,7 +41,7 @@ export type Policy = <C extends Candidate>(
 ) => C
 
 /** A request of which nothing is known. */
-export const ANY_REQUEST: PolicyRequest = { prefix: () => [] }
+export const ANY_REQUEST: PolicyRequest = { prefix: () => [], session: null }
 
 /** The element at `index`; the caller guarantees that it is there. */
 export function candidateAt<C extends Candidate>(candidates: readonly C[], index: number): C {
@@ -56,7 +59,8 @@ export function createPolicy(strategy: Strategy): Policy {
     case 'weighted':
       return createWeighted()
     case 'least-latency':
-    case 'prefix-affinity':
       return leastLatency
+    case 'prefix-affinity':
+      return createPrefixAffinity()
   }
 }

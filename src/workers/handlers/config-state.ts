@@ -5,11 +5,11 @@ import { dollarsOfMicros } from '../../core/money.js'
 import type { Limits } from '../../core/tiers.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, theRowOf } from '../../io/query.js'
-import { RouteColumns, routeOf } from '../../io/route-rows.js'
+import { RouteColumns } from '../../io/route-rows.js'
 import { hourlyPrices, type InstanceTypeFields, InstanceTypeRow } from './instance-type-rows.js'
 import { type ModelFields, ModelRow, tokenPrices } from './models.js'
 import { type RegionFields, RegionRow } from './region-rows.js'
-import { type RouteFields, routeFieldsOf } from './routes.js'
+import { type RouteFields, routeFieldsOf } from './route-fields.js'
 
 const READ = loadQuery('config-read')
 
@@ -81,7 +81,7 @@ export async function readConfig(db: Queryable, emails: readonly string[] | null
     routes: byName(
       state.models.map(({ id, name, route }) => ({ id, model: name, route })),
       NAME_OF.routes,
-      ({ id, model, route }) => canonicalRoute(model, routeFieldsOf(routeOf(id, route))),
+      ({ id, model, route }) => canonicalRoute(model, routeFieldsOf(id, route)),
     ),
     tenants: byName(state.tenants, NAME_OF.tenants, tenantOf),
     regions: byName(state.regions, NAME_OF.regions, canonicalRegion),
@@ -137,6 +137,13 @@ export function canonicalRoute(model: string, route: RouteFields): NamedRoute {
     idle_timeout_ms: route.idle_timeout_ms,
     node_weights: z.record(z.string(), z.number()).parse(inOrder(route.node_weights)),
     allowed_body_fields: [...route.allowed_body_fields].sort(),
+    sticky_sessions: route.sticky_sessions,
+    retry: route.retry,
+    resume_streams: route.resume_streams,
+    queue: route.queue,
+    fallback_models: route.fallback_models,
+    mirror: route.mirror,
+    split: [...route.split].sort((one, other) => (one.model < other.model ? -1 : 1)),
   }
 }
 

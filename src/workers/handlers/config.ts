@@ -8,14 +8,15 @@ import { importRoutes } from './config-routes.js'
 import { type ConfigState, documentRows, NAME_OF, readConfig } from './config-state.js'
 import { importTenants } from './config-tenants.js'
 import { handle, type Handler } from './handler.js'
+import { requireFitRoutes } from './route-models.js'
 
 /**
  * Held from the comparison to the commit, so that neither another import nor a change of a row comes between: whoever
  * means to lock or write a row waits, and who reads does not. Nodes and deployments may refer to what an import removes.
  * In the order in which the other handlers lock, so that deadlocks are rare; the loser of one is run again.
  */
-const LOCK = `LOCK TABLE tenants, models, model_names, regions, instance_types, deployments, nodes, routing_configs
-  IN EXCLUSIVE MODE`
+const LOCK = `LOCK TABLE tenants, models, model_names, regions, instance_types, deployments, nodes, routing_configs,
+  route_models IN EXCLUSIVE MODE`
 
 export const configHandlers: readonly Handler[] = [
   handle(exportConfig, async (_input, { db }) => documentOf(await readConfig(db, null))),
@@ -56,6 +57,7 @@ async function importDocument(db: Queryable, document: ConfigDocument, prune: bo
   // Routes and allowed models may be of models that are new.
   const then = await readConfig(db, emails)
   const routes = await importRoutes(db, document.routes, then.routes, prune)
+  await requireFitRoutes(db, null)
   const tenants = await importTenants(db, document.tenants, then)
   return { models, routes, tenants, ...places }
 }

@@ -19,6 +19,7 @@ import { loadSortedQuery } from '../../io/sorted-query.js'
 import { audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
+import { requireFitRoutes } from './route-models.js'
 import { sentOver } from './sent-over.js'
 
 const LIST = loadSortedQuery('models-list')
@@ -143,7 +144,7 @@ function noModel(id: string): GatewayError {
 }
 
 /**
- * Deletes a model whose row is locked.
+ * Deletes a model whose row is locked. Whether another one's route names it is for the caller to check.
  * @throws GatewayError in_use that names the nodes or deployments that it still has
  */
 export async function removeModel(db: Queryable, { id, name }: { id: string; name: string }): Promise<void> {
@@ -170,6 +171,7 @@ async function change({ params: { id }, body }: ModelChange, context: HandlerCon
   const before = shown(await lock(context, id))
   const wanted = sentOver(before, body)
   await db.query(UPDATE, modelColumns(id, wanted))
+  if (wanted.type !== before.type) await requireFitRoutes(db, id)
   if (body.name !== undefined || body.aliases !== undefined) await setNames(db, id, wanted, body)
   const row = await theRowOf(db, GET, ModelRow, [id])
   const after = shown(row)
@@ -216,6 +218,7 @@ export const modelsHandlers: readonly Handler[] = [
     const { db } = context
     const before = shown(await lock(context, id))
     await removeModel(db, before)
+    await requireFitRoutes(db, id)
     await audit(context, { action: 'model.delete', targetType: 'model', targetId: id, before, after: null })
     return { id, status: 'deleted' }
   }),

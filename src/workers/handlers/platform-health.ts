@@ -9,10 +9,11 @@ import {
   usagePipelineHealth,
 } from '../../core/platform-health.js'
 import type { NodeLive } from '../../core/snapshot.js'
-import { loadClickHouseQuery } from '../../io/clickhouse.js'
+import { PLATFORM_TENANT_ID } from '../../core/usage-record.js'
 import { loadQuery } from '../../io/postgres.js'
 import { rowsOf } from '../../io/query.js'
 import { within } from '../../io/within.js'
+import { clickHouseRows } from './clickhouse-rows.js'
 import { handle, type Handler, type HandlerContext } from './handler.js'
 
 const NODES = loadQuery('nodes-capacity')
@@ -63,12 +64,10 @@ async function countNodes({ db, readNodeLive, now }: HandlerContext) {
   }
 }
 
-async function currentLoad({ askClickHouse }: HandlerContext) {
-  const query = loadClickHouseQuery('platform-now')
-  const rows = await askClickHouse(async (clickhouse) =>
-    (await clickhouse.query({ query, format: 'JSONEachRow' })).json(),
-  )
-  return z.array(NowRow).parse(rows)[0] ?? null
+async function currentLoad(context: HandlerContext) {
+  const parameters = { platform_id: PLATFORM_TENANT_ID }
+  const [row = null] = await clickHouseRows(context, 'platform-now', NowRow, parameters)
+  return row
 }
 
 const NO_CACHE: ComponentHealth = {

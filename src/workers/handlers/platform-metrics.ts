@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { getPlatformMetrics } from '../../core/contract/platform-metrics.js'
 import { LATENCY_BUCKET_GROWTH } from '../../core/latency-buckets.js'
 import { dollarsOfNanos } from '../../core/money.js'
+import { PLATFORM_TENANT_ID } from '../../core/usage-record.js'
 import { loadQuery } from '../../io/postgres.js'
 import { theRowOf } from '../../io/query.js'
 import { clickHouseRows } from './clickhouse-rows.js'
@@ -71,7 +72,13 @@ function ask<S extends z.ZodType>(
 ): Promise<z.output<S>[]> {
   // The end is within the rollup's last step, which is read whole.
   const end = Math.ceil(endMs / 1000)
-  return clickHouseRows(context, name, schema, { rollup, start: startMs / 1000, end, ...parameters })
+  return clickHouseRows(context, name, schema, {
+    rollup,
+    start: startMs / 1000,
+    end,
+    platform_id: PLATFORM_TENANT_ID,
+    ...parameters,
+  })
 }
 
 /** What was used, in the contract's words for the platform. */
@@ -110,10 +117,11 @@ const platformMetrics = handle(getPlatformMetrics, async ({ query: { period } },
   const endMs = context.now.getTime()
   const startMs = Math.floor((endMs - lengthMs) / stepMs) * stepMs
   const window = { rollup, startMs, endMs, stepMs }
-  const [points, models, tenants, counts] = await Promise.all([
+  const [points, models, tenants, [own = NO_USE], counts] = await Promise.all([
     ask(context, 'platform-series', PointRow, window, { step: stepMs / 1000, growth: LATENCY_BUCKET_GROWTH }),
     ask(context, 'platform-top', RankRow, window, { by: 'model', limit: TOP }),
     ask(context, 'platform-top', RankRow, window, { by: 'tenant_id', limit: TOP }),
+    ask(context, 'platform-own', UsageSums, window, {}),
     theRowOf(context.db, COUNTS, CountsRow, [new Date(startMs), context.now]),
   ])
   const all = points.find(({ at }) => at === null) ?? NOTHING
@@ -138,6 +146,7 @@ const platformMetrics = handle(getPlatformMetrics, async ({ query: { period } },
       avg_latency_ms: row.avg_e2e_micros / 1000,
     })),
     by_tenant: await tenantRanks(context, tenants),
+    mirrored: sumsShown(own),
     series: seriesOf(points, window),
   }
 })

@@ -1,22 +1,23 @@
 import { z } from 'zod'
-import {
-  DroppableBodyField,
-  getRoute,
-  listRoutes,
-  putRoute,
-  type RouteChange,
-  RouteStrategy,
-} from '../../core/contract/routes.js'
+import { getRoute, listRoutes, putRoute, type RouteChange } from '../../core/contract/routes.js'
 import { GatewayError } from '../../core/errors.js'
-import type { SnapshotRoute } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, type Queryable, rowOf, rowsOf, theRowOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
-import { RouteColumns, routeOf } from '../../io/route-rows.js'
+import { RouteColumns } from '../../io/route-rows.js'
 import { audit } from '../audit.js'
 import { handle, type Handler, Versioned } from './handler.js'
 import { listing } from './listing.js'
-import { sentOver } from './sent-over.js'
+import { mergedRoute, type RouteFields, routeFieldsOf } from './route-fields.js'
+import {
+  findRouteModels,
+  lockRouteGraph,
+  readWays,
+  requireNoLoop,
+  type RouteModels,
+  SAME_MODELS,
+  writeRouteModels,
+} from './route-models.js'
 
 const LIST = loadSortedQuery('routes-list')
 const GET = loadQuery('routes-get')
@@ -33,53 +34,27 @@ const RouteRow = RouteColumns.extend({
 })
 type RouteRow = z.infer<typeof RouteRow>
 
-/** A route as bodies and replies have it. */
-export function routeFieldsOf(route: Omit<SnapshotRoute, 'modelId'>) {
-  return {
-    strategy: route.strategy,
-    health_check: {
-      interval_seconds: route.healthCheck.intervalSeconds,
-      timeout_seconds: route.healthCheck.timeoutSeconds,
-      unhealthy_threshold: route.healthCheck.unhealthyThreshold,
-      healthy_threshold: route.healthCheck.healthyThreshold,
-    },
-    connection_timeout_ms: route.connectionTimeoutMs,
-    first_token_timeout_ms: route.firstTokenTimeoutMs,
-    idle_timeout_ms: route.idleTimeoutMs,
-    node_weights: { ...route.nodeWeights },
-    allowed_body_fields: z.array(DroppableBodyField).parse(route.allowedBodyFields),
-  }
-}
-export type RouteFields = ReturnType<typeof routeFieldsOf>
-
 function shown(row: RouteRow) {
   return {
     model_id: row.id,
     model_name: row.model_name,
-    ...routeFieldsOf(routeOf(row.id, row)),
+    ...routeFieldsOf(row.id, row),
     updated_at: row.updated_at?.toISOString() ?? null,
   }
 }
 
-/** The fields that were sent, over those that were there. */
-export function mergedRoute(before: RouteFields, body: RouteChange): RouteFields {
-  return {
-    strategy: RouteStrategy.parse(body.strategy ?? before.strategy),
-    health_check: sentOver(before.health_check, body.health_check ?? {}),
-    connection_timeout_ms: body.connection_timeout_ms ?? before.connection_timeout_ms,
-    first_token_timeout_ms: body.first_token_timeout_ms ?? before.first_token_timeout_ms,
-    idle_timeout_ms: body.idle_timeout_ms ?? before.idle_timeout_ms,
-    node_weights: body.node_weights ?? before.node_weights,
-    allowed_body_fields: [...new Set(body.allowed_body_fields ?? before.allowed_body_fields)],
-  }
+/** What of a route is to be written beside its plain fields; of the rest what is there stays. */
+export interface RouteParts {
+  readonly weights: boolean
+  readonly models: RouteModels
 }
 
-/** Writes the route of a model that is locked; weights only where they are to be set. */
+/** Writes the route of a model that is locked. */
 export async function writeRoute(
   db: Queryable,
   modelId: string,
   route: RouteFields,
-  setWeights: boolean,
+  { weights, models }: RouteParts,
 ): Promise<void> {
   await db.query(PUT, [
     modelId,
@@ -91,23 +66,44 @@ export async function writeRoute(
     route.connection_timeout_ms,
     route.first_token_timeout_ms,
     route.idle_timeout_ms,
-    setWeights ? JSON.stringify(route.node_weights) : null,
+    weights ? JSON.stringify(route.node_weights) : null,
     route.allowed_body_fields,
+    route.sticky_sessions,
+    route.retry.attempts,
+    route.retry.budget_percent,
+    route.retry.hedge_after_ms,
+    route.resume_streams,
+    route.queue.max_depth,
+    route.queue.max_wait_ms,
   ])
+  await writeRouteModels(db, modelId, models)
 }
 
 function noModel(id: string): GatewayError {
   return new GatewayError('not_found', { param: 'model_id', message: `There is no model '${id}'.` })
 }
 
-/** Holds the nodes of the model. @throws GatewayError not_found for a name that none of them has */
-export async function requireNodes(db: Queryable, modelId: string, names: readonly string[]): Promise<void> {
-  const nodes = await rowsOf(db, NODES, z.object({ cluster_name: z.string() }), [modelId])
+/**
+ * Holds the nodes of the model that weights are sent for.
+ * @throws GatewayError not_found for a name that none of them has, invalid_parameter where no node would have a weight
+ */
+export async function requireWeights(
+  db: Queryable,
+  modelId: string,
+  weights: RouteFields['node_weights'],
+): Promise<void> {
+  const nodes = await rowsOf(db, NODES, z.object({ cluster_name: z.string(), weight: z.number() }), [modelId])
   const known = new Set(nodes.map((node) => node.cluster_name))
-  const unknown = names.find((name) => !known.has(name))
-  if (unknown === undefined) return
-  const message = `The model has no node '${unknown}'.`
-  throw new GatewayError('not_found', { param: `node_weights.${unknown}`, message })
+  const unknown = Object.keys(weights).find((name) => !known.has(name))
+  if (unknown !== undefined) {
+    const message = `The model has no node '${unknown}'.`
+    throw new GatewayError('not_found', { param: `node_weights.${unknown}`, message })
+  }
+  if (nodes.length === 0 || nodes.some((node) => (weights[node.cluster_name] ?? node.weight) > 0)) return
+  throw new GatewayError('invalid_parameter', {
+    param: 'node_weights',
+    message: "Invalid 'node_weights': one of the model's nodes must have a weight above 0.",
+  })
 }
 
 /** The model's route as it is, the model locked for a change of it; null: there is no such model. */
@@ -121,7 +117,8 @@ export async function setStrategy(
   row: RouteRow,
   strategy: RouteChange['strategy'],
 ): Promise<void> {
-  await writeRoute(db, row.id, mergedRoute(routeFieldsOf(routeOf(row.id, row)), { strategy }), false)
+  const route = mergedRoute(routeFieldsOf(row.id, row), { strategy }, SAME_MODELS)
+  await writeRoute(db, row.id, route, { weights: false, models: SAME_MODELS })
 }
 
 export const routesHandlers: readonly Handler[] = [
@@ -138,13 +135,17 @@ export const routesHandlers: readonly Handler[] = [
 
   handle(putRoute, async ({ params: { model_id: id }, body }, context) => {
     const { db } = context
+    await lockRouteGraph(db, body)
     const row = await lockRoute(db, id)
     if (row === null) throw noModel(id)
     context.requireVersion(row.version)
-    if (body.node_weights !== undefined) await requireNodes(db, id, Object.keys(body.node_weights))
+    if (body.node_weights !== undefined) await requireWeights(db, id, body.node_weights)
+    const models = await findRouteModels(db, id, body)
 
     const before = shown(row)
-    await writeRoute(db, id, mergedRoute(before, body), body.node_weights !== undefined)
+    const weights = body.node_weights !== undefined
+    await writeRoute(db, id, mergedRoute(before, body, models), { weights, models })
+    requireNoLoop(await readWays(db), row.model_name, models)
     const stored = await theRowOf(db, GET, RouteRow, [id])
     const after = shown(stored)
     await audit(context, { action: 'route.update', targetType: 'route', targetId: id, before, after })

@@ -21,6 +21,7 @@ const RecordRow = z.object({
   client_abort: z.boolean(),
   failed: z.boolean(),
   attempts: z.number(),
+  resumed: z.number(),
   prompt_tokens: Count,
   cached_tokens: Count,
   completion_tokens: Count,

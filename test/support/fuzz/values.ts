@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { z } from 'zod'
-import { REFUSED } from '../../../src/core/contract/fields.js'
 import type { Schemas } from './operations.js'
 
 /** Values by a JSON Schema, mostly of what it takes, and values that nobody expects. */
@@ -83,14 +82,7 @@ function objects(shape: Schema, schemas: Schemas): fc.Arbitrary<unknown> {
   }
   const members = (all: [string, unknown][]) =>
     Object.fromEntries(all.map(([name, property]) => [name, fitting(property, schemas)]))
-  const isRefused = ([, property]: [string, unknown]) => REFUSED in Object(property)
-  const [taken, refused] = [false, true].map((which) =>
-    Object.entries(properties).filter((member) => isRefused(member) === which),
-  )
-  const usual = fc.record(members(taken ?? []), { requiredKeys: required })
-  if (refused === undefined || refused.length === 0) return usual
-  // What is refused, as a capability that is not there yet, would hide everything else.
-  return mostly([15, usual], [1, fc.record(members(Object.entries(properties)), { requiredKeys: required })])
+  return fc.record(members(Object.entries(properties)), { requiredKeys: required })
 }
 
 const OF_FORMAT: Readonly<Record<string, fc.Arbitrary<string>>> = {

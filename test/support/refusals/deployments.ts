@@ -28,7 +28,6 @@ export const deploymentsRefusals: Refusals = {
   },
   'deployments.patch': {
     invalid_state: change({ use_spot: true }, { deleted: true }),
-    not_supported: change({ load_balancing_strategy: 'prefix-affinity' }, { deleted: false }),
   },
   'deployments.scale': {
     invalid_state: change({ target_node_count: 0 }, { rest: '/scale', deleted: true }),

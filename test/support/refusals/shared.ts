@@ -1,12 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import {
-  type AdminEndpoint,
-  honoursIfMatch,
-  type NodeEndpoint,
-  scopeOf,
-} from '../../../src/core/contract/endpoint.js'
-import { REFUSED } from '../../../src/core/contract/fields.js'
+import { type AdminEndpoint, type NodeEndpoint, scopeOf } from '../../../src/core/contract/endpoint.js'
 import type { ErrorCode } from '../../../src/core/errors.js'
 import type { Call } from '../calls/call.js'
 import { type ContractPort, modelBody } from '../contract-port.js'
@@ -36,7 +30,7 @@ export const SHARED_REFUSALS: Readonly<Partial<Record<ErrorCode, Refuse>>> = {
   unknown_parameter: (_, call) => [withQuery(call, 'nmae=1'), withField(call, 'nmae', 1)],
   invalid_parameter: wrongParameters,
   precondition_failed: (_, call) => [withHeaders(call, { 'if-match': '"999999"' })],
-  not_supported: notSupported,
+  not_supported: (_, call) => [withHeaders(call, { 'if-match': '"1"' })],
   not_found: (endpoint, call) =>
     pathsWith(endpoint, call, (value) => (UUID.test(value) ? randomUUID() : 'no-such-name')),
   async idempotency_mismatch({ auth }, call, port) {
@@ -77,18 +71,10 @@ function wrongParameters(endpoint: RefusingEndpoint, call: Call): Call[] {
     ...call,
     path: `${path}?${name}=%00`,
   }))
-  const inBody = fieldsOf(endpoint).flatMap(([name, { type, refused }]) =>
-    // Any value of a field without a type is refused with not_supported, if at all.
-    type === undefined || refused ? [] : [withField(call, name, [[]])],
+  const inBody = fieldsOf(endpoint).flatMap(([name, { takesAnything }]) =>
+    takesAnything ? [] : [withField(call, name, [[]])],
   )
   return [withQuery(call, 'twice=1&twice=2'), ...inPath, ...inQuery, ...inBody]
-}
-
-function notSupported(endpoint: RefusingEndpoint, call: Call): Call[] {
-  if (!honoursIfMatch(endpoint)) return [withHeaders(call, { 'if-match': '"1"' })]
-  return fieldsOf(endpoint).flatMap(([name, { refused, type }]) =>
-    refused ? [withField(call, name, type === 'boolean' ? true : 1)] : [],
-  )
 }
 
 const Field = z
@@ -98,10 +84,7 @@ const Field = z
     enum: z.unknown().optional(),
   })
   .transform((schema) => ({
-    /** Undefined: any value. */
-    type: schema.type ?? (schema.anyOf === undefined && schema.enum === undefined ? undefined : 'several'),
-    /** Whether all but a neutral value is refused with not_supported. */
-    refused: REFUSED in schema && schema.enum === undefined,
+    takesAnything: schema.type === undefined && schema.anyOf === undefined && schema.enum === undefined,
   }))
 
 /** Name and kind of each field of the body. */

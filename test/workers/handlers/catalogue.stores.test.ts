@@ -294,8 +294,6 @@ test('every model has a route with defaults, and keeps what is not sent', async 
 
   const unknown = await port.send('PUT', path, { node_weights: { 'gpu-2': 1 } })
   assert.deepEqual(refusal(unknown), [404, 'not_found', 'node_weights.gpu-2'])
-  const later = await port.send('PUT', path, { sticky_sessions: true })
-  assert.deepEqual(refusal(later), [400, 'not_supported', 'sticky_sessions'])
   const none = `/admin/routes/${crypto.randomUUID()}`
   assert.equal((await port.send('GET', none)).status, 404)
   assert.equal((await port.send('PUT', none, { strategy: 'weighted' })).status, 404)

@@ -171,7 +171,10 @@ test('what is wrong with a document is named by its place, and nothing of it is 
       [400, 'invalid_parameter', 'models[0].aliases[0]'],
     ],
     [{ version: 1, models: [good], routes: [{ model: 'also' }] }, [404, 'not_found', 'routes[0].model']],
-    [{ version: 1, routes: [{ model: 'there', retry: {} }] }, [400, 'not_supported', 'routes[0].retry']],
+    [
+      { version: 1, routes: [{ model: 'there', retry: { attempts: 0 } }] },
+      [400, 'invalid_parameter', 'routes[0].retry.attempts'],
+    ],
     [
       { version: 1, models: [good], routes: [{ model: 'good', node_weights: { n: 1 } }] },
       [404, 'not_found', 'routes[0].node_weights.n'],
@@ -258,6 +261,144 @@ test('pruning follows the rules of DELETE, and leaves lists alone that are not i
   })
   assert.deepEqual(counts(await send(port, document, '?prune=true')), {})
   assert.equal((await port.send('POST', '/admin/models', model({ name: 'left' }))).status, 201)
+})
+
+test('a document names the models of a route, new ones too, by any of their names', async () => {
+  await using port = await startContractPort()
+  const document = {
+    version: 1,
+    models: ['a', 'b', 'c'].map((name) => model({ name, aliases: [`${name}-x`] })),
+    routes: [
+      {
+        model: 'a',
+        retry: { hedge_after_ms: 100 },
+        fallback_models: ['c-x', 'b'],
+        mirror: { model: 'b-x', percent: 2.5 },
+        split: [
+          { model: 'c', percent: 50 },
+          { model: 'b-x', percent: 50 },
+        ],
+      },
+    ],
+  }
+  const rehearsed = await send(port, document, '?dry_run=true')
+  assert.deepEqual(counts(rehearsed), { models: [3, 0, 0], routes: [0, 1, 0] })
+  assert.deepEqual(counts(await send(port, document)), { models: [3, 0, 0], routes: [0, 1, 0] })
+  assert.deepEqual(counts(await send(port, document)), {})
+  const { routes } = parse(await exported(port)) as Record<string, Record<string, unknown>[]>
+  const { fallback_models, mirror, split, retry } = routes?.[0] ?? {}
+  assert.deepEqual(
+    { fallback_models, mirror, split, retry },
+    {
+      fallback_models: ['c', 'b'],
+      mirror: { model: 'b', percent: 2.5 },
+      split: [
+        { model: 'b', percent: 50 },
+        { model: 'c', percent: 50 },
+      ],
+      retry: { attempts: 3, budget_percent: 20, hedge_after_ms: 100 },
+    },
+  )
+  // What is not sent stays; a route that the list has no more names nothing.
+  const partial = { version: 1, routes: [{ model: 'a', mirror: null }] }
+  assert.deepEqual(counts(await send(port, partial, '?prune=true')), { routes: [0, 1, 0] })
+  const then = parse(await exported(port)) as Record<string, Record<string, unknown>[]>
+  assert.deepEqual([then['routes']?.[0]?.['mirror'], then['routes']?.[0]?.['split']], [null, split])
+  assert.deepEqual(counts(await send(port, { version: 1, routes: [] }, '?prune=true')), { routes: [0, 0, 1] })
+  assert.equal((await port.database.postgres.query('SELECT FROM route_models')).rowCount, 0)
+})
+
+test('a document follows the rules of a route: what its models are, and no loops once all of it is there', async () => {
+  await using port = await startContractPort()
+  await send(port, {
+    version: 1,
+    models: [...['a', 'b', 'c'].map((name) => model({ name })), model({ name: 'e', type: 'embedding' })],
+    routes: [{ model: 'c', fallback_models: ['a'] }],
+  })
+  const before = await exported(port)
+  const share = { model: 'c', percent: 1 }
+  const cases: [object[], string, unknown[]][] = [
+    [
+      [{ model: 'a', fallback_models: ['b', 'nope'] }],
+      '',
+      [404, 'not_found', 'routes[0].fallback_models[1]'],
+    ],
+    [
+      [{ model: 'a', mirror: { model: 'e', percent: 1 } }],
+      '',
+      [400, 'invalid_parameter', 'routes[0].mirror.model'],
+    ],
+    [
+      [{ model: 'b' }, { model: 'a', split: [{ model: 'a', percent: 1 }] }],
+      '',
+      [400, 'invalid_parameter', 'routes[1].split[0].model'],
+    ],
+    [
+      [
+        { model: 'a', fallback_models: ['b'] },
+        { model: 'b', split: [share] },
+      ],
+      '',
+      [400, 'invalid_parameter', 'routes[0].fallback_models[0]'],
+    ],
+    [
+      [
+        { model: 'a', fallback_models: ['b'] },
+        { model: 'b', fallback_models: ['a'] },
+      ],
+      '&prune=true',
+      [400, 'invalid_parameter', 'routes[0].fallback_models[0]'],
+    ],
+  ]
+  for (const [routes, query, expected] of cases) {
+    for (const dry of [true, false]) {
+      const reply = await send(port, { version: 1, routes }, `?dry_run=${dry}${query}`)
+      assert.deepEqual(refusal(reply), expected, JSON.stringify(routes))
+    }
+  }
+  assert.equal(await exported(port), before)
+  // The way from c back to a goes with the same document.
+  const turned = [
+    { model: 'a', fallback_models: ['b'] },
+    { model: 'b', split: [share] },
+  ]
+  assert.deepEqual(counts(await send(port, { version: 1, routes: turned }, '?prune=true')), {
+    routes: [0, 2, 1],
+  })
+  assert.deepEqual(port.failures, [])
+})
+
+test('a document removes a model, or gives it another type, where no route names it in the end', async () => {
+  await using port = await startContractPort()
+  const models = ['a', 'b'].map((name) => model({ name }))
+  const [a] = models
+  const names = { model: 'a', fallback_models: ['b'] }
+  await send(port, { version: 1, models, routes: [names] })
+  const before = await exported(port)
+  for (const [document, query] of [
+    [{ version: 1, models: [a] }, '?prune=true'],
+    [{ version: 1, models: [a], routes: [{ model: 'a', idle_timeout_ms: 1 }] }, '?prune=true'],
+    [{ version: 1, models: [{ name: 'b', type: 'embedding' }] }, ''],
+    [{ version: 1, models: [{ name: 'a', type: 'completion' }], routes: [{ model: 'b' }] }, ''],
+  ] as const) {
+    const reply = await send(port, document, query)
+    assert.deepEqual(refusal(reply), [409, 'in_use', null], JSON.stringify(document))
+    assert.match(reply.body['error']?.['message'] ?? '', /route of the model 'a' names 'b'/)
+  }
+  assert.equal(await exported(port), before)
+
+  const both = {
+    version: 1,
+    models: models.map(({ name }) => ({ name, type: 'completion' })),
+    routes: [names],
+  }
+  assert.deepEqual(counts(await send(port, both)), { models: [0, 2, 0] })
+  const without = { version: 1, models: [a], routes: [{ model: 'a', fallback_models: [] }] }
+  assert.deepEqual(counts(await send(port, without, '?prune=true')), { models: [0, 1, 1], routes: [0, 1, 0] })
+  // A model goes with the one that names it.
+  await send(port, { version: 1, models, routes: [names] })
+  assert.deepEqual(counts(await send(port, { version: 1, models: [] }, '?prune=true')), { models: [0, 0, 2] })
+  assert.deepEqual(port.failures, [])
 })
 
 test('imports and changes that come at once lose nothing of each other', async () => {

@@ -129,9 +129,13 @@ test('every wrong field of a deployment is refused by name, and nothing is writt
     [{ auto_scaling: { ...scaling, least: 1 } }, 400, 'unknown_parameter', 'auto_scaling.least'],
     [{ auto_scaling: scaling, node_count: 1 }, 400, 'invalid_parameter', 'node_count'],
     [{ load_balancing_strategy: 'random' }, 400, 'invalid_parameter', 'load_balancing_strategy'],
-    [{ load_balancing_strategy: 'prefix-affinity' }, 400, 'not_supported', 'load_balancing_strategy'],
     [{ fallback_on_demand_after_seconds: -1 }, 400, 'invalid_parameter', 'fallback_on_demand_after_seconds'],
-    [{ node_count: 1, load_balancing_strategy: 'weighted' }, 409, 'launcher_not_configured', 'provider'],
+    [
+      { node_count: 1, load_balancing_strategy: 'prefix-affinity' },
+      409,
+      'launcher_not_configured',
+      'provider',
+    ],
     [{ node_count: undefined }, 409, 'launcher_not_configured', 'provider'],
     [{ auto_scaling: scaling, node_count: 2 }, 409, 'launcher_not_configured', 'provider'],
   ] as const

@@ -17,7 +17,8 @@ import {
   groupedBy,
   seededRandom,
 } from '../../support/generated-usage.js'
-import { numberedId } from '../../support/spool.js'
+import { PLATFORM_TENANT_ID } from '../../../src/core/usage-record.js'
+import { numberedId, TENANT_ID } from '../../support/spool.js'
 import { freshUsageStore, recordUsage } from '../../support/usage-store.js'
 
 const HOUR_MS = 3_600_000
@@ -153,7 +154,7 @@ test('every figure of every period is what was generated', async () => {
   )
 
   for (const period of ['1h', '24h', '7d', '30d'] as const) {
-    const { start, end, series, by_model, by_tenant, ...metrics } = await metricsOf(port, period)
+    const { start, end, series, by_model, by_tenant, mirrored, ...metrics } = await metricsOf(port, period)
     const stepMs = STEP_MS[period]
     const startMs = Date.parse(start)
     const endMs = Date.parse(end)
@@ -180,6 +181,7 @@ test('every figure of every period is what was generated', async () => {
       ...sums
     } = numbers
     assert.deepEqual(sums, { period, total_requests, ...counts })
+    assert.equal(mirrored.requests, 0)
     assertLatencies(metrics, used)
     assert.ok(
       [avg_latency_ms, p50_latency_ms, p95_latency_ms, p99_latency_ms].every((value) => value !== null) &&
@@ -271,6 +273,51 @@ test('with nothing used there are zeros, nulls and a full series', async () => {
   assert.equal(metrics.p99_ttft_ms, null)
   const bad = await port.send('GET', '/admin/platform/metrics?period=1y')
   assert.deepEqual(refusal(bad), [400, 'invalid_parameter', 'period'])
+})
+
+test('what the platform asks for itself is no revenue and no tenant: it stands beside the rest', async () => {
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
+  await recordUsage(store, [
+    [{}, {}],
+    [
+      {
+        tenantId: PLATFORM_TENANT_ID,
+        environmentId: PLATFORM_TENANT_ID,
+        apiKeyId: PLATFORM_TENANT_ID,
+        model: 'canary',
+      },
+      { promptTokens: 1000, cachedTokens: 0, completionTokens: 100 },
+    ],
+  ])
+  const metrics = await metricsOf(port, '1h')
+  assert.deepEqual(metrics.mirrored, {
+    requests: 1,
+    failed_requests: 0,
+    prompt_tokens: 1000,
+    completion_tokens: 100,
+    cached_tokens: 0,
+    total_tokens: 1100,
+    cost_usd: 0.00021,
+  })
+  assert.deepEqual(
+    [metrics.total_requests, metrics.total_revenue_usd, metrics.active_tenants],
+    [1, 0.0000435, 1],
+  )
+  assert.equal(
+    metrics.series.reduce((sum, { requests }) => sum + requests, 0),
+    1,
+  )
+  assert.deepEqual(
+    metrics.by_tenant.map(({ tenant_id }) => tenant_id),
+    [TENANT_ID],
+  )
+  assert.deepEqual(
+    metrics.by_model.map(({ model }) => model),
+    ['llama-3.1-8b-instruct'],
+  )
+  const bill = await port.send('GET', `/admin/tenants/${PLATFORM_TENANT_ID}/usage`)
+  assert.deepEqual(refusal(bill), [404, 'not_found', 'id'])
 })
 
 test('no period needs the records: with those gone, the figures stay', async () => {

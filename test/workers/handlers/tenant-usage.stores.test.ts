@@ -316,6 +316,7 @@ test('usage records come page by page, each once, the latest first, also those o
     client_abort: false,
     failed: true,
     attempts: 1,
+    resumed: 0,
     prompt_tokens: outcome.promptTokens,
     completion_tokens: outcome.completionTokens,
     cached_tokens: outcome.cachedTokens,
