@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HEALTH_CHECK, MODEL, serveModel, setFault, startBed, type Bed } from '../bed.js'
 import { failedAtFirst, ttftMs, ttftQuantile } from '../first-token.js'
 import type { ClientView, LoadClient, PlannedRequest } from '../load-client.js'
@@ -6,7 +7,9 @@ import type { Measure, Scenario } from '../measure.js'
 /** Retried requests to be timed for each failure, out of so many at most. */
 const WANTED = 30
 const MOST = 600
-const FAILURES = ['die_before_headers', 'garbage', 'http_500', 'http_503'] as const
+const FAILURES = ['refuse', 'garbage', 'http_500', 'http_503'] as const
+/** A node that refuses connections is back after that. */
+const AWAY_MS = 40
 const ROUTE = {
   strategy: 'round-robin',
   retry: { attempts: 3, budget_percent: 100 },
@@ -38,8 +41,9 @@ async function retried(bed: Bed, kind: (typeof FAILURES)[number]): Promise<Clien
   if (victim === undefined) throw new RangeError('there is no node')
   const views: ClientView[] = []
   for (let at = 0; at < MOST && views.length < WANTED; at++) {
-    await setFault(victim, { kind, times: 1 })
+    await setFault(victim, kind === 'refuse' ? { kind, ms: AWAY_MS } : { kind, times: 1 })
     const view = await client.send(planned(model, at))
+    if (kind === 'refuse') await sleep(2 * AWAY_MS)
     if ((view.attempts ?? 1) > 1 || failedAtFirst(view)) views.push(view)
   }
   await fetch(`${victim.url}/faults`, { method: 'DELETE' })
