@@ -8,6 +8,7 @@ import { microCommand } from './micro/command.js'
 import { nodesCommand } from './nodes/command.js'
 import { profileCommand } from './profile/command.js'
 import { reportCommand } from './report.js'
+import { resilienceCommand } from './resilience/command.js'
 import { sweepCommand } from './sweep.js'
 import { usageCommand } from './usage.js'
 
@@ -20,6 +21,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['diff', diffCommand],
   ['calibrate', calibrateCommand],
   ['usage', usageCommand],
+  ['resilience', resilienceCommand],
   ['micro', microCommand],
   ['profile', profileCommand],
   ['nodes', nodesCommand],

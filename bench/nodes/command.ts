@@ -23,6 +23,7 @@ usage: nodes [options]
   --eos F               chance that an answer ends after any one token (0)
   --cached F            fraction of each prompt that counts as cached (0)
   --prefix-cache        remember prompt prefixes
+  --load-header         replies tell the node's load (ORCA)
   --dimensions N        of embeddings (64)
   --api-key KEY         demanded as a bearer token
   --late-headers        stream headers come with the first token
@@ -54,6 +55,7 @@ const OPTIONS = {
   eos: { type: 'string' },
   cached: { type: 'string' },
   'prefix-cache': { type: 'boolean' },
+  'load-header': { type: 'boolean' },
   dimensions: { type: 'string' },
   'api-key': { type: 'string' },
   'late-headers': { type: 'boolean' },
@@ -116,6 +118,7 @@ function nodeOptions(values: Values): SimulatedNodeOptions[] {
   for (const [flag, option] of WORDS) if (values[flag] !== undefined) shared[option] = values[flag]
   if (values.model !== undefined) shared['models'] = values.model
   if (values['prefix-cache'] === true) shared['prefixCache'] = true
+  if (values['load-header'] === true) shared['loadHeader'] = true
   if (values['late-headers'] === true) shared['sendHeadersEarly'] = false
   if (values.fault !== undefined) shared['faults'] = values.fault.map(faultRule)
   try {

@@ -7,6 +7,8 @@ export interface Exchange {
   readonly socket: Socket
   /** Whether the connection lives on after this reply; as the request has it, unless a route decides otherwise. */
   keepAlive: boolean
+  /** Value of the reply's load header; undefined: it has none. */
+  load: (() => string) | undefined
   /** Called once if the client leaves (FIN or reset) before `finish`. */
   onAbort: (() => void) | undefined
   /** Called when the socket's buffer has emptied after a write that filled it. */
@@ -67,6 +69,7 @@ export function serveConnection(
       request,
       socket,
       keepAlive: request.keepAlive,
+      load: undefined,
       onAbort: undefined,
       onDrain: undefined,
       finish() {

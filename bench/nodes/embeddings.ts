@@ -1,5 +1,5 @@
 import type { Exchange } from './connection.js'
-import { jittered, lookUpCached, type Engine, type EngineWork } from './engine.js'
+import { lookUpCached, waitOf, type Engine, type EngineWork } from './engine.js'
 import type { RequestFault } from './faults.js'
 import { hashText } from './language.js'
 import type { LedgerEntry } from './ledger.js'
@@ -80,7 +80,7 @@ export class EmbeddingWork implements EngineWork, Timed {
     this.entry.cachedTokens = lookUpCached(engine, request.prompts)
     const { ttftMs, prefillMsPer1k } = engine.options
     const uncached = request.promptTokens - this.entry.cachedTokens
-    const waitMs = jittered(engine, ttftMs + (prefillMsPer1k * uncached) / 1000)
+    const waitMs = waitOf(engine, ttftMs + (prefillMsPer1k * uncached) / 1000)
     if (waitMs === 0) this.due()
     else engine.pacer.schedule(this, engine.pacer.now() + waitMs)
   }

@@ -28,10 +28,22 @@ export interface Engine {
   readonly random: () => number
 }
 
-/** `ms`, drawn evenly from ± the node's jitter. */
-export function jittered(engine: Engine, ms: number): number {
+const SLOW_FACTOR = 10
+
+/** A wait of `ms` as the node takes it: drawn evenly from ± its jitter, longer while it is slowed. */
+export function waitOf(engine: Engine, ms: number): number {
+  if (ms === 0) return 0
   const { jitter } = engine.options
-  return jitter === 0 || ms === 0 ? ms : ms * (1 + (engine.random() * 2 - 1) * jitter)
+  const slow = engine.faults.rules.get('slow')
+  const slowed = slow === undefined ? ms : ms * (slow.factor ?? SLOW_FACTOR)
+  return jitter === 0 ? slowed : slowed * (1 + (engine.random() * 2 - 1) * jitter)
+}
+
+/** Share of the KV cache that running requests hold, 0 to 1. */
+export function kvCacheUsage({ options, scheduler }: Engine): number {
+  let held = 0
+  for (const work of scheduler.running) held += work.kvTokens
+  return Math.min(1, held / (options.kvCapacityTokens ?? options.maxRunning * 1024))
 }
 
 /** How many of the prompts' tokens need no prefill; counted in the metrics. */

@@ -39,6 +39,13 @@ export const NODE_FAULTS = [
   'refuse',
   /** `/health` says 503; everything else works. */
   'health_down',
+  /** Prefill and tokens take `factor` times as long (default 10), also those of requests that run already. */
+  'slow',
+  /**
+   * Half of every `ms` (default 1,000) as with `refuse`, the other half as usual, beginning with the refusal. With
+   * `reset`, what runs when it goes down is cut off, as when the process restarts.
+   */
+  'flap',
 ] as const
 
 export type RequestFaultKind = (typeof REQUEST_FAULTS)[number]
@@ -64,6 +71,9 @@ export type RequestFault = z.infer<typeof RequestFault>
 export const FaultRule = z.strictObject({
   kind: z.enum([...REQUEST_FAULTS, ...NODE_FAULTS]),
   probability: z.number().min(0).max(1).optional(),
+  /** Requests that it hits, after which it is spent; absent: all. */
+  times: z.int().min(1).optional(),
+  factor: z.number().min(1).max(10_000).optional(),
   ...knobs,
 })
 export type FaultRule = z.infer<typeof FaultRule>
@@ -88,14 +98,36 @@ export interface FaultBox {
 /** Holds the standing rules of a node, one for each kind. `random` makes their draws reproducible. */
 export function createFaultBox(random: () => number): FaultBox {
   const rules = new Map<FaultKind, FaultRule>()
+  const left = new Map<FaultKind, number>()
+  const clear = (kind: FaultKind): void => {
+    rules.delete(kind)
+    left.delete(kind)
+  }
+  const spend = (kind: FaultKind): void => {
+    const times = left.get(kind)
+    if (times === undefined) return
+    if (times > 1) left.set(kind, times - 1)
+    else clear(kind)
+  }
   return {
     rules,
-    set: (rule) => void rules.set(rule.kind, rule),
-    clear: (kind) => void rules.delete(kind),
+    set(rule) {
+      clear(rule.kind)
+      rules.set(rule.kind, rule)
+      if (rule.times !== undefined) left.set(rule.kind, rule.times)
+    },
+    clear,
     draw(stream) {
-      for (const { kind, probability = 1, ...rest } of rules.values()) {
+      for (const { kind, probability = 1, after_tokens, ms, reset } of rules.values()) {
         if (isNodeFault(kind) || !isApplicable(kind, stream)) continue
-        if (probability >= 1 || random() < probability) return { kind, ...rest }
+        if (probability < 1 && random() >= probability) continue
+        spend(kind)
+        return {
+          kind,
+          ...(after_tokens !== undefined && { after_tokens }),
+          ...(ms !== undefined && { ms }),
+          ...(reset !== undefined && { reset }),
+        }
       }
       return undefined
     },

@@ -1,10 +1,11 @@
 import type { Exchange } from './connection.js'
-import { jittered, lookUpCached, type Engine, type EngineWork } from './engine.js'
+import { lookUpCached, waitOf, type Engine, type EngineWork } from './engine.js'
 import { EngineError, errorBody } from './engine-error.js'
 import type { RequestFault } from './faults.js'
 import { createFrameWriter, type FinishReason, type FrameWriter } from './frames.js'
-import { appendToken, EMPTY_TOKEN, endsHere, hashText, nextToken, type Token } from './language.js'
+import { appendToken, EMPTY_TOKEN, hashText, tokenAfter, type Token } from './language.js'
 import type { LedgerEntry } from './ledger.js'
+import type { SimulatedNodeOptions } from './options.js'
 import type { Timed } from './pacer.js'
 import type { GenerationRequest } from './prompt.js'
 
@@ -17,6 +18,14 @@ export interface Choice {
   textHash: number
   produced: number
   finish: FinishReason | null
+}
+
+/** What decides the text of an answer, beside its prompt. */
+export function modelOf(
+  { modelSeed, eosProbability }: Pick<SimulatedNodeOptions, 'modelSeed' | 'eosProbability'>,
+  { ignoreEos }: Pick<GenerationRequest, 'ignoreEos'>,
+) {
+  return { modelSeed, eosProbability: ignoreEos ? 0 : eosProbability }
 }
 
 /** Faults that strike after a number of tokens. */
@@ -47,6 +56,7 @@ export abstract class Generation implements EngineWork, Timed {
   protected cutAt: number
   protected ended = false
   protected cachedTokens = 0
+  private readonly model: ReturnType<typeof modelOf>
   private readonly createdMs: number
 
   constructor(
@@ -62,6 +72,7 @@ export abstract class Generation implements EngineWork, Timed {
     this.request = request
     this.fault = fault
     this.createdMs = engine.pacer.now()
+    this.model = modelOf(engine.options, request)
     this.frames = createFrameWriter(engine.options.flavour, request.endpoint, {
       id: entry.requestId,
       model: request.model,
@@ -107,19 +118,16 @@ export abstract class Generation implements EngineWork, Timed {
     this.cachedTokens = lookUpCached(engine, request.prompts)
     this.entry.cachedTokens = this.cachedTokens
     const uncached = request.promptTokens - this.cachedTokens
-    return jittered(engine, request.ttftMs + (engine.options.prefillMsPer1k * uncached) / 1000)
+    return waitOf(engine, request.ttftMs + (engine.options.prefillMsPer1k * uncached) / 1000)
   }
 
   /** Makes the next token of a choice; an end by itself is a token without text, as engines count it. */
   protected produce(choice: Choice): Token {
-    const { modelSeed, eosProbability } = this.engine.options
-    const { textHash, variant } = choice
-    const ends = !this.request.ignoreEos && endsHere(textHash, modelSeed, variant, eosProbability)
-    const token = ends ? EMPTY_TOKEN : nextToken(textHash, modelSeed, variant)
-    choice.textHash = appendToken(textHash, token)
+    const token = tokenAfter(choice.textHash, this.model, choice.variant)
+    choice.textHash = appendToken(choice.textHash, token)
     choice.produced += 1
     this.generated += 1
-    if (ends) choice.finish = 'stop'
+    if (token === EMPTY_TOKEN) choice.finish = 'stop'
     else if (choice.produced === this.request.maxTokens) choice.finish = 'length'
     if (choice.finish !== null) this.openChoices -= 1
     return token

@@ -103,6 +103,17 @@ export function endsHere(textHash: number, modelSeed: number, choice: number, pr
   return picked / 4_294_967_296 < probability
 }
 
+/** What a model says after the text with this hash: {@link EMPTY_TOKEN} where the answer ends by itself. */
+export function tokenAfter(
+  textHash: number,
+  model: { readonly modelSeed: number; readonly eosProbability: number },
+  choice: number,
+): Token {
+  const { modelSeed, eosProbability } = model
+  if (endsHere(textHash, modelSeed, choice, eosProbability)) return EMPTY_TOKEN
+  return nextToken(textHash, modelSeed, choice)
+}
+
 /** The hash of the text with the token appended. */
 export function appendToken(textHash: number, appended: Token): number {
   return (Math.imul(textHash, appended.power) + appended.hash) | 0

@@ -45,6 +45,8 @@ export const SimulatedNodeOptions = z.strictObject({
   prefixCache: z.boolean().default(false),
   /** For the KV-cache gauge; default 1,024 tokens for each of `maxRunning`. */
   kvCapacityTokens: count.optional(),
+  /** Replies of `/v1` tell the node's load in a header, as vLLM does when asked to (ORCA's text form). */
+  loadHeader: z.boolean().default(false),
   embeddingDimensions: count.default(64),
   /** Idle connections close after this (uvicorn's default, which vLLM has). */
   keepAliveMs: ms.default(5000),

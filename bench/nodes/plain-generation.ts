@@ -1,5 +1,5 @@
 import type { Exchange } from './connection.js'
-import { jittered, type Engine } from './engine.js'
+import { waitOf, type Engine } from './engine.js'
 import type { RequestFault } from './faults.js'
 import type { FinishReason, Piece } from './frames.js'
 import { Generation, type Choice } from './generation.js'
@@ -13,6 +13,7 @@ export class PlainGeneration extends Generation {
   /** When work began; undefined while waiting for a slot. */
   private workSince: number | undefined
   private firstTokenAt = 0
+  private stepMs = 0
   private replyAt = 0
 
   constructor(
@@ -31,7 +32,8 @@ export class PlainGeneration extends Generation {
     this.firstTokenAt = this.workSince + this.prefillMs()
     for (const choice of this.choices) this.answers.push(this.answer(choice))
     const steps = Math.max(...this.choices.map((choice) => choice.produced))
-    this.replyAt = this.firstTokenAt + jittered(this.engine, this.request.itlMs * (steps - 1))
+    this.stepMs = waitOf(this.engine, this.request.itlMs)
+    this.replyAt = this.firstTokenAt + this.stepMs * (steps - 1)
     this.wake(this.cuts ? this.timeOfCut() : this.replyAt)
   }
 
@@ -70,14 +72,14 @@ export class PlainGeneration extends Generation {
 
   private timeOfCut(): number {
     const steps = Math.ceil(this.cutAt / this.choices.length)
-    return this.firstTokenAt + this.request.itlMs * Math.max(0, steps - 1)
+    return this.firstTokenAt + this.stepMs * Math.max(0, steps - 1)
   }
 
   /** Tokens that the engine had made by then. */
   private generatedBy(nowMs: number): number {
     if (this.workSince === undefined || nowMs < this.firstTokenAt) return 0
-    const { itlMs } = this.request
-    const steps = itlMs === 0 ? Infinity : Math.floor((nowMs - this.firstTokenAt) / itlMs) + 1
+    const { stepMs } = this
+    const steps = stepMs === 0 ? Infinity : Math.floor((nowMs - this.firstTokenAt) / stepMs) + 1
     return this.choices.reduce((sum, choice) => sum + Math.min(choice.produced, steps), 0)
   }
 

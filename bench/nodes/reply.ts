@@ -36,9 +36,10 @@ function date(): string {
 /** Status line and headers up to the blank line; `framing` is `content-length: n` or `transfer-encoding: chunked`. */
 export function replyHead(exchange: Exchange, status: number, contentType: string, framing: string): string {
   const connection = exchange.keepAlive ? '' : 'connection: close\r\n'
+  const load = exchange.load === undefined ? '' : `endpoint-load-metrics: ${exchange.load()}\r\n`
   return (
     `HTTP/1.1 ${status} ${REASONS[status] ?? 'Unknown'}\r\ndate: ${date()}\r\nserver: uvicorn\r\n` +
-    `content-type: ${contentType}\r\n${connection}${framing}\r\n\r\n`
+    `content-type: ${contentType}\r\n${load}${connection}${framing}\r\n\r\n`
   )
 }
 

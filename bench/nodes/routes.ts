@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Exchange } from './connection.js'
 import { EmbeddingWork } from './embeddings.js'
-import { passOpeningFaults, type Engine } from './engine.js'
+import { kvCacheUsage, passOpeningFaults, type Engine } from './engine.js'
 import { EngineError } from './engine-error.js'
 import { FaultRule, isApplicable, type FaultKind, type RequestFault } from './faults.js'
 import type { LedgerEntry } from './ledger.js'
@@ -115,15 +115,20 @@ const health: Handler = (engine, exchange) => {
   sendText(exchange, down ? 503 : 200, 'text/plain; charset=utf-8', '')
 }
 
+function loadOf(engine: Engine): string {
+  const { waiting, running } = engine.scheduler
+  return (
+    `TEXT named_metrics.kv_cache_usage_perc=${kvCacheUsage(engine).toFixed(4)}, ` +
+    `named_metrics.num_requests_waiting=${waiting.size}, named_metrics.num_requests_running=${running.size}`
+  )
+}
+
 const metrics: Handler = (engine, exchange, control) => {
   const { options, scheduler } = engine
-  let held = 0
-  for (const work of scheduler.running) held += work.kvTokens
-  const capacity = options.kvCapacityTokens ?? options.maxRunning * 1024
   const text = renderMetrics(options.flavour, options.models[0] ?? '', engine.metrics, {
     running: scheduler.running.size,
     waiting: scheduler.waiting.size,
-    kvCacheUsage: Math.min(1, held / capacity),
+    kvCacheUsage: kvCacheUsage(engine),
   })
   if (text === undefined) notFound(engine, exchange, control)
   else sendText(exchange, 200, 'text/plain; version=0.0.4; charset=utf-8', text)
@@ -190,6 +195,7 @@ export function route(engine: Engine, exchange: Exchange, control: NodeControl):
     return
   }
   // Asked now and then by tests and benches, whose pooled connections would meet the keep-alive limit.
+  if (underApi && engine.options.loadHeader) exchange.load = () => loadOf(engine)
   if (OBSERVATION.has(request.path)) exchange.keepAlive = false
   const handler = ROUTES[`${request.method} ${request.path}`]
   if (handler !== undefined) return handler(engine, exchange, control)

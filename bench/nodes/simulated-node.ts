@@ -5,7 +5,7 @@ import { createFaultBox, type FaultKind, type FaultRule } from './faults.js'
 import { createLedger, type LedgerEntry } from './ledger.js'
 import { createNodeMetrics } from './metrics.js'
 import { parseOptions, type SimulatedNodeInput, type SimulatedNodeOptions } from './options.js'
-import { after, createPacer } from './pacer.js'
+import { after, createPacer, type Timed } from './pacer.js'
 import { createPrefixCache } from './prefix-cache.js'
 import { seededRandom } from './random.js'
 import { route, type NodeControl } from './routes.js'
@@ -39,6 +39,8 @@ export interface SimulatedNode extends AsyncDisposable {
   /** Stops listening and destroys every socket. Repeatable. */
   close(): Promise<void>
 }
+
+const FLAP_PERIOD_MS = 1_000
 
 function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -107,24 +109,43 @@ export async function startSimulatedNode(input: SimulatedNodeInput = {}): Promis
   const idleSweep = setInterval(() => closeIdle(options.keepAliveMs), Math.max(10, options.keepAliveMs / 5))
   idleSweep.unref()
 
-  const startRefusing = async (ms: number | undefined): Promise<void> => {
+  const goDown = async (): Promise<void> => {
     if (!listening) return
     listening = false
     await stopListening(server)
     closeIdle(0)
-    if (ms !== undefined) after(engine.pacer, ms, () => void clearFault('refuse'))
+  }
+  const comeUp = async (): Promise<void> => {
+    if (listening || closed) return
+    listening = true
+    await listen(server, options.host, port)
+  }
+  let flapping: Timed | undefined
+  const flap = (rule: FaultRule, up: boolean): void => {
+    void (up ? comeUp() : goDown())
+    if (!up && rule.reset === true) for (const { socket } of connections) socket.resetAndDestroy()
+    flapping = after(engine.pacer, (rule.ms ?? FLAP_PERIOD_MS) / 2, () => flap(rule, !up))
+  }
+  const stopFlapping = (): void => {
+    if (flapping !== undefined) engine.pacer.cancel(flapping)
+    flapping = undefined
   }
 
   const clearFault = async (kind: FaultKind): Promise<void> => {
     engine.faults.clear(kind)
-    if (kind !== 'refuse' || listening || closed) return
-    listening = true
-    await listen(server, options.host, port)
+    if (kind === 'flap') stopFlapping()
+    if (kind === 'refuse' || kind === 'flap') await comeUp()
   }
 
   const setFault = async (rule: FaultRule): Promise<void> => {
     engine.faults.set(rule)
-    if (rule.kind === 'refuse') await startRefusing(rule.ms)
+    if (rule.kind === 'flap') {
+      stopFlapping()
+      flap(rule, false)
+    }
+    if (rule.kind !== 'refuse') return
+    await goDown()
+    if (rule.ms !== undefined) after(engine.pacer, rule.ms, () => void clearFault('refuse'))
   }
 
   const stats = (): NodeStats => ({

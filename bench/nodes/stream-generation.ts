@@ -1,5 +1,5 @@
 import type { Exchange } from './connection.js'
-import { jittered, type Engine } from './engine.js'
+import { waitOf, type Engine } from './engine.js'
 import type { RequestFault } from './faults.js'
 import { Generation, type Choice } from './generation.js'
 import type { LedgerEntry } from './ledger.js'
@@ -74,7 +74,7 @@ export class StreamGeneration extends Generation {
     if (!this.rolesSent) this.sendRoles()
     for (let steps = 0; steps < STEPS_IN_A_ROW; steps += 1) {
       this.step(nowMs)
-      this.nextAt += jittered(this.engine, this.request.itlMs)
+      this.nextAt += waitOf(this.engine, this.request.itlMs)
       if (this.ended || this.halted || this.sink.blocked) return
       if (this.request.itlMs > 0) break
     }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { startGateway, type Gateway } from '../../bench/gateway.js'
-import type { SimulatedNode } from '../../bench/nodes.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { startStores, type Stores } from './stores.js'
 
@@ -24,6 +23,12 @@ const UsageRow = z.object({
 })
 export type UsageRow = z.infer<typeof UsageRow>
 
+/** A node to register, in this process or in one of its own. */
+export interface NodeToServe {
+  readonly url: string
+  readonly options: { readonly models: readonly string[] }
+}
+
 export interface NewKey {
   readonly id: string
   readonly key: string
@@ -41,10 +46,10 @@ export interface TestGateway
   /** @returns the model's id; its context holds a million tokens */
   createModel(name: string, fields?: object): Promise<string>
   /** Registers a node, by default as one that knows continuous usage. */
-  addNode(model: string, clusterName: string, node: SimulatedNode, fields?: object): Promise<void>
+  addNode(model: string, clusterName: string, node: NodeToServe, fields?: object): Promise<void>
   setRoute(modelId: string, fields: object): Promise<void>
   /** A model with its nodes by cluster name, live. @returns the model's id */
-  serve(model: string, nodes: Readonly<Record<string, SimulatedNode>>, route?: object): Promise<string>
+  serve(model: string, nodes: Readonly<Record<string, NodeToServe>>, route?: object): Promise<string>
   /** Waits until the data plane serves with all changes of the catalogue made so far. */
   live(): Promise<void>
   /** The usage record of a request, once it is in ClickHouse. */
@@ -107,7 +112,7 @@ export async function startTestGateway(
     return body.id
   }
 
-  async function addNode(model: string, clusterName: string, node: SimulatedNode, fields: object = {}) {
+  async function addNode(model: string, clusterName: string, node: NodeToServe, fields: object = {}) {
     await client.nodes.register({
       body: {
         cluster_name: clusterName,

@@ -13,31 +13,46 @@ interface Step {
   readonly tokens: number
 }
 
-/** Looks at the requests that are new or still open. Nodes of this process only. */
+/** After its end at a node a request is watched for so long: it may be sent there once more. */
+const RETRIED_WITHIN_MS = 5_000
+
+/**
+ * Looks at the requests that are new, still open or over since a short time; what several nodes wrote for one request
+ * is added up. Nodes of this process only.
+ */
 export function recordLedgers(nodes: readonly SimulatedNode[]): LedgerHistory {
   const steps = new Map<string, Step[]>()
-  const seen = nodes.map(() => 0)
-  const open = nodes.map(() => new Set<string>())
+  const watchedNodes = nodes.map((node) => ({
+    node,
+    seen: 0,
+    watched: new Set<string>(),
+    written: new Map<string, number>(),
+  }))
+  const add = (requestId: string, more: number, atMs: number) => {
+    const history = steps.get(requestId) ?? []
+    history.push({ atMs, tokens: (history.at(-1)?.tokens ?? 0) + more })
+    steps.set(requestId, history)
+  }
   const look = () => {
     const atMs = performance.now()
-    nodes.forEach(({ ledger }, at) => {
-      const watched = open[at]
-      if (watched === undefined) return
-      if (ledger.size > (seen[at] ?? 0)) {
-        for (const requestId of [...ledger.keys()].slice(seen[at])) watched.add(requestId)
-        seen[at] = ledger.size
+    const over = Date.now() - RETRIED_WITHIN_MS
+    for (const one of watchedNodes) {
+      const { ledger } = one.node
+      if (ledger.size > one.seen) {
+        for (const requestId of [...ledger.keys()].slice(one.seen)) one.watched.add(requestId)
+        one.seen = ledger.size
       }
-      for (const requestId of watched) {
-        const entry = ledger.get(requestId)?.at(-1)
-        const tokens = entry?.writtenTokens ?? 0
-        const history = steps.get(requestId) ?? []
-        if (tokens > (history.at(-1)?.tokens ?? 0)) {
-          history.push({ atMs, tokens })
-          steps.set(requestId, history)
+      for (const requestId of one.watched) {
+        const entries = ledger.get(requestId) ?? []
+        const written = entries.reduce((sum, { writtenTokens }) => sum + writtenTokens, 0)
+        const more = written - (one.written.get(requestId) ?? 0)
+        if (more > 0) {
+          one.written.set(requestId, written)
+          add(requestId, more, atMs)
         }
-        if (entry?.endedAt !== null) watched.delete(requestId)
+        if (entries.every(({ endedAt }) => endedAt !== null && endedAt < over)) one.watched.delete(requestId)
       }
-    })
+    }
   }
   const timer = setInterval(look, LOOK_MS)
   return {

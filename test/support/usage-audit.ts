@@ -30,32 +30,68 @@ export async function allRows(gateway: Pick<TestGateway, 'query'>): Promise<Audi
   return z.array(Row).parse(await gateway.query(query))
 }
 
+/** What nodes did for one request, all its attempts taken together. */
 export interface Attempt {
+  /** Of the last attempt. */
+  readonly node: string
+  /** Whether everything that was written was written by nodes that count in every frame. */
+  readonly continuous: boolean
+  /** Its prompt is that of the first attempt, its tokens those of all, its end that of the last. */
+  readonly entry: LedgerEntry
+}
+
+interface NodeAttempt {
   readonly node: string
   readonly continuous: boolean
   readonly entry: LedgerEntry
 }
 
 /**
- * What any node saw, by request id: the attempt that counts. A request on a used connection that breaks without a
- * byte in return is sent once more, so a node that dies at that moment may see it twice; the first time it
- * answered nothing.
- * @throws when more than one attempt of a request was answered
+ * What the nodes saw, by request id. A request may be sent once more as long as nothing of an answer has come, and a
+ * stream that breaks off is continued with what it had said in its prompt.
+ * @throws when something was sent again after an answer that is billed
  */
 export function ledgersOf(nodes: Readonly<Record<string, SimulatedNode>>): Map<string, Attempt> {
-  const all = new Map<string, Attempt>()
+  const all = new Map<string, NodeAttempt[]>()
   for (const [node, { ledger, options }] of Object.entries(nodes)) {
     for (const [requestId, entries] of ledger) {
-      for (const entry of entries) {
-        const before = all.get(requestId)
-        if (before !== undefined && (before.entry.status !== null || before.entry.writtenTokens > 0)) {
-          throw new Error(`two answers to ${requestId}: ${JSON.stringify([before, entry])}`)
-        }
-        all.set(requestId, { node, continuous: options.flavour !== 'plain', entry })
-      }
+      const attempts = all.get(requestId) ?? []
+      for (const entry of entries) attempts.push({ node, continuous: options.flavour !== 'plain', entry })
+      all.set(requestId, attempts)
     }
   }
-  return all
+  return new Map([...all].map(([requestId, attempts]) => [requestId, together(requestId, attempts)]))
+}
+
+function together(requestId: string, attempts: NodeAttempt[]): Attempt {
+  attempts.sort((one, other) => one.entry.startedAt - other.entry.startedAt)
+  const [first] = attempts
+  const last = attempts.at(-1)
+  if (first === undefined || last === undefined) throw new Error(`no attempt at ${requestId}`)
+  if (attempts.length === 1) return last
+  for (const [at, { entry }] of attempts.slice(0, -1).entries()) {
+    const next = attempts[at + 1]?.entry
+    const answered = entry.stream
+      ? entry.finished || (entry.writtenTokens > 0 && (next?.promptTokens ?? 0) < entry.promptTokens)
+      : entry.writtenTokens > 0
+    if (answered) throw new Error(`two answers to ${requestId}: ${JSON.stringify(attempts)}`)
+  }
+  const sum = (count: (entry: LedgerEntry) => number) =>
+    attempts.reduce((total, { entry }) => total + count(entry), 0)
+  const continuous = attempts.every((one) => one.continuous || one.entry.writtenTokens === 0)
+  return {
+    node: last.node,
+    continuous,
+    entry: {
+      ...last.entry,
+      promptTokens: first.entry.promptTokens,
+      completionTokens: sum(({ completionTokens }) => completionTokens),
+      writtenTokens: sum(({ writtenTokens }) => writtenTokens),
+      // The usage at the end speaks of the last attempt; that of the others was told only where it is continuous.
+      finished: last.entry.finished && continuous,
+      startedAt: first.entry.startedAt,
+    },
+  }
 }
 
 /** A row's cost is its tokens at its prices, rounded once. */
@@ -79,7 +115,7 @@ export function isNear(billed: number, actual: number): boolean {
 }
 
 /**
- * What is wrong with a row, given the one attempt that a node saw; null when nothing is. The ledger's
+ * What is wrong with a row, given what the nodes saw of its request; null when nothing is. The ledger's
  * `writtenTokens` are those that were sent to the gateway.
  *
  * - A stream with continuous usage is billed to the token as soon as one frame with usage was sent, and so is
@@ -108,6 +144,8 @@ export function faultOf(row: AuditedRow, { continuous, entry }: Attempt): string
     // Embeddings say nothing of their cached tokens, and a stream says it at its end.
     const told = row.endpoint !== 'embeddings' && (entry.finished || !entry.stream)
     const cached = told ? entry.cachedTokens : 0
+    // Of a prompt that was sent again with what had been said, the part that is billed cannot be told from the rest.
+    if (row.attempts > 1 && row.cached_tokens <= row.prompt_tokens) return null
     return row.cached_tokens === cached ? null : 'the cached tokens are not the ledger’s'
   }
   if (usageSent) return 'estimated although the node had sent its usage'

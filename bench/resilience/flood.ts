@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClientView, LoadClient, PlannedRequest } from './load-client.js'
+
+export interface Flood {
+  readonly flooding: LoadClient
+  readonly behaving: readonly LoadClient[]
+  /** Requests of the flood, all at once. */
+  readonly flood: number
+  /** Requests of each that behaves, one after the other. */
+  readonly each: number
+  /** What everybody sends; the prompt is added. */
+  readonly request: Pick<PlannedRequest, 'body'> & { readonly path: '/v1/chat/completions' }
+  /** Requests that have reached the nodes. */
+  readonly arrived: () => number
+  /** Between two requests of one that behaves; drawn up to that. */
+  readonly pauseMs?: () => number
+}
+
+export interface FloodedRequest {
+  readonly view: ClientView
+  /** Requests that had reached the nodes when it was sent. */
+  readonly arrivedBefore: number
+}
+
+const LIMIT_MS = 30_000
+
+/** Lets one tenant flood a model and others use it as they should. The flood is there before they begin. */
+export async function floodUnder(options: Flood) {
+  const { flooding, behaving, flood, each, request, arrived, pauseMs = () => 0 } = options
+  const planned = (text: string): PlannedRequest => {
+    const body = { ...request.body, messages: [{ role: 'user', content: text }] }
+    return { path: request.path, body, leave: null }
+  }
+  const before = arrived()
+  const flooded = Promise.all(Array.from({ length: flood }, (_, at) => flooding.send(planned(`Flood ${at}`))))
+  const deadline = performance.now() + LIMIT_MS
+  while (arrived() === before) {
+    if (performance.now() > deadline) throw new Error('nothing of the flood reaches a node')
+    await sleep(5)
+  }
+  const one = async (client: LoadClient, name: number): Promise<FloodedRequest[]> => {
+    const all: FloodedRequest[] = []
+    for (let at = 0; at < each; at++) {
+      await sleep(pauseMs())
+      const arrivedBefore = arrived()
+      all.push({ view: await client.send(planned(`Tenant ${name}, ${at}`)), arrivedBefore })
+    }
+    return all
+  }
+  const nine = (await Promise.all(behaving.map(one))).flat()
+  return { flood: await flooded, nine }
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startSimulatedNode } from '../../bench/nodes.js'
+import { seededRandom } from '../../bench/nodes/random.js'
+import { LoadClient, type PlannedRequest } from '../../bench/resilience/load-client.js'
+import { planStreams } from '../../bench/resilience/stream-plan.js'
+import { startTestGateway } from '../support/gateway.js'
+import { lives } from '../support/gateway-process.js'
+import { eventually } from '../support/processes.js'
+import { startStores } from '../support/stores.js'
+import { metricOf } from '../support/usage-audit.js'
+
+const MODEL = 'acme/counted'
+const STREAMS = 1_000
+const AT_ONCE = 200
+const PROXIES = 2
+/** Promised: so long after the last stream has gone, nothing is counted as running anywhere. */
+const BACK_WITHIN_MS = 5_000
+
+/** Streams whose clients all leave, some before the first byte. */
+function* aborted(streams: Iterable<PlannedRequest>, random: () => number): Generator<PlannedRequest> {
+  let left = STREAMS
+  for (const planned of streams) {
+    if (left-- <= 0) return
+    const leave = random() < 0.3 ? { afterMs: random() * 200 } : { afterBytes: Math.floor(random() * 4_000) }
+    yield { ...planned, leave }
+  }
+}
+
+test('after 1,000 aborted streams and the kill of a proxy every count of running requests is back at 0', async (t) => {
+  await using stores = await startStores()
+  await using one = await startSimulatedNode({ seed: 1, ttftMs: 20 })
+  await using two = await startSimulatedNode({ seed: 2, ttftMs: 20 })
+  const nodes = [one, two]
+  await using gateway = await startTestGateway({ PROXY_PROCESSES: String(PROXIES) }, stores)
+  const tenant = await gateway.createTenant({ tier: 'enterprise' })
+  await gateway.serve(
+    MODEL,
+    { one, two },
+    { strategy: 'least-connections', health_check: { interval_seconds: 0.5, timeout_seconds: 2 } },
+  )
+  await eventually(
+    'all proxies are up',
+    async () => (await metricOf(gateway, 'crosslogic_up', 'proxy')) === PROXIES,
+  )
+
+  const counts = async () => {
+    const { body } = await gateway.client.nodes.list({ query: { model: MODEL } })
+    const stats = nodes.map((node) => node.stats())
+    return {
+      shown: body.data.map(({ in_flight }) => in_flight),
+      open: await metricOf(gateway, 'crosslogic_open_requests'),
+      busy: await metricOf(gateway, 'crosslogic_upstream_connections', 'state="busy"'),
+      running: stats.map(({ running }) => running),
+      waiting: stats.map(({ waiting }) => waiting),
+      sockets: stats.map(({ busySockets }) => busySockets),
+    }
+  }
+  const none = { shown: [0, 0], open: 0, busy: 0, running: [0, 0], waiting: [0, 0], sockets: [0, 0] }
+  const backAtZero = async (what: string) => {
+    let last: unknown = null
+    const startedAt = performance.now()
+    await eventually(
+      what,
+      async () => {
+        last = await counts()
+        return JSON.stringify(last) === JSON.stringify(none)
+      },
+      BACK_WITHIN_MS,
+    ).catch((error: unknown) => {
+      throw new Error(`still counted: ${JSON.stringify(last)}`, { cause: error })
+    })
+    t.diagnostic(`${what}: after ${(performance.now() - startedAt).toFixed(0)} ms`)
+  }
+
+  const random = seededRandom(17)
+  const streams = () => planStreams({ model: MODEL, tokens: { least: 50, most: 400 }, itlMs: 20, random })
+  {
+    using client = new LoadClient(gateway.port, tenant.key)
+    const views = await client.run(aborted(streams(), random), () => AT_ONCE)
+    assert.equal(views.length, STREAMS)
+    assert.ok(views.filter(({ ended }) => ended === 'left').length > STREAMS * 0.8)
+  }
+  await backAtZero('counts after clients that left')
+
+  using client = new LoadClient(gateway.port, tenant.key)
+  const stop = new AbortController()
+  const load = client.run(streams(), () => AT_ONCE, stop.signal)
+  await eventually('streams run and are counted', async () => {
+    const { shown, open } = await counts()
+    return open > AT_ONCE / 2 && shown.every((count) => count !== null && count > 0)
+  })
+  const proxies = gateway.process.family().filter((kin) => kin.title === 'crosslogic-proxy' && lives(kin))
+  assert.equal(proxies.length, PROXIES)
+  process.kill(proxies[0]?.pid ?? 0, 'SIGKILL')
+  await sleep(random() * 500)
+  stop.abort()
+  client[Symbol.dispose]()
+  const views = await load
+  assert.ok(
+    views.some(({ ended }) => ended === 'cut'),
+    'the kill hit nothing',
+  )
+  await backAtZero('counts after the kill of a proxy')
+})
