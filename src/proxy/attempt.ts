@@ -114,6 +114,7 @@ export class Attempt implements UpstreamEvents {
         choices: request.n,
         prompts: this.#endpoint === 'completions' ? request.prompts : 1,
         answer: this.#answer,
+        whole: this.reason === 'resume',
       })
     } else if (head.contentType === 'application/json' && !this.#owner.streamBegun)
       this.plain = new PlainReply()

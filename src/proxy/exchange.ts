@@ -22,7 +22,7 @@ import type { Placed as InList, SwapList } from './swap-list.js'
 import type { AttemptFailure } from './target.js'
 import { TokenClock } from './token-clock.js'
 import type { Upstream, UpstreamFailure } from './upstream.js'
-import { buildUpstreamRequest, tellsUsageAsItGoes, usageMode } from './upstream-request.js'
+import { buildUpstreamRequest, tellsUsageAsItGoes } from './upstream-request.js'
 
 /**
  * One request from the moment that its head was found good to its settlement: waits for a node that has room, asks
@@ -300,7 +300,6 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       endpoint !== 'embeddings' &&
       body.length <= MOST_KEPT_BODY_BYTES &&
       tellsUsageAsItGoes(engine) &&
-      usageMode(head, engine) !== 'untouched' &&
       !held.crowded
     return possible ? new Continuation(endpoint, body, head, call.startedAt) : null
   }
