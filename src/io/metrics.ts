@@ -64,6 +64,9 @@ export function createProxyMetrics(processName: string) {
       'Attempts after the first; reason is retry, hedge or resume.',
       ['reason'],
     ),
+    mirroredRequests: set
+      .counter('mirrored_requests_total', 'Copies sent to models that mirror.', [])
+      .labels({}),
     openRequests: set.gauge('open_requests', 'Requests that are being served.', []).labels({}),
     upstreamConnections: set.gauge('upstream_connections', 'Connections to nodes; state is busy or idle.', [
       'state',

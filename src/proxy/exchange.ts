@@ -58,6 +58,8 @@ export interface Admission {
   readonly bodyWaitMs: number
   /** The memory of the body. */
   readonly held: HeldBody
+  /** Nobody reads the answer: it gets a node at once or none, and one alone. */
+  readonly isCopy: boolean
 }
 
 const PING_MS = 15_000
@@ -144,7 +146,8 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       request: admission.request,
       tenantId: admission.key.tenantId,
       weight: admission.weight,
-      explained: deps.explanations.sample(),
+      explained: !admission.isCopy && deps.explanations.sample(),
+      waits: !admission.isCopy,
       onPlaced: (placed) => {
         this.#placed(placed)
       },
@@ -290,9 +293,10 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   /** What a stream needs to be continued elsewhere; null where its route, its shape or the memory forbids it. */
   #mayContinue(attempt: Attempt, body: Buffer): Continuation | null {
-    const { endpoint, head, call, held } = this.#admission
+    const { endpoint, head, call, held, isCopy } = this.#admission
     const { engine } = attempt.target.node
     const possible =
+      !isCopy &&
       head.stream &&
       attempt.route.route.resumeStreams &&
       head.n === 1 &&
@@ -367,7 +371,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   /** Whether nothing can have been billed to the client yet, and the model's nodes can bear it. */
   #mayRetry(attempt: Attempt, untouched: boolean): boolean {
-    if (this.#phase !== 'waiting' || this.#body === null) return false
+    if (this.#phase !== 'waiting' || this.#body === null || this.#admission.isCopy) return false
     // Who took no connection has been asked nothing.
     if (untouched) return true
     const { attempts, budgetPercent } = attempt.route.route.retry
@@ -425,8 +429,8 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     const hedgeAfterMs = attempt?.route.route.retry.hedgeAfterMs ?? null
     if (attempt === null || body === null || hedgeAfterMs === null || this.#rival !== null) return
     if (now < attempt.sentAt + hedgeAfterMs || this.#attempts.length > 1 || attempt.answered) return
-    const { head, endpoint, route } = this.#admission
-    if (head.promptBytes > HEDGED_PROMPT_BYTES) return
+    const { head, endpoint, route, isCopy } = this.#admission
+    if (isCopy || head.promptBytes > HEDGED_PROMPT_BYTES) return
     const { router } = this.#deps
     const tried = [attempt.target]
     const target = router.pick(route, this.#admission.request, tried)
@@ -866,7 +870,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   #explain(status: number, code: ErrorCode | ''): void {
     const unusual =
       this.#attempts.length !== 1 || this.#placing.position !== null || (status >= 400 && status !== 499)
-    if (!this.#placing.explained && !unusual) return
+    if (this.#admission.isCopy || (!this.#placing.explained && !unusual)) return
     const { call, key, asked, route, endpoint, head, admittedAt, bodyWaitMs } = this.#admission
     this.#deps.explanations.record(
       explain({

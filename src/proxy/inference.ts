@@ -7,15 +7,15 @@ import { TIER_SHARES } from '../core/tiers.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import type { HttpCall } from '../io/uws.js'
-import type { BodyMemory, HeldBody } from './body-memory.js'
-import { Exchange, type ExchangeDeps } from './exchange.js'
+import type { HeldBody } from './body-memory.js'
+import { Exchange } from './exchange.js'
 import type { KeyAuth } from './key-auth.js'
+import { mirrorRequest, type MirrorDeps } from './mirror.js'
 import { RoutedRequest } from './routed-request.js'
 import { splitRoute } from './split.js'
 
-export interface InferenceDeps extends ExchangeDeps {
+export interface InferenceDeps extends MirrorDeps {
   readonly auth: KeyAuth
-  readonly bodies: BodyMemory
   readonly maxBodyBytes: number
   readonly metrics: ProxyMetrics
   readonly isDraining: () => boolean
@@ -120,6 +120,7 @@ function admit(
     const route = splitRoute(deps.router, asked, key.tenantId)
     const request = new RoutedRequest(call, head, bytes, key.tenantId)
     const weight = TIER_SHARES[key.tier]
+    const times = { admittedAt, bodyWaitMs }
     const admission = {
       call,
       key,
@@ -129,10 +130,11 @@ function admit(
       route,
       request,
       weight,
-      admittedAt,
-      bodyWaitMs,
+      ...times,
       held,
+      isCopy: false,
     }
+    if (route.route.mirror !== null) mirrorRequest(deps, admission, bytes)
     new Exchange(deps, admission, bytes).begin()
   } catch (error) {
     held.release(true)

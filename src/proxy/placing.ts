@@ -24,6 +24,8 @@ export interface PlacingOptions {
   readonly weight: number
   /** Whether what there was to choose from is to be told. */
   readonly explained: boolean
+  /** Whether it may wait, and other models stand in for its own. */
+  readonly waits: boolean
   /** Hears of a node that was waited for. */
   readonly onPlaced: (placed: Placed) => void
 }
@@ -66,6 +68,7 @@ export class Placing implements Waiter {
       const found = !again && queue.hasLine ? 'overloaded' : this.#pick(route, 0)
       if (typeof found !== 'string') return found
       if (found === 'no_healthy_node') continue
+      if (!this.#options.waits) return new GatewayError('overloaded')
       const place = again ? queue.enterAgain(this) : queue.enter(this, route.route.queue)
       if (place !== null) {
         this.position ??= place.position
@@ -121,7 +124,7 @@ export class Placing implements Waiter {
   #routes(): ModelRoute[] {
     const own = this.#current(this.#options.route)
     const ids = own.route.fallbackModelIds
-    if (ids.length === 0) return [own]
+    if (ids.length === 0 || !this.#options.waits) return [own]
     return [own, ...ids.flatMap((id) => this.#options.router.byId(id) ?? [])]
   }
 }

@@ -171,6 +171,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     auth,
     explanations: { sample: () => false, record: () => {} },
     settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
+    random: Math.random,
     bodies: createBodyMemory(settings.maxBodiesTotalBytes),
     maxBodyBytes: settings.maxBodyBytes,
     isDraining: () => closed,

@@ -142,6 +142,7 @@ async function startDataPlane(): Promise<DataPlane> {
         weight: 1,
         ...times,
         held,
+        isCopy: false,
       } as const
       const exchange = new Exchange(deps, admission, body)
       exchanges.push(exchange)
