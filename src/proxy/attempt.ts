@@ -87,11 +87,6 @@ export class Attempt implements UpstreamEvents {
     this.call = upstream.send(this.target.node.endpointUrl, request, this)
   }
 
-  /** Whether the node has begun to answer. */
-  get answered(): boolean {
-    return this.#head !== null
-  }
-
   /** The node's answer is one that can go to the client. */
   get succeeding(): boolean {
     return this.tap !== null || this.plain !== null
@@ -140,11 +135,6 @@ export class Attempt implements UpstreamEvents {
     if (!ended) return null
     const { status, retryAfter } = this.#head ?? { status: 0, retryAfter: null }
     return mapNodeError(status, retryAfter, Buffer.concat(this.#errorParts).toString())
-  }
-
-  /** Status of the node's answer; 0: none yet. */
-  get status(): number {
-    return this.#head?.status ?? 0
   }
 
   /** Gives the place at the node back, once; further calls do nothing. */

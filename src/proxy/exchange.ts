@@ -428,7 +428,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     const body = this.#body
     const hedgeAfterMs = attempt?.route.route.retry.hedgeAfterMs ?? null
     if (attempt === null || body === null || hedgeAfterMs === null || this.#rival !== null) return
-    if (now < attempt.sentAt + hedgeAfterMs || this.#attempts.length > 1 || attempt.answered) return
+    if (now < attempt.sentAt + hedgeAfterMs || this.#attempts.length > 1) return
     const { head, endpoint, route, isCopy } = this.#admission
     if (isCopy || head.promptBytes > HEDGED_PROMPT_BYTES) return
     const { router } = this.#deps
