@@ -29,6 +29,8 @@ interface Batch {
 }
 
 const INTERVAL_MS = 1_000
+/** After a failure the store is left alone for so long, unless this closes. */
+const PAUSE_MS = 5_000
 const RETRY_MS = 200
 const UNUSUAL_FACTOR = 10
 const BATCH_ROWS = 1_000
@@ -39,8 +41,9 @@ const MOST_LENGTH = 16 * 1024 * 1024
 
 /**
  * Holds explanations in memory until they are stored: every second, or by the thousand. While they cannot be, the oldest
- * give way. A row is written when its request has ended, one at a time, since a thousand at once would hold up the streams
- * for as long as one takes a thousand times; as text it goes to the thread that stores it at the price of a copy.
+ * give way. A row is written when its request has ended (some 15 µs with eight nodes considered), one at a time, since
+ * a thousand at once would hold up every stream; as text it goes to the thread that stores it at the price of a copy, half of
+ * what handing over the object takes.
  */
 export function createExplanationSink(options: ExplanationSinkOptions): RunningExplanationSink {
   const { perSecond, store, now, metrics } = options
@@ -51,6 +54,7 @@ export function createExplanationSink(options: ExplanationSinkOptions): RunningE
   let filling: Batch = { rows: [], length: 0 }
   let sending: Batch | null = null
   let closing = false
+  let pausedUntil = 0
 
   const held = (of: 'rows' | 'length') => {
     const size = (batch: Batch) => (of === 'rows' ? batch.rows.length : batch.length)
@@ -85,6 +89,7 @@ export function createExplanationSink(options: ExplanationSinkOptions): RunningE
       if (outcome === 'refused') dropped(batch)
       else if (outcome === 'failed') {
         waiting.unshift(batch)
+        pausedUntil = now() + PAUSE_MS
         return false
       }
     }
@@ -92,7 +97,7 @@ export function createExplanationSink(options: ExplanationSinkOptions): RunningE
 
   const tick = () => {
     lineUp()
-    void send()
+    if (now() >= pausedUntil) void send()
   }
   const timer = setInterval(() => {
     tick()

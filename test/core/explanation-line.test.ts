@@ -33,7 +33,7 @@ const Line = z.object({
 test('phases of any fractions are whole, never negative, and still add up to the E2E', () => {
   fc.assert(
     fc.property(phases, (given) => {
-      const e2eMicros = Object.values(given).reduce((sum: number, part: number) => sum + part, 0)
+      const e2eMicros = Object.values<number>({ ...given }).reduce((sum, part) => sum + part, 0)
       const { e2e_micros, explanation } = Line.parse(
         JSON.parse(explanationLine(servedRequest(1, { e2eMicros, phases: given }), 1)),
       )
