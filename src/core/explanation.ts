@@ -112,6 +112,9 @@ export function isUnusual({
 /** What is told of a request that has ended; which share of its kind is kept is the sink's to say. */
 export type ServedRequest = Omit<Explanation, 'sampledAt'>
 
+/** What became of rows: `refused` ones are never taken, `failed` ones perhaps later. */
+export type StoreOutcome = 'stored' | 'refused' | 'failed'
+
 /** Takes explanations; never throws, never blocks, drops what cannot be stored in time. */
 export interface ExplanationSink {
   /**

@@ -1,18 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { explanationLine } from '../core/explanation-line.js'
-import { isUnusual, type ExplanationSink } from '../core/explanation.js'
+import { isUnusual, type ExplanationSink, type StoreOutcome } from '../core/explanation.js'
 import { SampleRate } from '../core/sample-rate.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import { within } from '../io/within.js'
-
-/** What became of rows: `refused` ones are never taken, `failed` ones perhaps later. */
-export type Stored = 'stored' | 'refused' | 'failed'
 
 export interface ExplanationSinkOptions {
   /** Plain requests that are kept a second, and a tenth of the unusual ones; 0: none. */
   readonly perSecond: number
   /** Stores JSON lines, off this thread; never rejects. */
-  readonly store: (rows: readonly string[]) => Promise<Stored>
+  readonly store: (rows: readonly string[]) => Promise<StoreOutcome>
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
   readonly metrics: Pick<ProxyMetrics, 'explanationsDropped' | 'explanationsBuffered'>

@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ExplanationSink } from '../core/explanation.js'
+import type { ExplanationSink, StoreOutcome } from '../core/explanation.js'
 import type { ChildContext } from '../io/child.js'
 import type { ProxyMetrics } from '../io/metrics.js'
-import { createExplanationSink, type Stored } from './explanations.js'
+import { createExplanationSink } from './explanations.js'
 import { openSpool, type Spool } from './spool.js'
 
 export interface FlusherOptions {
@@ -26,7 +26,7 @@ export interface UsageFlusher {
   /** Sends what is left, for at most the deadline; whether all was acknowledged. */
   stop(deadlineMs: number): Promise<boolean>
   /** Stores how requests were served; see {@link createExplanationSink}. */
-  storeExplanations(rows: readonly string[]): Promise<Stored>
+  storeExplanations(rows: readonly string[]): Promise<StoreOutcome>
 }
 
 export type StartFlusher = (options: FlusherOptions) => UsageFlusher

@@ -1,9 +1,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Logger } from 'pino'
+import type { StoreOutcome } from '../core/explanation.js'
 import { insertRows, RowsRefusedError } from './insert-rows.js'
-
-/** `refused`: ClickHouse will never take these rows. `failed`: it may take them later. */
-export type InsertOutcome = 'stored' | 'refused' | 'failed'
 
 const DEADLINE_MS = 5_000
 /** The explanation itself is an object in its row, and a text in its column. */
@@ -14,7 +12,7 @@ export async function insertExplanations(
   clickhouse: ClickHouseClient,
   rows: readonly string[],
   logger: Logger,
-): Promise<InsertOutcome> {
+): Promise<StoreOutcome> {
   try {
     const into = { table: 'request_explanations', body: rows.join('\n'), settings: SETTINGS }
     await insertRows(clickhouse, into, AbortSignal.timeout(DEADLINE_MS))

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { UsageBacklog } from './usage-flush.js'
-import type { InsertOutcome } from './explanation-insert.js'
+import type { StoreOutcome } from '../core/explanation.js'
 import { FlushReport, type FlushRequest, type FlushThreadData } from './usage-flush-messages.js'
 
 export interface FlusherThreadOptions extends FlushThreadData {
@@ -13,7 +13,7 @@ export interface FlusherThread extends AsyncDisposable {
   /** Sends what is left, for at most the deadline; whether all was acknowledged. Call it after closing the spool. */
   stop(deadlineMs: number): Promise<boolean>
   /** Stores lines of explanation-line.ts: not spooled, since nothing is billed from them. Never rejects. */
-  storeExplanations(rows: readonly string[]): Promise<InsertOutcome>
+  storeExplanations(rows: readonly string[]): Promise<StoreOutcome>
 }
 
 const RESTART_MS = 1_000
@@ -34,7 +34,7 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
   let base = { rowsSent: 0, batchesSent: 0, failedInserts: 0 }
   let latest = base
   /** Explanations on their way, by the number that the thread answers under. */
-  const storing = new Map<number, (outcome: InsertOutcome) => void>()
+  const storing = new Map<number, (outcome: StoreOutcome) => void>()
   let lastStored = 0
 
   const start = () => {
@@ -100,7 +100,7 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
       const worker = thread
       if (worker === null) return 'failed'
       const id = ++lastStored
-      const answer = new Promise<InsertOutcome>((resolve) => storing.set(id, resolve))
+      const answer = new Promise<StoreOutcome>((resolve) => storing.set(id, resolve))
       worker.postMessage({ type: 'explanations', id, rows: [...rows] } satisfies FlushRequest)
       return answer
     },

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import type { StoreOutcome } from '../../src/core/explanation.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
-import { createExplanationSink, type Stored } from '../../src/proxy/explanations.js'
+import { createExplanationSink } from '../../src/proxy/explanations.js'
 import { servedRequest } from '../support/explanations.js'
 import { numberedId } from '../support/spool.js'
 
@@ -17,7 +18,7 @@ const Row = z.object({
 function openSink(perSecond: number) {
   const metrics = createProxyMetrics('proxy-0')
   const rows: z.infer<typeof Row>[] = []
-  let outcome: Stored | 'hang' = 'stored'
+  let outcome: StoreOutcome | 'hang' = 'stored'
   let nowMs = 0
   const sink = createExplanationSink({
     perSecond,
@@ -33,7 +34,7 @@ function openSink(perSecond: number) {
     sink,
     metrics,
     rows,
-    answer: (next: Stored | 'hang') => (outcome = next),
+    answer: (next: StoreOutcome | 'hang') => (outcome = next),
     pass: (ms: number) => (nowMs += ms),
   }
 }

@@ -3,14 +3,17 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import pino from 'pino'
+import { createClickHouse } from '../../src/io/clickhouse.js'
 import { keepExplanations } from '../../src/io/explanation-ttl.js'
 import { explanationLine } from '../../src/core/explanation-line.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
+import { migrateStores } from '../../src/io/start-stores.js'
 import { createExplanationSink } from '../../src/proxy/explanations.js'
 import { startFlusherThread } from '../../src/workers/usage-flush-thread.js'
 import { startClickHouseGate } from '../support/clickhouse-gate.js'
 import { servedRequest } from '../support/explanations.js'
 import { numberedId } from '../support/spool.js'
+import { startStores } from '../support/stores.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { freshUsageStore } from '../support/usage-store.js'
 
@@ -104,4 +107,19 @@ test('explanations are kept for as many days as are set, those that are there al
   await store.clickhouse.command({ query: 'OPTIMIZE TABLE request_explanations FINAL' })
   const left = await store.rows('SELECT request_id FROM request_explanations')
   assert.deepEqual(left, [{ request_id: numberedId(1) }])
+})
+
+test('the migration of the stores sets how long explanations are kept', async () => {
+  await using stores = await startStores({ redis: false })
+  const { databaseUrl, clickhouseUrl } = stores
+  const urls = { databaseUrl, migrationDatabaseUrl: databaseUrl, redisUrl: null, clickhouseUrl }
+  await migrateStores(urls, pino({ level: 'silent' }), 3)
+  const clickhouse = createClickHouse({ url: clickhouseUrl })
+  try {
+    const query = 'SHOW CREATE TABLE request_explanations'
+    const shown = await (await clickhouse.query({ query, format: 'TabSeparatedRaw' })).text()
+    assert.match(shown, /toIntervalDay\(3\)/)
+  } finally {
+    await clickhouse.close()
+  }
 })
