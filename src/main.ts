@@ -51,7 +51,7 @@ async function runSupervisor(): Promise<number> {
       signals,
       modulePath,
       openStores: startStores,
-      migrate: migrateStores,
+      migrate: (urls, log) => migrateStores(urls, log, settings.explainDays),
     })
     return 0
   } catch (error) {

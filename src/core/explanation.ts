@@ -40,6 +40,7 @@ export interface ExplainedAttempt {
 
 /** Where one node's answer ends and the next one's begins. */
 export interface Seam {
+  /** Ids of the two nodes, as their attempts have them. */
   readonly fromNode: string
   readonly toNode: string
   /** Completion tokens made before. */
@@ -99,7 +100,30 @@ export interface Explanation {
   readonly sampledAt: number
 }
 
+/** Whether a request is one of those that people ask about: retried, hedged, queued, resumed, refused or failed. */
+export function isUnusual({
+  attempts,
+  queuePosition,
+  seams,
+  errorCode,
+}: Pick<Explanation, 'attempts' | 'queuePosition' | 'seams' | 'errorCode'>): boolean {
+  const failed = errorCode !== '' && errorCode !== 'client_closed'
+  return failed || queuePosition !== null || attempts.length > 1 || seams.length > 0
+}
+
+/** What is told of a request that has ended; which share of its kind is kept is the sink's to say. */
+export type ServedRequest = Omit<Explanation, 'sampledAt'>
+
+/** What became of rows: `refused` ones are never taken, `failed` ones perhaps later. */
+export type StoreOutcome = 'stored' | 'refused' | 'failed'
+
 /** Takes explanations; never throws, never blocks, drops what cannot be stored in time. */
 export interface ExplanationSink {
-  record(explanation: Explanation): void
+  /**
+   * Asked once of each request when it is admitted: whether it is explained however plainly it goes. Of one that is
+   * not, nodes that were considered need not be noted; it is to be recorded only if it {@link isUnusual}.
+   */
+  sample(): boolean
+  /** Keeps it, unless too many unusual ones came at once. */
+  record(request: ServedRequest): void
 }

@@ -97,6 +97,8 @@ const environment = z.object({
   DRAIN_DELAY_SECONDS: seconds.prefault('0'),
   DRAIN_SECONDS: seconds.prefault('600'),
   KEY_GRACE_SECONDS: seconds.prefault('3600'),
+  EXPLAIN_DAYS: wholeNumber(0, 3650).prefault('7'),
+  EXPLAIN_PER_SECOND: wholeNumber(0, 10_000).prefault('50'),
   SKYPILOT_URL: notYet.optional(),
   SKYPILOT_TOKEN: notYet.optional(),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').prefault('info'),
@@ -138,6 +140,10 @@ export const settingsSchema = z.object({
   drainDelaySeconds: z.number(),
   drainSeconds: z.number(),
   keyGraceSeconds: z.number(),
+  /** How long it can be asked how a request was served; 0: not at all. */
+  explainDays: z.number(),
+  /** Requests without anything unusual that a proxy keeps for that, a second; 0: none. */
+  explainPerSecond: z.number(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   accessLog: z.enum(['all', 'errors', 'off']),
 })
@@ -278,6 +284,8 @@ function toSettings(env: Environment, machine: Machine): Settings {
     drainDelaySeconds: env.DRAIN_DELAY_SECONDS,
     drainSeconds: env.DRAIN_SECONDS,
     keyGraceSeconds: env.KEY_GRACE_SECONDS,
+    explainDays: env.EXPLAIN_DAYS,
+    explainPerSecond: env.EXPLAIN_PER_SECOND,
     logLevel: env.LOG_LEVEL,
     accessLog: env.ACCESS_LOG,
   }

@@ -127,7 +127,7 @@ function wholeOrNull(micros: number | null): number | null {
 }
 
 /** Unix microseconds as ClickHouse's `seconds.fraction`. */
-function timestamp(micros: number): string {
+export function timestamp(micros: number): string {
   const seconds = Math.floor(micros / 1e6)
   return `${seconds}.${String(Math.floor(micros - seconds * 1e6)).padStart(6, '0')}`
 }

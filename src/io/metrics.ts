@@ -103,6 +103,16 @@ export function createProxyMetrics(processName: string) {
     usageFlushFailures: set
       .counter('usage_flush_failures_total', 'Inserts of usage that failed and are retried.', [])
       .labels({}),
+    explanationsBuffered: set
+      .gauge('explanations_buffered', 'Explanations of requests that are not in ClickHouse yet.', [])
+      .labels({}),
+    explanationsDropped: set
+      .counter(
+        'explanations_dropped_total',
+        'Explanations of requests that could not be stored in time, or at all.',
+        [],
+      )
+      .labels({}),
     toJson: () => set.toJson(),
   }
 }

@@ -40,3 +40,11 @@ export function newRequestId(nowMs: number): string {
   put(8, ((pool[used - RANDOM_BYTES + 2] ?? 0) & 0x3f) | 0x80)
   return text.toString('latin1')
 }
+
+const UUID_V7 = /^([\da-f]{8})-([\da-f]{4})-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/i
+
+/** When a request came, out of its id, in Unix milliseconds; null for what is no id of {@link newRequestId}. */
+export function timeOfRequestId(id: string): number | null {
+  const [, high, low] = UUID_V7.exec(id) ?? []
+  return high === undefined || low === undefined ? null : Number.parseInt(high + low, 16)
+}

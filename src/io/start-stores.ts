@@ -5,6 +5,7 @@ import { startEmbeddedClickHouse } from './embedded/clickhouse.js'
 import type { EmbeddedStore } from './embedded/keep-running.js'
 import { startEmbeddedPostgres } from './embedded/postgres.js'
 import { startEmbeddedRedis } from './embedded/redis.js'
+import { keepExplanations } from './explanation-ttl.js'
 import type { Lifecycle } from './lifecycle.js'
 import type { Logger } from './logger.js'
 import { migrateClickHouse, migratePostgres } from './migrate.js'
@@ -71,15 +72,17 @@ export async function startStores(
 
 /**
  * Brings both schemas up to date; several may do it at once.
+ * @param explainDays how long ClickHouse keeps explanations of requests
  * @throws MigrationError
  */
-export async function migrateStores(urls: StoreUrls, logger: Logger): Promise<void> {
+export async function migrateStores(urls: StoreUrls, logger: Logger, explainDays: number): Promise<void> {
   const directory = (store: string) => join(packageRoot, 'sql', store, 'migrations')
   const url = urls.migrationDatabaseUrl
   await migratePostgres({ url, appUrl: urls.databaseUrl, directory: directory('postgres'), logger })
   const clickhouse = createClickHouse({ url: urls.clickhouseUrl })
   try {
     await migrateClickHouse({ clickhouse, postgresUrl: url, directory: directory('clickhouse'), logger })
+    await keepExplanations(clickhouse, explainDays)
   } finally {
     await clickhouse.close()
   }

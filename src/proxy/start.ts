@@ -130,7 +130,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   })
   lifecycle.add('live view', () => live.stop())
 
-  const spool = startUsagePipeline(context, metrics, parts.startFlusher)
+  const { spool, explanations } = startUsagePipeline(context, metrics, parts.startFlusher)
   const upstream = createUpstream()
   lifecycle.add('upstream', () => {
     upstream[Symbol.dispose]()
@@ -175,6 +175,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     bodies: createBodyMemory(settings.maxBodiesTotalBytes),
     maxBodyBytes: settings.maxBodyBytes,
     isDraining: () => closed,
+    explanations,
   }
   app.route('POST', '/v1/chat/completions', (call) => {
     serveInference(deps, 'chat.completions', call)

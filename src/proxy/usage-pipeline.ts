@@ -1,7 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ExplanationSink, StoreOutcome } from '../core/explanation.js'
 import type { ChildContext } from '../io/child.js'
 import type { ProxyMetrics } from '../io/metrics.js'
+import { createExplanationSink } from './explanations.js'
 import { openSpool, type Spool } from './spool.js'
 
 export interface FlusherOptions {
@@ -23,21 +25,29 @@ export interface UsageBacklog {
 export interface UsageFlusher {
   /** Sends what is left, for at most the deadline; whether all was acknowledged. */
   stop(deadlineMs: number): Promise<boolean>
+  /** Stores how requests were served; see {@link createExplanationSink}. */
+  storeExplanations(rows: readonly string[]): Promise<StoreOutcome>
 }
 
 export type StartFlusher = (options: FlusherOptions) => UsageFlusher
 
+export interface UsagePipeline {
+  readonly spool: Spool
+  readonly explanations: ExplanationSink
+}
+
 const FLUSH_DEADLINE_MS = 10_000
+const EXPLAIN_DEADLINE_MS = 3_000
 
 /**
- * Opens this slot's spool and starts what carries it into ClickHouse. Both end with the context's lifecycle: the spool
- * is closed first, then what it holds is sent.
+ * Opens this slot's spool and starts what carries it into ClickHouse, and what is told of how requests were served beside
+ * it. All end with the context's lifecycle: explanations are stored, the spool is closed, then what it holds is sent.
  */
 export function startUsagePipeline(
   context: ChildContext,
   metrics: ProxyMetrics,
   startFlusher: StartFlusher,
-): Spool {
+): UsagePipeline {
   const { settings, slot, logger, lifecycle } = context
   const directory = join(settings.dataDir, 'spool', String(slot))
   const spool = openSpool({
@@ -74,7 +84,17 @@ export function startUsagePipeline(
     }
   }
   lifecycle.add('usage', close, { timeoutMs: FLUSH_DEADLINE_MS + 5_000 })
-  return spool
+  const explanations = createExplanationSink({
+    perSecond: settings.explainDays === 0 ? 0 : settings.explainPerSecond,
+    store: (rows) => flusher.storeExplanations(rows),
+    now: () => performance.now(),
+    metrics,
+  })
+  // Closed before the flusher, whose thread stores them.
+  lifecycle.add('explanations', () => explanations.close(EXPLAIN_DEADLINE_MS), {
+    timeoutMs: EXPLAIN_DEADLINE_MS + 1_000,
+  })
+  return { spool, explanations }
 }
 
 /** Spool directories of slots beyond those that this start has. */

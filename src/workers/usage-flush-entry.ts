@@ -2,7 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { createClickHouse } from '../io/clickhouse.js'
 import { createLogger } from '../io/logger.js'
 import { startUsageFlusher } from './usage-flush.js'
-import { FlushThreadData, StopFlushing, type FlushReport } from './usage-flush-messages.js'
+import { insertExplanations } from './explanation-insert.js'
+import { FlushRequest, FlushThreadData, type FlushReport } from './usage-flush-messages.js'
 
 /** The file of the flusher's thread, see usage-flush-thread.ts. */
 if (parentPort === null) throw new Error('this file is run as a worker thread')
@@ -13,10 +14,11 @@ const report = (message: FlushReport) => {
 }
 
 const clickhouse = createClickHouse({ url: clickhouseUrl, maxConnections: 2 })
+const logger = createLogger({ level: logLevel, process: processName })
 const flusher = startUsageFlusher({
   ...where,
   clickhouse,
-  logger: createLogger({ level: logLevel, process: processName }),
+  logger,
   now: Date.now,
   onBacklog: (backlog) => {
     report({ type: 'backlog', backlog })
@@ -30,6 +32,14 @@ async function stop(deadlineMs: number): Promise<void> {
   port.close()
 }
 
-port.once('message', (message) => {
-  void stop(StopFlushing.parse(message).deadlineMs)
+port.on('message', (message) => {
+  const request = FlushRequest.parse(message)
+  if (request.type === 'stop') {
+    void stop(request.deadlineMs)
+    return
+  }
+  const { id, rows } = request
+  void insertExplanations(clickhouse, rows, logger).then((outcome) => {
+    report({ type: 'explanations', id, outcome })
+  })
 })

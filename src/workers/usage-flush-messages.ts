@@ -14,9 +14,14 @@ export const FlushThreadData = z.object({
 })
 export type FlushThreadData = z.infer<typeof FlushThreadData>
 
-/** To the thread: send what is left, then end. */
-export const StopFlushing = z.object({ type: z.literal('stop'), deadlineMs: z.number() })
-export type StopFlushing = z.infer<typeof StopFlushing>
+/** To the thread. */
+export const FlushRequest = z.discriminatedUnion('type', [
+  /** Send what is left, then end. */
+  z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
+  /** Store how requests were served; answered under the same id. */
+  z.object({ type: z.literal('explanations'), id: z.number(), rows: z.array(z.string()) }),
+])
+export type FlushRequest = z.infer<typeof FlushRequest>
 
 /** From the thread. */
 export const FlushReport = z.discriminatedUnion('type', [
@@ -30,6 +35,11 @@ export const FlushReport = z.discriminatedUnion('type', [
       batchesSent: z.number(),
       failedInserts: z.number(),
     }),
+  }),
+  z.object({
+    type: z.literal('explanations'),
+    id: z.number(),
+    outcome: z.enum(['stored', 'refused', 'failed']),
   }),
   z.object({ type: z.literal('stopped'), allSent: z.boolean() }),
 ])

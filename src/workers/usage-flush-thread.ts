@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { UsageBacklog } from './usage-flush.js'
-import { FlushReport, type FlushThreadData, type StopFlushing } from './usage-flush-messages.js'
+import type { StoreOutcome } from '../core/explanation.js'
+import { FlushReport, type FlushRequest, type FlushThreadData } from './usage-flush-messages.js'
 
 export interface FlusherThreadOptions extends FlushThreadData {
   readonly logger: Logger
@@ -11,6 +12,8 @@ export interface FlusherThreadOptions extends FlushThreadData {
 export interface FlusherThread extends AsyncDisposable {
   /** Sends what is left, for at most the deadline; whether all was acknowledged. Call it after closing the spool. */
   stop(deadlineMs: number): Promise<boolean>
+  /** Stores lines of explanation-line.ts: not spooled, since nothing is billed from them. Never rejects. */
+  storeExplanations(rows: readonly string[]): Promise<StoreOutcome>
 }
 
 const RESTART_MS = 1_000
@@ -30,6 +33,9 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
   // The counters of threads that have died, so that totals never go back.
   let base = { rowsSent: 0, batchesSent: 0, failedInserts: 0 }
   let latest = base
+  /** Explanations on their way, by the number that the thread answers under. */
+  const storing = new Map<number, (outcome: StoreOutcome) => void>()
+  let lastStored = 0
 
   const start = () => {
     restart = null
@@ -40,6 +46,11 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
       const report = FlushReport.parse(message)
       if (report.type === 'stopped') {
         stopped(report.allSent)
+        return
+      }
+      if (report.type === 'explanations') {
+        storing.get(report.id)?.(report.outcome)
+        storing.delete(report.id)
         return
       }
       const { rowsSent, batchesSent, failedInserts } = report.backlog
@@ -56,6 +67,8 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
     worker.on('exit', () => {
       thread = null
       stopped(false)
+      for (const answer of storing.values()) answer('failed')
+      storing.clear()
       if (stopping === null) restart = setTimeout(start, RESTART_MS)
     })
   }
@@ -70,7 +83,7 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
     const answer = new Promise<boolean>((resolve) => {
       stopped = resolve
     })
-    worker.postMessage({ type: 'stop', deadlineMs } satisfies StopFlushing)
+    worker.postMessage({ type: 'stop', deadlineMs } satisfies FlushRequest)
     const late = setTimeout(() => {
       stopped(false)
     }, deadlineMs + GRACE_MS)
@@ -83,6 +96,14 @@ export function startFlusherThread(options: FlusherThreadOptions): FlusherThread
   start()
   return {
     stop: (deadlineMs) => (stopping ??= stop(deadlineMs)),
+    storeExplanations: async (rows) => {
+      const worker = thread
+      if (worker === null) return 'failed'
+      const id = ++lastStored
+      const answer = new Promise<StoreOutcome>((resolve) => storing.set(id, resolve))
+      worker.postMessage({ type: 'explanations', id, rows: [...rows] } satisfies FlushRequest)
+      return answer
+    },
     [Symbol.asyncDispose]: async () => {
       await (stopping ??= stop(0))
     },

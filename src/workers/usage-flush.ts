@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Logger } from 'pino'
+import { RowsRefusedError } from './insert-rows.js'
 import type { UsageBatch } from './usage-batch.js'
-import { RowsRefusedError, insertUsage } from './usage-insert.js'
+import { insertUsage } from './usage-insert.js'
 import { SpoolDirectory } from './usage-spool-directory.js'
 
 export interface UsageBacklog {

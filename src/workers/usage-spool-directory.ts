@@ -14,7 +14,7 @@ import {
   writeDurably,
   type FlushState,
 } from './usage-flush-state.js'
-import { RowsRefusedError } from './usage-insert.js'
+import { RowsRefusedError } from './insert-rows.js'
 import { openRequests } from './usage-lost.js'
 
 export const MAX_BATCH_ROWS = 20_000

@@ -50,6 +50,8 @@ test('has a default for everything', () => {
     drainDelaySeconds: 0,
     drainSeconds: 600,
     keyGraceSeconds: 3600,
+    explainDays: 7,
+    explainPerSecond: 50,
     logLevel: 'info',
     accessLog: 'errors',
   })

@@ -15,6 +15,7 @@ import type { Call } from '../support/calls/call.js'
 import { type ContractPort, startContractPort } from '../support/contract-port.js'
 import { allRefusals } from '../support/refusals/all.js'
 import { type RefusingEndpoint, SHARED_REFUSALS } from '../support/refusals/shared.js'
+import { freshUsageStore } from '../support/usage-store.js'
 
 /**
  * The table of routes: every one of docs/api-routes.md is in the contract, and every endpoint there answers with its
@@ -97,7 +98,8 @@ test('the contract has every route of docs/api-routes.md that is there already, 
 })
 
 test('every endpoint answers with each error that it declares', async (t) => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   const workers = (database: ContractPort['database']) =>
     startWorkerPool({
       settings: { databaseUrl: database.url, clickhouseUrl: 'http://127.0.0.1:9', redisUrl: null },
@@ -149,7 +151,8 @@ test('a refusal that is declared for no endpoint has no case', () => {
 })
 
 test('a method that a path does not have is refused with those that it has', async () => {
-  await using port = await startContractPort()
+  await using store = await freshUsageStore()
+  await using port = await startContractPort({ clickhouseUrl: store.url })
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
     const there = endpoints.filter((endpoint) => endpoint.path === path)
     const methods = there.map(({ method }) => method)

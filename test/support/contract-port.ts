@@ -1,3 +1,4 @@
+import type { ClickHouseClient } from '@clickhouse/client'
 import { createAdminClient, type AdminApi } from '../../src/core/client/client.js'
 import type { AdminScope } from '../../src/core/admin-scope.js'
 import { createAdminAuth } from '../../src/admin/admin-auth.js'
@@ -30,6 +31,7 @@ export type JsonValue = string & { readonly [name: string]: JsonValue } & {
 
 export interface ContractPort extends AsyncDisposable {
   readonly database: MigratedDatabase
+  readonly clickhouse: ClickHouseClient
   readonly url: string
   readonly client: AdminApi
   /** How often a change was announced. */
@@ -84,6 +86,7 @@ export async function startContractPort(
 
   return {
     database,
+    clickhouse,
     url,
     client: createAdminClient({ baseUrl: url, adminToken: 'root' }),
     failures,

@@ -392,6 +392,131 @@ export interface InstanceTypePricing {
   }[]
 }
 
+export interface AdminServedRequest {
+  request_id: string
+  api_key_id: string
+  /** That was asked for, by its own name. */
+  model: string
+  /** Another one by split or fallback. */
+  served_model: string
+  served_because: 'asked' | 'split' | 'fallback' | null
+  endpoint: string
+  stream: boolean
+  status: number
+  error_code: string | null
+  started_at: string
+  /** Of the whole request. */
+  latency_ms: number
+  /** Whether it was kept how it was served. If not, the rest comes from its usage record. */
+  explained: boolean
+  /** not_kept: nothing about it was unusual and it was not sampled, or it is too long ago. gateway_lost: the process that served it died. */
+  unexplained_because: 'not_kept' | 'gateway_lost' | null
+  /** The share of requests of its kind that were kept then; unusual ones are nearly all kept. */
+  sampled_at: number | null
+  phases: RequestPhases | null
+  seams: RequestSeam[]
+  tenant_id: string
+  /** The route's. */
+  strategy: string | null
+  /** Its place in the queue when it came there, 1 the next; null: it did not wait. */
+  queue_position: number | null
+  attempts: AdminRequestAttempt[]
+  /** What was billed; null for a request that was refused, or whose record is still on its way. */
+  usage: {
+    prompt_tokens: number
+    completion_tokens: number
+    cached_tokens: number
+    total_tokens: number
+    counted: 'reported' | 'estimated'
+    cost_usd: number
+    attempts: number
+    /** How often its stream broke at a node and went on at another one. */
+    resumed: number
+    client_abort: boolean
+    failed: boolean
+    ttft_ms: number | null
+    itl_ms: number | null
+    overhead_ms: number
+    ended_at: string
+    environment_id: string
+    node_id: string
+    /** The cluster_name of the node that served it in the end. */
+    node: string
+  } | null
+}
+
+/** Where the time went; they add up to latency_ms. */
+export interface RequestPhases {
+  /** The key looked up. */
+  auth_ms: number
+  /** Your body awaited. */
+  body_ms: number
+  /** Head read, rights checked, the request recorded. */
+  admit_ms: number
+  /** Waited for a free node. */
+  queue_ms: number
+  /** Nodes chosen and requests built, between attempts as well. */
+  route_ms: number
+  /** Connections made, for attempts that failed too. */
+  connect_ms: number
+  /** From the request sent to the first token, the attempts that failed included. */
+  first_token_ms: number
+  /** From the first token to the last byte. */
+  stream_ms: number
+  /** What is left: the end recorded. */
+  settle_ms: number
+}
+
+/** Where one node ended and another one went on with the answer. */
+export interface RequestSeam {
+  from_node_id: string | null
+  to_node_id: string | null
+  /** Completion tokens made before. */
+  after_tokens: number
+  /** Milliseconds since the request came. */
+  at_ms: number
+  /** From the failure to the next token. */
+  gap_ms: number
+  /** The error that ended the first node. */
+  cause: string
+}
+
+export interface AdminRequestAttempt {
+  model: string
+  /** As in x-gateway-node. */
+  node_id: string
+  /** The first, after a failure, beside a slow one, or to go on with an answer. */
+  reason: 'first' | 'retry' | 'hedge' | 'resume'
+  /** Nodes that could have been asked; null: not noted, since the request was not sampled. */
+  candidates: number | null
+  /** Milliseconds since the request came. */
+  sent_ms: number
+  /** Milliseconds since the request came; null: it did not come to that. */
+  connected_ms: number | null
+  /** Milliseconds since the request came; null: it did not come to that. */
+  first_token_ms: number | null
+  /** Milliseconds since the request came. */
+  ended_ms: number
+  /** ok; abandoned: the client left, or another attempt won; else the error code of why it failed. */
+  outcome: string
+  /** Its cluster_name. */
+  node: string
+  /** The route's strategy, or sticky. */
+  chosen_by: string
+  /** The nodes as they were at that time, 64 at most; empty where not sampled. */
+  considered: {
+    node_id: string
+    node: string
+    /** Why it was no candidate. */
+    unavailable: string | null
+    /** Requests at the node, other proxies' included. */
+    load: number
+    predicted_ttft_ms: number | null
+    weight: number
+    warmth: number
+  }[]
+}
+
 export interface AdminToken {
   id: string
   name: string
@@ -2201,6 +2326,17 @@ export interface AdminApi {
       } & CallOptions,
     ): Promise<ApiReply<InstanceTypePricing>>
   }
+  readonly requests: {
+    /** How a request was served: nodes considered, attempts, waits, where the time went, what was billed. `GET /admin/requests/{request_id}` */
+    get(
+      request: {
+        readonly params: {
+          /** As x-request-id said it. */
+          readonly request_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<AdminServedRequest>>
+  }
   readonly adminTokens: {
     /** Lists named admin tokens, revoked ones too, newest first unless sorted. `GET /admin/tokens` */
     list(
@@ -2514,6 +2650,9 @@ export const ADMIN_OPERATIONS = {
     patch: ['PATCH', '/admin/instance-types/{id}'],
     delete: ['DELETE', '/admin/instance-types/{id}'],
     pricing: ['GET', '/admin/instance-types/{id}/pricing'],
+  },
+  requests: {
+    get: ['GET', '/admin/requests/{request_id}'],
   },
   adminTokens: {
     list: ['GET', '/admin/tokens'],

@@ -50,6 +50,106 @@ export interface ModelLatency {
   p99_itl_ms: number | null
 }
 
+export interface ServedRequest {
+  request_id: string
+  api_key_id: string
+  /** That was asked for, by its own name. */
+  model: string
+  /** Another one by split or fallback. */
+  served_model: string
+  served_because: 'asked' | 'split' | 'fallback' | null
+  endpoint: string
+  stream: boolean
+  status: number
+  error_code: string | null
+  started_at: string
+  /** Of the whole request. */
+  latency_ms: number
+  /** Whether it was kept how it was served. If not, the rest comes from its usage record. */
+  explained: boolean
+  /** not_kept: nothing about it was unusual and it was not sampled, or it is too long ago. gateway_lost: the process that served it died. */
+  unexplained_because: 'not_kept' | 'gateway_lost' | null
+  /** The share of requests of its kind that were kept then; unusual ones are nearly all kept. */
+  sampled_at: number | null
+  phases: RequestPhases | null
+  seams: RequestSeam[]
+  attempts: RequestAttempt[]
+  /** What was billed; null for a request that was refused, or whose record is still on its way. */
+  usage: {
+    prompt_tokens: number
+    completion_tokens: number
+    cached_tokens: number
+    total_tokens: number
+    counted: 'reported' | 'estimated'
+    cost_usd: number
+    attempts: number
+    /** How often its stream broke at a node and went on at another one. */
+    resumed: number
+    client_abort: boolean
+    failed: boolean
+    ttft_ms: number | null
+    itl_ms: number | null
+    overhead_ms: number
+    ended_at: string
+  } | null
+}
+
+/** Where the time went; they add up to latency_ms. */
+export interface RequestPhases {
+  /** The key looked up. */
+  auth_ms: number
+  /** Your body awaited. */
+  body_ms: number
+  /** Head read, rights checked, the request recorded. */
+  admit_ms: number
+  /** Waited for a free node. */
+  queue_ms: number
+  /** Nodes chosen and requests built, between attempts as well. */
+  route_ms: number
+  /** Connections made, for attempts that failed too. */
+  connect_ms: number
+  /** From the request sent to the first token, the attempts that failed included. */
+  first_token_ms: number
+  /** From the first token to the last byte. */
+  stream_ms: number
+  /** What is left: the end recorded. */
+  settle_ms: number
+}
+
+/** Where one node ended and another one went on with the answer. */
+export interface RequestSeam {
+  from_node_id: string | null
+  to_node_id: string | null
+  /** Completion tokens made before. */
+  after_tokens: number
+  /** Milliseconds since the request came. */
+  at_ms: number
+  /** From the failure to the next token. */
+  gap_ms: number
+  /** The error that ended the first node. */
+  cause: string
+}
+
+export interface RequestAttempt {
+  model: string
+  /** As in x-gateway-node. */
+  node_id: string
+  /** The first, after a failure, beside a slow one, or to go on with an answer. */
+  reason: 'first' | 'retry' | 'hedge' | 'resume'
+  /** Nodes that could have been asked; null: not noted, since the request was not sampled. */
+  candidates: number | null
+  /** Milliseconds since the request came. */
+  sent_ms: number
+  /** Milliseconds since the request came; null: it did not come to that. */
+  connected_ms: number | null
+  /** Milliseconds since the request came; null: it did not come to that. */
+  first_token_ms: number | null
+  /** Milliseconds since the request came. */
+  ended_ms: number
+  /** ok; abandoned: the client left, or another attempt won; else the error code of why it failed. */
+  outcome: string
+}
+
 export interface TenantApi {
   readonly usage: {
     /** Your account's requests, tokens and cost in a range of time. `GET /v1/usage` */
@@ -111,6 +211,17 @@ export interface TenantApi {
       }>
     >
   }
+  readonly ownRequests: {
+    /** How one of your requests was served: attempts, waits, where the time went, what was billed. `GET /v1/requests/{request_id}` */
+    get(
+      request: {
+        readonly params: {
+          /** As x-request-id said it. */
+          readonly request_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<ServedRequest>>
+  }
 }
 
 export const TENANT_OPERATIONS = {
@@ -120,5 +231,8 @@ export const TENANT_OPERATIONS = {
   },
   metrics: {
     latency: ['GET', '/v1/metrics/latency'],
+  },
+  ownRequests: {
+    get: ['GET', '/v1/requests/{request_id}'],
   },
 } as const

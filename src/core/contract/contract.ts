@@ -16,6 +16,7 @@ import { platformEndpoints } from './platform.js'
 import { adminPortPublicEndpoints, bothPortsEndpoints } from './public.js'
 import { platformMetricsEndpoints } from './platform-metrics.js'
 import { regionsEndpoints } from './regions.js'
+import { ownRequestsEndpoints, requestsEndpoints } from './requests.js'
 import { routesEndpoints } from './routes.js'
 import { tenantUsageEndpoints } from './tenant-usage.js'
 import { tenantsEndpoints } from './tenants.js'
@@ -35,6 +36,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
   ...routesEndpoints,
   ...regionsEndpoints,
   ...instanceTypesEndpoints,
+  ...requestsEndpoints,
   ...adminTokensEndpoints,
   ...auditLogsEndpoints,
   ...tenantUsageEndpoints,
@@ -44,7 +46,7 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */
-export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints]
+export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints, ...ownRequestsEndpoints]
 
 /** Everything that the admin port answers, for its document. */
 export const adminPortDocumented: readonly DocumentedEndpoint[] = [

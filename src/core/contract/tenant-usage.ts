@@ -24,7 +24,7 @@ const TenantUsage = Usage.extend({
     .meta({ description: 'Every bucket of the range, zeros where nothing was used.' }),
 }).meta({ id: 'TenantUsage' })
 
-const UsageRecord = z
+export const UsageRecord = z
   .object({
     request_id: Uuid,
     environment_id: Uuid,

@@ -14,6 +14,7 @@ import { nodesHandlers } from './nodes.js'
 import { platformMetricsHandlers } from './platform-metrics.js'
 import { platformHealthHandlers } from './platform-health.js'
 import { regionsHandlers } from './regions.js'
+import { requestsHandlers } from './requests.js'
 import { routesHandlers } from './routes.js'
 import { tenantUsageHandlers } from './tenant-usage.js'
 import { tenantsHandlers } from './tenants.js'
@@ -40,4 +41,5 @@ export const allHandlers: readonly Handler[] = [
   ...usageHandlers,
   ...tenantUsageHandlers,
   ...platformMetricsHandlers,
+  ...requestsHandlers,
 ]

@@ -6,7 +6,8 @@ import { clickHouseRows } from './clickhouse-rows.js'
 import type { HandlerContext } from './handler.js'
 import { boundsOf, Count, filterOf, type UsageFilter } from './usage-rows.js'
 
-const RecordRow = z.object({
+/** A usage record as the queries select it. */
+export const RecordRow = z.object({
   request_id: z.string(),
   environment_id: z.string(),
   api_key_id: z.string(),
@@ -34,7 +35,7 @@ const RecordRow = z.object({
   started_at_micros: Count,
   ended_at_micros: Count,
 })
-type RecordRow = z.infer<typeof RecordRow>
+export type RecordRow = z.infer<typeof RecordRow>
 
 export interface UsageRecordsQuery extends DateQuery, UsageFilter {
   readonly status?: number | undefined
@@ -63,10 +64,11 @@ export async function usageRecords(context: HandlerContext, tenantId: string, qu
     last === undefined
       ? null
       : usageCursor({ endedAtMicros: last.ended_at_micros, requestId: last.request_id })
-  return { data: page.map(shown), next_cursor }
+  return { data: page.map(recordShown), next_cursor }
 }
 
-function shown(row: RecordRow) {
+/** A usage record as replies show it. */
+export function recordShown(row: RecordRow) {
   const { cost_nanos, ttft_micros, itl_micros, e2e_micros, overhead_micros, ...same } = row
   const { started_at_micros, ended_at_micros, error_code, ...rest } = same
   return {

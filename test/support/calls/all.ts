@@ -11,6 +11,7 @@ import { nodeAgentsCalls } from './node-agents.js'
 import { nodesCalls } from './nodes.js'
 import { platformCalls } from './platform.js'
 import { regionsCalls } from './regions.js'
+import { requestsCalls } from './requests.js'
 import { routesCalls } from './routes.js'
 import { tenantsCalls } from './tenants.js'
 
@@ -27,6 +28,7 @@ export const allCalls: Calls = {
   ...auditLogsCalls,
   ...platformCalls,
   ...configCalls,
+  ...requestsCalls,
 }
 
 /** Prepares a call of an endpoint that succeeds. */
