@@ -106,7 +106,9 @@ export function isUnusual({
   queuePosition,
   seams,
   errorCode,
-}: Pick<Explanation, 'attempts' | 'queuePosition' | 'seams' | 'errorCode'>): boolean {
+}: Pick<Explanation, 'queuePosition' | 'seams' | 'errorCode'> & {
+  readonly attempts: readonly unknown[]
+}): boolean {
   const failed = errorCode !== '' && errorCode !== 'client_closed'
   return failed || queuePosition !== null || attempts.length > 1 || seams.length > 0
 }

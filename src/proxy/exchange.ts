@@ -1,5 +1,5 @@
 import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
-import type { AttemptReason } from '../core/explanation.js'
+import { type AttemptReason, type ExplanationSink, isUnusual } from '../core/explanation.js'
 import { mapNodeErrorFrame } from '../core/node-error.js'
 import type { RequestHead } from '../core/request-head.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
@@ -11,7 +11,7 @@ import { Attempt, type AttemptOwner } from './attempt.js'
 import type { HeldBody } from './body-memory.js'
 import { ClientReply, type ClientCall } from './client-reply.js'
 import { Continuation, MOST_KEPT_BODY_BYTES } from './continuation.js'
-import { explain, type Explanations } from './explain.js'
+import { explain } from './explain.js'
 import { Placing, type Placed } from './placing.js'
 import type { PlainReply } from './plain-reply.js'
 import type { RoutedRequest } from './routed-request.js'
@@ -35,7 +35,7 @@ export interface ExchangeDeps {
   readonly spool: Spool
   readonly settle: Settle
   readonly metrics: ProxyMetrics
-  readonly explanations: Explanations
+  readonly explanations: ExplanationSink
   /** Requests under way; the sweep looks through them. */
   readonly open: SwapList<Exchange>
 }
@@ -406,7 +406,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   /** The node of a stream has failed in the middle of it. */
   #continueElsewhere(attempt: Attempt, error: GatewayError): void {
     const continuation = this.#continuation
-    const next = continuation?.breakOff(attempt.tap, attempt.target.node.clusterName, error.code) ?? null
+    const next = continuation?.breakOff(attempt.tap, attempt.target.id, error.code) ?? null
     if (continuation === null || next === null) {
       this.#fail(error)
       return
@@ -531,7 +531,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     const now = Date.now()
     if (this.firstTokenAtMicros === 0) this.firstTokenAtMicros = now * 1000
     attempt.target.observeTtft(this.#lastByteAt - attempt.sentAt, now)
-    this.#continuation?.goOn(attempt.target.node.clusterName, this.#lastByteAt)
+    this.#continuation?.goOn(attempt.target.id, this.#lastByteAt)
   }
 
   #countTokens(tap: SseTap | null): void {
@@ -868,9 +868,11 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   }
 
   #explain(status: number, code: ErrorCode | ''): void {
-    const unusual =
-      this.#attempts.length !== 1 || this.#placing.position !== null || (status >= 400 && status !== 499)
-    if (this.#admission.isCopy || (!this.#placing.explained && !unusual)) return
+    const { position: queuePosition, explained } = this.#placing
+    const seams = this.#continuation?.seams ?? []
+    const attempts = this.#attempts
+    const toldOf = explained || isUnusual({ attempts, queuePosition, seams, errorCode: code })
+    if (this.#admission.isCopy || !toldOf) return
     const { call, key, asked, route, endpoint, head, admittedAt, bodyWaitMs } = this.#admission
     this.#deps.explanations.record(
       explain({
@@ -885,10 +887,9 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
         endedAt: this.#clientDoneAt === 0 ? performance.now() : this.#clientDoneAt,
         status,
         errorCode: code,
-        position: this.#placing.position,
-        attempts: this.#attempts,
-        seams: this.#continuation?.seams ?? [],
-        unusual,
+        position: queuePosition,
+        attempts,
+        seams,
       }),
     )
   }

@@ -1,14 +1,9 @@
 import type { ErrorCode } from '../core/errors.js'
-import type { ExplainedPhases, Explanation, ExplanationSink, Seam } from '../core/explanation.js'
+import type { ExplainedPhases, Explanation, Seam } from '../core/explanation.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { Attempt } from './attempt.js'
 import type { ModelRoute } from './routing.js'
-
-export interface Explanations extends ExplanationSink {
-  /** Whether a request that is nothing special is to be told of in full; asked once for each. */
-  sample(): boolean
-}
 
 /** What an exchange knows of itself. Times are `performance.now()` milliseconds. */
 export interface ExchangeFacts {
@@ -27,13 +22,12 @@ export interface ExchangeFacts {
   readonly position: number | null
   readonly attempts: readonly Attempt[]
   readonly seams: readonly Seam[]
-  readonly unusual: boolean
 }
 
 const micros = (ms: number): number => Math.round(ms * 1000)
 
 /** How a request was served. */
-export function explain(facts: ExchangeFacts): Explanation {
+export function explain(facts: ExchangeFacts): Omit<Explanation, 'sampledAt'> {
   const { call, key, asked, chosen, attempts, endedAt } = facts
   const since = (at: number) => micros(at - call.startedAt)
   const sinceOrNull = (at: number) => (at === 0 ? null : since(at))
@@ -68,7 +62,6 @@ export function explain(facts: ExchangeFacts): Explanation {
       considered: attempt.considered,
     })),
     seams: facts.seams,
-    sampledAt: 1,
   }
 }
 

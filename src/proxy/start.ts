@@ -169,7 +169,6 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     metrics,
     open,
     auth,
-    explanations: { sample: () => false, record: () => {} },
     settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
     random: Math.random,
     bodies: createBodyMemory(settings.maxBodiesTotalBytes),
