@@ -59,7 +59,16 @@ function picked(router: Router, tried: Target[] = []): string {
 
 const live = (nodeId: string, changes: Partial<NodeLive>): [string, NodeLive] => [
   nodeId,
-  { nodeId, healthy: true, running: 0, waiting: 0, kvCacheUsage: null, proxies: null, observedAt: 1_000_000, ...changes },
+  {
+    nodeId,
+    healthy: true,
+    running: 0,
+    waiting: 0,
+    kvCacheUsage: null,
+    proxies: null,
+    observedAt: 1_000_000,
+    ...changes,
+  },
 ]
 
 test('finds a model by name and by each alias, and nothing else', () => {
