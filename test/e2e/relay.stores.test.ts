@@ -409,16 +409,13 @@ describe('the relay', () => {
     )
     assert.deepEqual(await spread('states', 6, three), [2, 2, 2])
 
-    // Its health check alone is not believed: see docs/health.md.
-    await a.setFault({ kind: 'http_500' })
-    await a.setFault({ kind: 'health_down' })
+    await a.setFault({ kind: 'refuse' })
     await eventually('the node counts as unhealthy', async () => {
       const { status } = await gateway.admin('GET', '/admin/nodes/state-a', NodeStatus)
       return status === 'unhealthy' && (await spread('states', 3, three))[0] === 0
     })
     assert.equal((await spread('states', 6, three))[0], 0)
-    await a.clearFault('health_down')
-    await a.clearFault('http_500')
+    await a.clearFault('refuse')
     await eventually('it is asked again', async () => (await spread('states', 3, three))[0] === 1)
 
     const long = { model: 'states', prompt: 'a', max_tokens: 40, stream: true, sim_itl_ms: 20 }
