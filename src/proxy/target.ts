@@ -272,7 +272,8 @@ export class Target implements Candidate {
 
   #lookAt(nowMs: number): void {
     this.#lookedAt = nowMs
-    if (this.#fresh(nowMs) === null) this.#load.told(0)
+    // What the leader said has grown old.
+    if (this.#fresh(nowMs) === null) this.#load.told(this.#atNode(nowMs))
     this.warmth = this.#warmUp.look(nowMs)
   }
 }
