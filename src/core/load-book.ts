@@ -43,9 +43,8 @@ export class LoadBook {
     if (process === this.#self || sequence < (this.#processes.get(process)?.sequence ?? 0)) return false
     this.#processes.set(process, { sequence, at: nowMs })
     for (const report of nodes) {
-      let byProcess = this.#nodes.get(report.nodeId)
-      if (byProcess === undefined) this.#nodes.set(report.nodeId, (byProcess = new Map()))
-      byProcess.set(process, { report, at: nowMs })
+      const byProcess = this.#nodes.get(report.nodeId) ?? new Map<string, Kept>()
+      this.#nodes.set(report.nodeId, byProcess.set(process, { report, at: nowMs }))
     }
     return true
   }

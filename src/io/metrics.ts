@@ -72,6 +72,18 @@ export function createProxyMetrics(processName: string) {
       'state',
     ]),
     upstreamErrors: set.counter('upstream_errors_total', 'Attempts on a node that failed.', ['code']),
+    nodeEjections: set.counter(
+      'node_ejections_total',
+      'Times that a proxy stopped sending requests to a node; cause is refused, in_a_row, error_rate, slow or probe.',
+      ['node', 'cause'],
+    ),
+    nodeRejected: set.gauge('node_rejected', 'Proxies that send no requests to a node.', ['node']),
+    modelPanic: set.gauge(
+      'model_panic',
+      "1: so few of a model's nodes are trusted that all are asked.",
+      ['model'],
+      'max',
+    ),
     authLookups: set.counter(
       'auth_lookups_total',
       'Key look-ups by where they ended (memory, redis, postgres) and result (hit, miss, error).',

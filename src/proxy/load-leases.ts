@@ -34,11 +34,12 @@ export function startLoadLeases(options: LoadLeasesOptions): LoadLeases {
   const said = new Map<string, number>()
   let sequence = 0
 
-  function apply(): void {
+  /** Takes over what the book says of these nodes. */
+  function apply(nodeIds: Iterable<string>): void {
     const at = now()
     let relief = false
-    for (const target of targets().values()) {
-      relief = target.observeOthers(book.inFlight(target.id, at)) || relief
+    for (const nodeId of nodeIds) {
+      relief = targets().get(nodeId)?.observeOthers(book.inFlight(nodeId, at)) === true || relief
     }
     if (relief) onRelief?.()
   }
@@ -74,11 +75,11 @@ export function startLoadLeases(options: LoadLeasesOptions): LoadLeases {
 
   const unsubscribe = bus.subscribe(LOAD_TOPIC, (message) => {
     const report = decodeLoadReport(message)
-    if (report !== null && book.take(report, now())) apply()
+    if (report !== null && book.take(report, now())) apply(report.nodes.map(({ nodeId }) => nodeId))
   })
   const timer = setInterval(() => {
     book.sweep(now())
-    apply()
+    apply(targets().keys())
     void tell()
   }, REPORT_MS)
   return {

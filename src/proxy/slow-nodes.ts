@@ -1,14 +1,16 @@
 import { mayEject } from '../core/ejection.js'
 import { slowAbove } from '../core/outlier.js'
 import { countTrusted } from './candidates.js'
+import type { ModelRoute } from './routing.js'
 import type { Target } from './target.js'
+
+const LOOK_MS = 500
 
 /** Looks in a row at which a node has to be far slower than its peers. */
 const LOOKS = 3
 
 /**
  * Ejects those of a model's nodes that have for a while been answering far later than their peers, as many as may be.
- * To be called for each model's targets every half second or so.
  */
 export function ejectSlow(targets: readonly Target[], nowMs: number): void {
   const compared = targets.filter((target) => target.serving)
@@ -27,4 +29,16 @@ export function ejectSlow(targets: readonly Target[], nowMs: number): void {
     target.eject(nowMs)
     out++
   })
+}
+
+/** Looks for slow nodes of every model, twice a second. */
+export function watchSlow(models: () => readonly ModelRoute[], now: () => number): { stop(): void } {
+  const timer = setInterval(() => {
+    for (const { targets } of models()) ejectSlow(targets, now())
+  }, LOOK_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+    },
+  }
 }

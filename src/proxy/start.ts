@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Readiness } from '../io/ipc.js'
 import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
@@ -14,13 +15,16 @@ import { createBodyMemory } from './body-memory.js'
 import { createChangeFeed } from './change-feed.js'
 import { drainRequests } from './drain.js'
 import type { Exchange } from './exchange.js'
+import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
 import { startLiveView } from './live-view.js'
+import { startLoadLeases } from './load-leases.js'
 import { mountModels } from './models.js'
 import { createRouter } from './routing.js'
 import { createSettle } from './settle.js'
 import { createSharedKeyCache } from './shared-key-cache.js'
+import { watchSlow } from './slow-nodes.js'
 import { createSnapshotFile } from './snapshot-file.js'
 import { SwapList } from './swap-list.js'
 import { createUpstream } from './upstream.js'
@@ -129,6 +133,13 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     logger,
   })
   lifecycle.add('live view', () => live.stop())
+  const leases = startLoadLeases({ bus, targets: () => router.targets, process: randomUUID(), now })
+  lifecycle.add('load leases', () => leases.stop())
+  const slow = watchSlow(() => router.models(), now)
+  lifecycle.add('slow nodes', () => {
+    slow.stop()
+  })
+  const health = createHealthMetrics(metrics)
 
   const { spool, explanations } = startUsagePipeline(context, metrics, parts.startFlusher)
   const upstream = createUpstream()
@@ -213,6 +224,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
       const connections = upstream.stats()
       metrics.upstreamConnections.labels({ state: 'busy' }).set(connections.busy)
       metrics.upstreamConnections.labels({ state: 'idle' }).set(connections.idle)
+      health.update(router.models(), now())
       metrics.snapshotAge.set((now() - feed.currentAt) / 1000)
       return metrics.toJson()
     },

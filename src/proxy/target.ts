@@ -1,27 +1,21 @@
 import { type BreakerState, Breaker, type EjectionCause } from '../core/breaker.js'
-import { DecayedAverage } from '../core/ewma.js'
-import { NodeLoad } from '../core/node-load.js'
 import type { NodeReport } from '../core/load-report.js'
+import { NodeLatency } from '../core/node-latency.js'
+import { NodeLoad } from '../core/node-load.js'
 import { orcaLoad, type OrcaLoad } from '../core/orca.js'
 import type { Candidate } from '../core/policies/policy.js'
-import { warmthAt } from '../core/slow-start.js'
+import { WarmUp } from '../core/slow-start.js'
 import type { NodeLive, SnapshotModel, SnapshotNode, SnapshotRoute } from '../core/snapshot.js'
 
 /** What the leader saw of a node longer ago than this is unknown. */
 const LIVE_FOR_MS = 5_000
 /** A node that refused a connection is left alone for this long, whatever else is thought of it. */
 const REFUSED_FOR_MS = 1_000
-/** A request that ended well speaks against the leader's verdict for this long. */
+/** A first token, or a request that ended well, speaks against the leader's verdict for this long. */
 const EVIDENCE_FOR_MS = 10_000
 /** One that is overloaded is left alone for this long when it does not say, and never longer than the most. */
 const PUSHED_BACK_MS = 1_000
 const LONGEST_PUSHED_BACK_MS = 10_000
-/** An observation of TTFT or ITL counts half after this. */
-const HALF_LIFE_MS = 10_000
-/** With less knowledge than this (one observation, three half-lives ago) a TTFT counts as unknown. */
-const LEAST_CONFIDENCE = 0.125
-/** A TTFT is compared with those of peers from this much knowledge on. */
-const COMPARABLE_CONFIDENCE = 5
 
 /** How an attempt failed. `refused`: no connection; `lost`: a reset or the end in mid-answer; `error`: a 5xx of its own. */
 export type AttemptFailure = 'refused' | 'lost' | 'invalid' | 'timeout' | 'error'
@@ -58,17 +52,14 @@ export class Target implements Candidate {
   #orca: { readonly load: OrcaLoad; readonly at: number } | null = null
   #refusedAt = -Infinity
   #pushedBackUntil = -Infinity
-  #succeededAt = -Infinity
+  #provedAt = -Infinity
   #failedAt = -Infinity
-  /** When it joined or came back; infinite: warm, or to be warmed up from the next look on. */
-  #warmingSince: number
   /** When it was last looked at: what has no time of its own happens right after. */
   #lookedAt = -Infinity
   readonly #load = new NodeLoad()
   readonly #breaker: Breaker
-  readonly #idleTtft = new DecayedAverage(HALF_LIFE_MS)
-  readonly #ttft = new DecayedAverage(HALF_LIFE_MS)
-  readonly #itl = new DecayedAverage(HALF_LIFE_MS)
+  readonly #warmUp: WarmUp
+  readonly #latency = new NodeLatency()
 
   constructor(
     node: SnapshotNode,
@@ -82,7 +73,7 @@ export class Target implements Candidate {
     this.model = model
     this.route = route
     this.#breaker = new Breaker(random)
-    this.#warmingSince = joins ? Infinity : -Infinity
+    this.#warmUp = new WarmUp(joins)
   }
 
   get node(): SnapshotNode {
@@ -91,7 +82,7 @@ export class Target implements Candidate {
 
   /** Takes over a new snapshot; live state stays. */
   update(node: SnapshotNode, model: SnapshotModel, route: SnapshotRoute): void {
-    if (node.status === 'active' && this.#node.status !== 'active') this.#warmingSince = Infinity
+    if (node.status === 'active' && this.#node.status !== 'active') this.#warmUp.beginAtNextLook()
     this.#node = node
     this.host = new URL(node.endpointUrl).host
     this.model = model
@@ -154,9 +145,7 @@ export class Target implements Candidate {
     this.#lookAt(nowMs)
     if (isWithin(nowMs, this.#refusedAt, REFUSED_FOR_MS)) return 'refused'
     if (!this.#breaker.admits(nowMs)) return 'rejecting'
-    if (this.#fresh(nowMs)?.healthy !== false) return null
-    const proved = isWithin(nowMs, this.#succeededAt, EVIDENCE_FOR_MS) && this.#succeededAt > this.#failedAt
-    return proved ? null : 'unhealthy'
+    return this.#fresh(nowMs)?.healthy !== false || this.#isProved(nowMs) ? null : 'unhealthy'
   }
 
   /** Whether it has enough to do, and how that is known. */
@@ -176,10 +165,11 @@ export class Target implements Candidate {
 
   /** What the leader saw; asked for once a second. */
   observeLive(live: NodeLive | null, nowMs: number): void {
-    if (this.#live?.healthy === false && live?.healthy === true) this.#warmingSince = nowMs
+    const isBack = this.#live?.healthy === false && live?.healthy === true
+    if (isBack && !this.#isProved(nowMs)) this.#warmUp.begin(nowMs)
     this.#live = live
     this.#load.look(this.#atNode(nowMs))
-    if (this.#idleTtft.confidence(nowMs) < LEAST_CONFIDENCE) this.predictedTtftMs = null
+    this.predictedTtftMs = this.#latency.idleTtftMs(nowMs)
   }
 
   /** Requests that the other proxies have at the node. @returns whether there are fewer than before */
@@ -196,23 +186,22 @@ export class Target implements Candidate {
   // --- what became of our own requests ---------------------------------------------------------------------
 
   observeTtft(ttftMs: number, nowMs: number): void {
-    // A loaded node's TTFT holds its queue; the policy multiplies by the load, so it is taken out here.
-    this.#idleTtft.observe(ttftMs / (this.load + 1), nowMs)
-    this.predictedTtftMs = this.#idleTtft.value
-    this.#ttft.observe(ttftMs, nowMs)
+    this.#latency.observeTtft(ttftMs, this.load, nowMs)
+    this.predictedTtftMs = this.#latency.idleTtftMs(nowMs)
+    this.#provedAt = nowMs
     if (this.#breaker.state(nowMs) === 'admitting') return
     if (this.slowAboveMs !== null && ttftMs > this.slowAboveMs) this.#breaker.tooSlow(nowMs)
-    else if (this.#breaker.proved(nowMs)) this.#warmingSince = nowMs
+    else if (this.#breaker.proved(nowMs)) this.#warmUp.begin(nowMs)
   }
 
   observeItl(itlMs: number, nowMs: number): void {
-    this.#itl.observe(itlMs, nowMs)
+    this.#latency.observeItl(itlMs, nowMs)
   }
 
   /** An attempt ended well. */
   succeeded(nowMs: number): void {
-    this.#succeededAt = nowMs
-    if (this.#breaker.succeeded(nowMs)) this.#warmingSince = nowMs
+    this.#provedAt = nowMs
+    if (this.#breaker.succeeded(nowMs)) this.#warmUp.begin(nowMs)
   }
 
   /** An attempt failed by the node's fault. */
@@ -242,7 +231,7 @@ export class Target implements Candidate {
 
   /** The average TTFT where enough is known to compare it with others'. */
   comparableTtftMs(nowMs: number): number | null {
-    return this.#ttft.confidence(nowMs) < COMPARABLE_CONFIDENCE ? null : this.#ttft.value
+    return this.#latency.comparableTtftMs(nowMs)
   }
 
   /** For the other proxies and the leader; null: nothing that they would not think anyway. */
@@ -250,17 +239,20 @@ export class Target implements Candidate {
     const { ended, failed } = this.#breaker.recent(nowMs)
     const breaker = this.#breaker.state(nowMs)
     if (this.#load.own === 0 && ended === 0 && breaker === 'admitting') return null
-    const known = (average: DecayedAverage) =>
-      average.confidence(nowMs) < LEAST_CONFIDENCE ? null : average.value
     return {
       nodeId: this.id,
       inFlight: this.#load.own,
-      ttftMs: known(this.#ttft),
-      itlMs: known(this.#itl),
+      ttftMs: this.#latency.ttftMs(nowMs),
+      itlMs: this.#latency.itlMs(nowMs),
       breaker,
       ended,
       failed,
     }
+  }
+
+  /** Whether our own requests show that it works, whatever the leader saw. */
+  #isProved(nowMs: number): boolean {
+    return isWithin(nowMs, this.#provedAt, EVIDENCE_FOR_MS) && this.#provedAt > this.#failedAt
   }
 
   #fresh(nowMs: number): NodeLive | null {
@@ -280,11 +272,9 @@ export class Target implements Candidate {
 
   #lookAt(nowMs: number): void {
     this.#lookedAt = nowMs
-    if (this.#fresh(nowMs) === null) this.#load.told(0)
-    if (this.#warmingSince === -Infinity) return
-    if (this.#warmingSince === Infinity) this.#warmingSince = nowMs
-    this.warmth = warmthAt(this.#warmingSince, nowMs)
-    if (this.warmth === 1) this.#warmingSince = -Infinity
+    // What the leader said has grown old.
+    if (this.#fresh(nowMs) === null) this.#load.told(this.#atNode(nowMs))
+    this.warmth = this.#warmUp.look(nowMs)
   }
 }
 

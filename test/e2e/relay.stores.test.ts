@@ -78,6 +78,11 @@ const ErrorFrame = z.strictObject({
   error: z.strictObject({ message: z.string(), type: z.string(), param: z.null(), code: z.string() }),
 })
 const TextFrame = z.object({ choices: z.array(z.object({ text: z.string() })) })
+const LiveState = z.object({
+  in_flight: z.number().nullable(),
+  avg_ttft_ms: z.number().nullable(),
+  breaker: z.string().nullable(),
+})
 const NodeStatus = z.object({ status: z.string(), healthy: z.boolean().nullable() })
 
 const codeOf = async (reply: Response) => ErrorFrame.parse(await reply.json()).error.code
@@ -409,16 +414,18 @@ describe('the relay', () => {
     )
     assert.deepEqual(await spread('states', 6, three), [2, 2, 2])
 
-    await a.setFault({ kind: 'health_down' })
+    await a.setFault({ kind: 'refuse' })
     await eventually('the node counts as unhealthy', async () => {
       const { status } = await gateway.admin('GET', '/admin/nodes/state-a', NodeStatus)
       return status === 'unhealthy' && (await spread('states', 3, three))[0] === 0
     })
     assert.equal((await spread('states', 6, three))[0], 0)
-    await a.clearFault('health_down')
+    await a.clearFault('refuse')
     await eventually('it is asked again', async () => (await spread('states', 3, three))[0] === 1)
 
     const long = { model: 'states', prompt: 'a', max_tokens: 40, stream: true, sim_itl_ms: 20 }
+    // One of these is its first token since it refused: more than one request at a time is sent to it again.
+    for (let i = 0; i < 3; i++) await (await ask(TEXT, { ...long, max_tokens: 1 })).text()
     const streams = await Promise.all([ask(TEXT, long), ask(TEXT, long), ask(TEXT, long)])
     for (const node of three) assert.equal(node.stats().running, 1)
     await gateway.admin('POST', '/admin/nodes/state-b/drain', z.unknown())
@@ -447,7 +454,13 @@ describe('the relay', () => {
     assert.deepEqual([third.status, third.headers.get('retry-after')], [503, '1'])
     assert.equal(await codeOf(third), 'overloaded')
     assert.equal(node.ledger.size, 2)
+    const live = () => gateway.admin('GET', '/admin/nodes/limited', LiveState)
+    await eventually('administrators see what the proxy has there', async () => {
+      const { in_flight, avg_ttft_ms, breaker } = await live()
+      return in_flight === 2 && avg_ttft_ms !== null && breaker === 'admitting'
+    })
     leave.abort()
+    await eventually('and that it has nothing there', async () => (await live()).in_flight === 0)
     await eventually('there is room again', async () => {
       const reply = await ask(TEXT, { model: 'limited', prompt: 'a', max_tokens: 1 })
       await reply.arrayBuffer()

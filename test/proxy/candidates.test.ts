@@ -136,6 +136,11 @@ test("requests that ended well of late outweigh the leader's verdict, until one 
   a.succeeded(START + 10_000)
   a.failed('timeout', START + 10_001)
   assert.equal(asked([a, b], START + 10_001), 'b')
+  a.observeTtft(50, START + 10_002)
+  assert.equal(asked([a, b], START + 10_002), 'a,b')
+  a.observeLive(live('a', { observedAt: START + 11_000 }), START + 11_000)
+  asked([a, b], START + 11_000)
+  assert.equal(a.warmth, 1, 'one that was never left out is not warmed up')
 })
 
 test("a node is full by all proxies' requests, not by our own alone", () => {
@@ -160,6 +165,10 @@ test('a node that joins, or is active again, is warmed up for half a minute; the
   old.update(nodeOf('old'), model, route)
   asked([old, joined], START + 40_000)
   assert.equal(old.warmth, 0.1)
+  joined.observeLive(live('joined', { healthy: false, observedAt: START + 50_000 }), START + 50_000)
+  joined.observeLive(live('joined', { observedAt: START + 51_000 }), START + 51_000)
+  asked([old, joined], START + 51_000)
+  assert.equal(joined.warmth, 0.1)
 })
 
 test("a reply's word of the node's load counts until the leader's next", () => {

@@ -413,6 +413,12 @@ test('live state goes to Redis, and to Postgres while Redis does not answer', as
     await writeNodeLive({ postgres, redis }, [other])
     assert.deepEqual([...(await readNodeLive({ postgres, redis })).keys()], [other.nodeId])
 
+    // As the version before wrote it.
+    const { proxies: _proxies, ...older } = node
+    await redis.hset('crosslogic:node-live', { [node.nodeId]: JSON.stringify(older) })
+    const read = await readNodeLive({ postgres, redis })
+    assert.deepEqual(read.get(node.nodeId), { ...older, proxies: null })
+
     await server[Symbol.asyncDispose]()
     await writeNodeLive({ postgres, redis }, [node, other])
     assert.deepEqual((await readNodeLive({ postgres, redis })).get(other.nodeId), other)

@@ -153,19 +153,21 @@ export interface Node {
   terminates_at: string | null
   /** By the health check; null: not known, and taken for healthy. */
   healthy: boolean | null
-  /** 100: healthy and idle; 0: the health check fails; between by its queue and KV cache; null: not known. */
+  /** 100: healthy and idle; 0: the health check fails; between by its queue, its KV cache, requests that failed and breakers; null: not known. */
   health_score: number | null
-  /** Null: not known. */
+  /** Whether proxies send it requests; the worst of what they say. Null: not known. */
   breaker: 'admitting' | 'rejecting' | 'probing' | null
-  /** Requests running, as the engine says. */
+  /** Proxies that reject it. */
+  rejected_by: number | null
+  /** Requests that proxies have at it, queued ones included; where none has told of any, those running, as the engine says. */
   in_flight: number | null
   /** Requests waiting, as the engine says. */
   queue_depth: number | null
   /** 0 to 1. */
   kv_cache_usage: number | null
-  /** Time to the first token; null: not known. */
+  /** Time to the first token, lately, over all proxies; null: not known. */
   avg_ttft_ms: number | null
-  /** Between tokens; null: not known. */
+  /** Between tokens, in the same way. */
   avg_itl_ms: number | null
   observed_at: string | null
   /** Of the node's agent. */
@@ -186,6 +188,8 @@ export interface NodeState {
   health_score: number | null
   /** Null: not known. */
   breaker: 'admitting' | 'rejecting' | 'probing' | null
+  /** Proxies that reject it. */
+  rejected_by: number | null
   in_flight: number | null
   queue_depth: number | null
   /** 0 to 1. */

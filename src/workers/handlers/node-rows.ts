@@ -79,10 +79,9 @@ export function liveShown(row: Pick<NodeRow, 'id' | 'status'>, seen: Seen) {
 
 /** Requests that a node has still to answer, by its engine and by the proxies; null: not known. */
 export function unanswered(row: Pick<NodeRow, 'id'>, seen: Seen): number | null {
-  const live = seen.get(row.id)
-  const atEngine = live?.running == null ? null : live.running + (live.waiting ?? 0)
-  const ofProxies = live?.proxies?.inFlight ?? null
-  return atEngine === null ? ofProxies : Math.max(atEngine, ofProxies ?? 0)
+  const { running = null, waiting = null, proxies = null } = seen.get(row.id) ?? {}
+  const ofProxies = proxies?.inFlight ?? null
+  return running === null ? ofProxies : Math.max(running + (waiting ?? 0), ofProxies ?? 0)
 }
 
 /** A node as the API shows it. */
