@@ -82,7 +82,7 @@ function routerCase(count: number): MicroCase {
     operation: `Router.pick by least-latency: who of ${count} targets may be asked, and the policy`,
     start() {
       const { router, route } = busyRouter('least-latency', count)
-      return { run: () => router.pick(route, ANY_REQUEST, []) }
+      return { run: () => router.pick(route, { ...ANY_REQUEST, session: null }, []) }
     },
   }
 }

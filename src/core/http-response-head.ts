@@ -10,6 +10,8 @@ export interface ResponseHead {
   readonly contentLength: number | null
   /** Seconds or HTTP date as the node sent it; null when absent. */
   readonly retryAfter: string | null
+  /** What the node says of its load (`endpoint-load-metrics`, see orca.ts); null when absent. */
+  readonly orca: string | null
   /** Whether the connection may serve another request after this response. */
   readonly keepAlive: boolean
 }
@@ -63,6 +65,7 @@ const TRANSFER_ENCODING = Buffer.from('transfer-encoding')
 const CONNECTION = Buffer.from('connection')
 const UPGRADE = Buffer.from('upgrade')
 const RETRY_AFTER = Buffer.from('retry-after')
+const ENDPOINT_LOAD = Buffer.from('endpoint-load-metrics')
 const CHUNKED = Buffer.from('chunked')
 
 /** Not allowed in a trailer, where they would speak of a body that is already read. */
@@ -169,6 +172,7 @@ export function readResponseHead(bytes: Buffer, end: number): Framing | null {
   let contentLength: number | null = null
   let chunked = false
   let retryAfter: string | null = null
+  let orca: string | null = null
   let keepAlive = !isHttp10
   const line: Line = { colon: 0, valueStart: 0, valueEnd: 0 }
   while (at < end) {
@@ -203,6 +207,9 @@ export function readResponseHead(bytes: Buffer, end: number): Framing | null {
         if (says(bytes, start, colon, RETRY_AFTER))
           retryAfter = bytes.toString('latin1', valueStart, valueEnd)
         break
+      case ENDPOINT_LOAD.length:
+        if (says(bytes, start, colon, ENDPOINT_LOAD)) orca = bytes.toString('latin1', valueStart, valueEnd)
+        break
       default:
     }
   }
@@ -210,7 +217,7 @@ export function readResponseHead(bytes: Buffer, end: number): Framing | null {
     throw new ResponseError('Both content-length and transfer-encoding are there.')
   }
   if (status < 200) return null
-  return { head: { status, contentType, contentLength, retryAfter, keepAlive }, chunked }
+  return { head: { status, contentType, contentLength, retryAfter, orca, keepAlive }, chunked }
 }
 
 /** Whether `[0, end)` is a header line that may stand in a trailer. */

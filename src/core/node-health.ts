@@ -20,3 +20,11 @@ export function probed(
   const threshold = health.healthy ? unhealthyThreshold : healthyThreshold
   return against < threshold ? { healthy: health.healthy, against } : { healthy: succeeded, against: 0 }
 }
+
+/**
+ * Whether one more failure of the health check would count: it calls the node unhealthy, or keeps it so. Only then is it
+ * worth a generation to find out whether the check tells the truth.
+ */
+export function needsProof(health: NodeHealth, { unhealthyThreshold }: HealthCheck): boolean {
+  return !health.healthy || health.against + 1 >= unhealthyThreshold
+}

@@ -1,3 +1,5 @@
+import type { ProxiesView } from './load-book.js'
+
 /**
  * The snapshot: the immutable routing table that a proxy serves from. Loaded from Postgres as one consistent
  * read, replaced whole when its version moves, written to DATA_DIR so that a proxy can start alone.
@@ -135,5 +137,7 @@ export interface NodeLive {
   readonly waiting: number | null
   /** 0..1 */
   readonly kvCacheUsage: number | null
+  /** What the proxies told of it lately; null: nothing. */
+  readonly proxies: ProxiesView | null
   readonly observedAt: number
 }

@@ -18,6 +18,8 @@ export interface TapOptions {
   readonly choices: number
   /** Prompts in the request, default 1: their choices are numbered one prompt after the other. */
   readonly prompts?: number
+  /** Whole frames alone are forwarded, also where usage is not cut out. */
+  readonly whole?: boolean
   /** Takes the text of an answer that may have to be continued; of one choice. */
   readonly answer?: AnswerText | null
 }
@@ -71,6 +73,8 @@ export class SseTap implements TokenCounts {
   partial = false
 
   readonly #mode: TapOptions['mode']
+  /** Bytes are forwarded as they come, frames whole or not. */
+  readonly #asTheyCome: boolean
   /** Of all prompts. */
   readonly #choices: number
   readonly #choicesPerPrompt: number
@@ -88,6 +92,7 @@ export class SseTap implements TokenCounts {
 
   constructor(options: TapOptions) {
     this.#mode = options.mode
+    this.#asTheyCome = options.mode === 'untouched' && options.whole !== true
     this.#choices = options.choices * (options.prompts ?? 1)
     this.#choicesPerPrompt = options.choices
     this.#answer = options.answer ?? null
@@ -117,7 +122,7 @@ export class SseTap implements TokenCounts {
     const held = this.#held.length
     const text = held === 0 ? bytes : Buffer.concat([this.#held, bytes])
     this.#held = EMPTY
-    const untouched = this.#mode === 'untouched'
+    const untouched = this.#asTheyCome
     let at = 0
     // Forwarded so far: [0, out) of text, compacted in place.
     let out = 0
@@ -162,7 +167,7 @@ export class SseTap implements TokenCounts {
     this.#held = EMPTY
     const text = Buffer.concat([held, held[held.length - 1] === LF ? BLANK_LINE.subarray(1) : BLANK_LINE])
     const kept = this.#frame(text, 0, text.indexOf(LF), text.length)
-    if (this.#mode !== 'untouched') return text.subarray(0, kept)
+    if (!this.#asTheyCome) return text.subarray(0, kept)
     // The client holds all but the blank line. A false [DONE] stays open, or that line would make it a true one.
     this.partial = this.broken
     return this.broken ? EMPTY : text.subarray(held.length)

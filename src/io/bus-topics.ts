@@ -23,7 +23,8 @@ export interface Bus extends AsyncDisposable {
   close(): Promise<void>
 }
 
-const MAX_PAYLOAD_BYTES = 7_900
+/** What Postgres takes. */
+export const MAX_PAYLOAD_BYTES = 7_900
 
 export function fitsBus(payload: string): boolean {
   return Buffer.byteLength(payload) <= MAX_PAYLOAD_BYTES

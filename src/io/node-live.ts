@@ -12,12 +12,25 @@ const HASH_LIFETIME_MS = 60_000
 const WRITE = loadQuery('node-live-write')
 const READ = loadQuery('node-live-read')
 
+const ProxiesJson = z
+  .object({
+    inFlight: z.number(),
+    ttftMs: z.number().nullable(),
+    itlMs: z.number().nullable(),
+    breaker: z.enum(['admitting', 'rejecting', 'probing']),
+    rejectedBy: z.number(),
+    errorRate: z.number().nullable(),
+  })
+  .nullable()
+
 const NodeLiveJson = z.object({
   nodeId: z.string(),
   healthy: z.boolean(),
   running: z.number().nullable(),
   waiting: z.number().nullable(),
   kvCacheUsage: z.number().nullable(),
+  // A leader of the version before does not write it.
+  proxies: ProxiesJson.default(null),
   observedAt: z.number(),
 })
 
@@ -28,6 +41,7 @@ const NodeLiveRow = z
     running: z.number().nullable(),
     waiting: z.number().nullable(),
     kv_cache_usage: z.number().nullable(),
+    proxies: ProxiesJson,
     observed_at: z.date(),
   })
   .transform((row) => ({
@@ -36,6 +50,7 @@ const NodeLiveRow = z
     running: row.running,
     waiting: row.waiting,
     kvCacheUsage: row.kv_cache_usage,
+    proxies: row.proxies,
     observedAt: row.observed_at.getTime(),
   }))
 
@@ -55,6 +70,7 @@ export async function writeNodeLive(stores: NodeLiveStores, nodes: readonly Node
     nodes.map((node) => node.waiting),
     nodes.map((node) => node.kvCacheUsage),
     nodes.map((node) => new Date(node.observedAt)),
+    nodes.map((node) => (node.proxies === null ? null : JSON.stringify(node.proxies))),
   ])
 }
 

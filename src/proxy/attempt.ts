@@ -105,6 +105,7 @@ export class Attempt implements UpstreamEvents {
 
   onHead(head: ResponseHead): void {
     this.#head = head
+    if (head.orca !== null) this.target.observeOrca(head.orca, Date.now())
     if (head.status !== 200) return
     const request = this.#request
     if (request.stream && head.contentType === 'text/event-stream') {
@@ -113,6 +114,7 @@ export class Attempt implements UpstreamEvents {
         choices: request.n,
         prompts: this.#endpoint === 'completions' ? request.prompts : 1,
         answer: this.#answer,
+        whole: this.reason === 'resume',
       })
     } else if (head.contentType === 'application/json' && !this.#owner.streamBegun)
       this.plain = new PlainReply()

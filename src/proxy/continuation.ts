@@ -77,7 +77,8 @@ export class Continuation {
    * @returns what the next one is to be asked; null: another node would not give the same answer
    */
   breakOff(tap: SseTap | null, fromNode: string, cause: ErrorCode): NextPart {
-    if (!this.answer.faithful || this.seams.length >= MOST_SEAMS) return null
+    // Behind half a frame nothing can be said.
+    if (tap?.partial === true || !this.answer.faithful || this.seams.length >= MOST_SEAMS) return null
     if (tap !== null) this.#carry(tap)
     const first = this.answer.firstFrame
     if (first === null) return null

@@ -19,10 +19,10 @@ import type { ModelRoute, Router } from './routing.js'
 import type { Settle } from './settle.js'
 import type { OpenEntry, Spool, SpoolEntry } from './spool.js'
 import type { Placed as InList, SwapList } from './swap-list.js'
-import type { AttemptFault } from './target.js'
+import type { AttemptFailure } from './target.js'
 import { TokenClock } from './token-clock.js'
 import type { Upstream, UpstreamFailure } from './upstream.js'
-import { buildUpstreamRequest, tellsUsageAsItGoes, usageMode } from './upstream-request.js'
+import { buildUpstreamRequest, tellsUsageAsItGoes } from './upstream-request.js'
 
 /**
  * One request from the moment that its head was found good to its settlement: waits for a node that has room, asks
@@ -300,7 +300,6 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       endpoint !== 'embeddings' &&
       body.length <= MOST_KEPT_BODY_BYTES &&
       tellsUsageAsItGoes(engine) &&
-      usageMode(head, engine) !== 'untouched' &&
       !held.crowded
     return possible ? new Continuation(endpoint, body, head, call.startedAt) : null
   }
@@ -316,7 +315,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   }
 
   onAttemptFailure(attempt: Attempt, failure: UpstreamFailure): void {
-    const fault: AttemptFault =
+    const fault: AttemptFailure =
       failure.code === 'upstream_connection_failed'
         ? 'refused'
         : failure.code === 'upstream_connection_lost'
@@ -331,7 +330,12 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
    * @param fault what the node is to be blamed for; null: nothing
    * @param untouched no byte of the request reached it
    */
-  #attemptFailed(attempt: Attempt, error: GatewayError, fault: AttemptFault | null, untouched = false): void {
+  #attemptFailed(
+    attempt: Attempt,
+    error: GatewayError,
+    fault: AttemptFailure | null,
+    untouched = false,
+  ): void {
     if (this.#phase === 'settled' || attempt.endedAt !== 0) return
     if (this.#phase === 'tail') {
       this.#settle(200, '')
@@ -773,6 +777,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   #releaseBody(): void {
     if (this.#body === null) return
     this.#body = null
+    this.#admission.request.forgetBody()
     // What has not gone out whole may still be read by a socket.
     const call = this.#attempt?.call ?? null
     this.#admission.held.release(call === null || (this.#attempts.length === 1 && call.flushed))

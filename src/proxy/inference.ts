@@ -3,6 +3,7 @@ import { readRequestHead, type RequestHead } from '../core/request-head.js'
 import { dropFields, fieldsToDrop } from '../core/request-edit.js'
 import type { KeyRole, ResolvedKey } from '../core/resolved-key.js'
 import type { SnapshotModel } from '../core/snapshot.js'
+import { TIER_SHARES } from '../core/tiers.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import type { HttpCall } from '../io/uws.js'
@@ -117,8 +118,8 @@ function admit(
     }
     if (!deps.spool.writable) throw new GatewayError('storage_full')
     const route = splitRoute(deps.router, asked, key.tenantId)
-    const request = new RoutedRequest(call, head, key.tenantId)
-    const weight = 1
+    const request = new RoutedRequest(call, head, bytes, key.tenantId)
+    const weight = TIER_SHARES[key.tier]
     const admission = {
       call,
       key,

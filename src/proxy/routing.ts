@@ -1,9 +1,17 @@
 import { createPolicy, type Policy, type PolicyRequest } from '../core/policies/policy.js'
+import { stickyPick } from '../core/policies/sticky.js'
 import type { ChosenBy, ConsideredNode } from '../core/explanation.js'
 import type { NodeLive, Snapshot, SnapshotModel, SnapshotRoute, Strategy } from '../core/snapshot.js'
+import { collectCandidates } from './candidates.js'
 import { RequestQueue } from './request-queue.js'
 import { RetryBudget } from './retry-budget.js'
 import { Target } from './target.js'
+
+/** What routing may know of a request. */
+export interface Routable extends PolicyRequest {
+  /** A number that the requests of one session share; null: it belongs to none. */
+  readonly session: number | null
+}
 
 /** A model with its way to the nodes. */
 export interface ModelRoute {
@@ -38,11 +46,11 @@ export interface Router {
    */
   pick(
     route: ModelRoute,
-    request: PolicyRequest,
+    request: Routable,
     tried: readonly Target[],
   ): Target | 'no_healthy_node' | 'overloaded'
   /** How the route picks a target for such a request. */
-  chooses(route: ModelRoute, request: PolicyRequest): ChosenBy
+  chooses(route: ModelRoute, request: Routable): ChosenBy
   /** What the targets of a route look like to a request, for those who ask why. */
   consider(route: ModelRoute, tried: readonly Target[]): ConsideredNode[]
   /** Places requests that wait where there is room by now. */
@@ -102,7 +110,8 @@ export function createRouter({ now, random }: RouterOptions): Router {
         const own: Target[] = []
         for (const node of snapshot.nodes) {
           if (node.modelId !== model.id) continue
-          const target = targets.get(node.id) ?? new Target(node, model, route)
+          const target =
+            targets.get(node.id) ?? new Target(node, model, route, { random, joins: version >= 0 })
           target.update(node, model, route)
           nextTargets.set(node.id, target)
           own.push(target)
@@ -127,16 +136,10 @@ export function createRouter({ now, random }: RouterOptions): Router {
     byId: (modelId) => byId.get(modelId),
     models: () => routes.filter((route) => route.targets.length > 0),
     pick(route, request, tried) {
-      const nowMs = now()
-      let full = false
-      candidates.length = 0
-      for (const target of route.targets) {
-        if (tried.includes(target)) continue
-        const reason = target.unavailable(nowMs)
-        if (reason === null) candidates.push(target)
-        else full ||= reason === 'full'
-      }
-      if (candidates.length === 0) return full ? 'overloaded' : 'no_healthy_node'
+      const refusal = collectCandidates(route.targets, tried, now(), candidates)
+      if (refusal !== null) return refusal
+      if (route.route.stickySessions && request.session !== null)
+        return stickyPick(candidates, request.session)
       return route.policy(candidates, request, random)
     },
     chooses: ({ route }, request) =>

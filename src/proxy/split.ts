@@ -1,4 +1,4 @@
-import { salted } from './routed-request.js'
+import { textHash } from '../core/prompt-prefix.js'
 import type { ModelRoute, Router } from './routing.js'
 
 /** Finer than any percentage that a route can have. */
@@ -11,7 +11,7 @@ const PARTS = 10_000
 export function splitRoute(router: Router, asked: ModelRoute, tenantId: string): ModelRoute {
   const { split } = asked.route
   if (split.length === 0) return asked
-  const place = ((salted(asked.model.id, tenantId) % PARTS) * 100) / PARTS
+  const place = (((textHash(`${asked.model.id} ${tenantId}`) >>> 0) % PARTS) * 100) / PARTS
   let upTo = 0
   for (const { modelId, percent } of split) {
     upTo += percent

@@ -1,46 +1,88 @@
+import { type BreakerState, Breaker, type EjectionCause } from '../core/breaker.js'
 import { DecayedAverage } from '../core/ewma.js'
+import { NodeLoad } from '../core/node-load.js'
+import type { NodeReport } from '../core/load-report.js'
+import { orcaLoad, type OrcaLoad } from '../core/orca.js'
 import type { Candidate } from '../core/policies/policy.js'
+import { warmthAt } from '../core/slow-start.js'
 import type { NodeLive, SnapshotModel, SnapshotNode, SnapshotRoute } from '../core/snapshot.js'
 
 /** What the leader saw of a node longer ago than this is unknown. */
 const LIVE_FOR_MS = 5_000
-/** A node that refused a connection is left alone for this long. */
+/** A node that refused a connection is left alone for this long, whatever else is thought of it. */
 const REFUSED_FOR_MS = 1_000
-/** An observation of TTFT counts half after this. */
-const TTFT_HALF_LIFE_MS = 10_000
+/** A request that ended well speaks against the leader's verdict for this long. */
+const EVIDENCE_FOR_MS = 10_000
+/** One that is overloaded is left alone for this long when it does not say, and never longer than the most. */
+const PUSHED_BACK_MS = 1_000
+const LONGEST_PUSHED_BACK_MS = 10_000
+/** An observation of TTFT or ITL counts half after this. */
+const HALF_LIFE_MS = 10_000
 /** With less knowledge than this (one observation, three half-lives ago) a TTFT counts as unknown. */
 const LEAST_CONFIDENCE = 0.125
+/** A TTFT is compared with those of peers from this much knowledge on. */
+const COMPARABLE_CONFIDENCE = 5
 
-/**
- * What went wrong at a node: no connection; a connection lost in mid-answer; an answer that is none; no token in time;
- * an error of the node's own.
- */
-export type AttemptFault = 'refused' | 'lost' | 'invalid' | 'timeout' | 'error'
+/** How an attempt failed. `refused`: no connection; `lost`: a reset or the end in mid-answer; `error`: a 5xx of its own. */
+export type AttemptFailure = 'refused' | 'lost' | 'invalid' | 'timeout' | 'error'
 
-/** A node as the router sees it. Lives on over snapshots, so that its live state does. */
+/** Why a node is not asked. `inactive`: by its status or a weight of 0. */
+export type Unavailable = 'inactive' | Distrust | NoRoom
+/** Its health is doubted: by the leader's probes, or by what became of our own requests. */
+export type Distrust = 'refused' | 'unhealthy' | 'rejecting'
+/** It is well, and has enough to do. */
+export type NoRoom = 'pushed_back' | 'full'
+
+export interface TargetOptions {
+  /** In [0, 1). */
+  readonly random: () => number
+  /** Whether it joins a fleet that is served already, and is to be warmed up. */
+  readonly joins: boolean
+}
+
+/** A node as the router sees it. Lives on over snapshots, so that its live state does. Unix milliseconds are given. */
 export class Target implements Candidate {
   readonly id: string
   /** Of the endpoint: `host:port`. */
   host: string
-  #node: SnapshotNode
   model: SnapshotModel
   route: SnapshotRoute
-  #inFlight = 0
-  /** The most of our own requests at once since the last look at the node, and between the two before. */
-  #peak = 0
-  #peakBefore = 0
-  #others = 0
-  #live: NodeLive | null = null
-  #refusedUntil = -Infinity
-  readonly #ttft = new DecayedAverage(TTFT_HALF_LIFE_MS)
   predictedTtftMs: number | null = null
+  warmth = 1
+  /** TTFT from which it is far slower than its peers; null: not known. */
+  slowAboveMs: number | null = null
+  /** Looks in a row at which it was. */
+  slowLooks = 0
+  #node: SnapshotNode
+  #live: NodeLive | null = null
+  #orca: { readonly load: OrcaLoad; readonly at: number } | null = null
+  #refusedAt = -Infinity
+  #pushedBackUntil = -Infinity
+  #succeededAt = -Infinity
+  #failedAt = -Infinity
+  /** When it joined or came back; infinite: warm, or to be warmed up from the next look on. */
+  #warmingSince: number
+  /** When it was last looked at: what has no time of its own happens right after. */
+  #lookedAt = -Infinity
+  readonly #load = new NodeLoad()
+  readonly #breaker: Breaker
+  readonly #idleTtft = new DecayedAverage(HALF_LIFE_MS)
+  readonly #ttft = new DecayedAverage(HALF_LIFE_MS)
+  readonly #itl = new DecayedAverage(HALF_LIFE_MS)
 
-  constructor(node: SnapshotNode, model: SnapshotModel, route: SnapshotRoute) {
+  constructor(
+    node: SnapshotNode,
+    model: SnapshotModel,
+    route: SnapshotRoute,
+    { random, joins }: TargetOptions = { random: () => 0, joins: false },
+  ) {
     this.id = node.id
     this.#node = node
     this.host = new URL(node.endpointUrl).host
     this.model = model
     this.route = route
+    this.#breaker = new Breaker(random)
+    this.#warmingSince = joins ? Infinity : -Infinity
   }
 
   get node(): SnapshotNode {
@@ -49,76 +91,204 @@ export class Target implements Candidate {
 
   /** Takes over a new snapshot; live state stays. */
   update(node: SnapshotNode, model: SnapshotModel, route: SnapshotRoute): void {
+    if (node.status === 'active' && this.#node.status !== 'active') this.#warmingSince = Infinity
     this.#node = node
     this.host = new URL(node.endpointUrl).host
     this.model = model
     this.route = route
   }
 
-  get weight(): number {
+  get #setWeight(): number {
     return this.route.nodeWeights[this.node.clusterName] ?? this.node.weight
   }
 
-  get warmth(): number {
-    return 1
+  get weight(): number {
+    return this.#setWeight * this.warmth
   }
 
   /** Our own requests at the node. */
   get inFlight(): number {
-    return this.#inFlight
+    return this.#load.own
   }
 
   enter(): void {
-    this.#inFlight++
-    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight
+    this.#load.enter()
+    this.#breaker.entered(this.#lookedAt)
   }
 
   leave(): void {
-    this.#inFlight--
+    this.#load.leave()
+    if (this.#load.own === 0) this.#breaker.idle()
   }
 
   get load(): number {
-    return this.#inFlight + this.#others
+    return this.#load.total
   }
 
-  /** The one predicate that decides whether a node may be asked; `nowMs` is Unix time. */
-  unavailable(nowMs: number): 'down' | 'full' | null {
-    if (this.node.status !== 'active' || nowMs < this.#refusedUntil) return 'down'
-    const live = this.#live
-    if (live !== null && !live.healthy && nowMs - live.observedAt <= LIVE_FOR_MS) return 'down'
-    if (this.route.strategy === 'weighted' && this.weight <= 0) return 'down'
-    if (live === null || nowMs - live.observedAt > LIVE_FOR_MS) this.#others = 0
+  /** 0 to 1, as the engine says with its replies or to the leader; null when not known. */
+  kvCacheUsage(nowMs: number): number | null {
+    const orca = this.#orca
+    if (orca !== null && orca.load.kvCacheUsage !== null && nowMs - orca.at <= LIVE_FOR_MS) {
+      return orca.load.kvCacheUsage
+    }
+    return this.#fresh(nowMs)?.kvCacheUsage ?? null
+  }
+
+  breaker(nowMs: number): BreakerState {
+    return this.#breaker.state(nowMs)
+  }
+
+  ejections(cause: EjectionCause): number {
+    return this.#breaker.ejections(cause)
+  }
+
+  // --- who may be asked ----------------------------------------------------------------------------------
+
+  /** Whether it is to take requests, healthy or not. */
+  get serving(): boolean {
+    return this.node.status === 'active' && (this.route.strategy !== 'weighted' || this.#setWeight > 0)
+  }
+
+  /** Whether its health is doubted, and why. */
+  distrust(nowMs: number): Distrust | null {
+    this.#lookAt(nowMs)
+    if (isWithin(nowMs, this.#refusedAt, REFUSED_FOR_MS)) return 'refused'
+    if (!this.#breaker.admits(nowMs)) return 'rejecting'
+    if (this.#fresh(nowMs)?.healthy !== false) return null
+    const proved = isWithin(nowMs, this.#succeededAt, EVIDENCE_FOR_MS) && this.#succeededAt > this.#failedAt
+    return proved ? null : 'unhealthy'
+  }
+
+  /** Whether it has enough to do, and how that is known. */
+  noRoom(nowMs: number): NoRoom | null {
+    const wait = this.#pushedBackUntil - nowMs
+    if (wait > 0 && wait <= LONGEST_PUSHED_BACK_MS) return 'pushed_back'
     const most = this.node.maxConcurrency
-    return most !== null && this.#inFlight >= most ? 'full' : null
+    return most !== null && this.#load.gateway >= most ? 'full' : null
   }
 
-  /**
-   * What the leader saw; what it counts beyond our own requests is others' load. It was seen some moments ago, when
-   * requests of ours that have ended since were at the node: hence our own peak of that time, not of now.
-   */
-  observeLive(live: NodeLive | null, nowMs: number): void {
-    this.#live = live
-    const fresh = live !== null && nowMs - live.observedAt <= LIVE_FOR_MS
-    const atNode = fresh ? (live.running ?? 0) + (live.waiting ?? 0) : 0
-    this.#others = Math.max(0, atNode - Math.max(this.#peak, this.#peakBefore))
-    this.#peakBefore = this.#peak
-    this.#peak = this.#inFlight
-    if (this.#ttft.confidence(nowMs) < LEAST_CONFIDENCE) this.predictedTtftMs = null
+  /** The one predicate that decides whether a node may be asked; null: it may. Panic overrules distrust: see candidates.ts. */
+  unavailable(nowMs: number): Unavailable | null {
+    return this.serving ? (this.distrust(nowMs) ?? this.noRoom(nowMs)) : 'inactive'
   }
+
+  // --- what others say -----------------------------------------------------------------------------------
+
+  /** What the leader saw; asked for once a second. */
+  observeLive(live: NodeLive | null, nowMs: number): void {
+    if (this.#live?.healthy === false && live?.healthy === true) this.#warmingSince = nowMs
+    this.#live = live
+    this.#load.look(this.#atNode(nowMs))
+    if (this.#idleTtft.confidence(nowMs) < LEAST_CONFIDENCE) this.predictedTtftMs = null
+  }
+
+  /** Requests that the other proxies have at the node. @returns whether there are fewer than before */
+  observeOthers(inFlight: number): boolean {
+    return this.#load.setOthers(inFlight)
+  }
+
+  /** @param text value of the node's `endpoint-load-metrics` header */
+  observeOrca(text: string, nowMs: number): void {
+    this.#orca = { load: orcaLoad(text), at: nowMs }
+    this.#load.told(this.#atNode(nowMs))
+  }
+
+  // --- what became of our own requests ---------------------------------------------------------------------
 
   observeTtft(ttftMs: number, nowMs: number): void {
     // A loaded node's TTFT holds its queue; the policy multiplies by the load, so it is taken out here.
-    this.#ttft.observe(ttftMs / (this.load + 1), nowMs)
-    this.predictedTtftMs = this.#ttft.value
+    this.#idleTtft.observe(ttftMs / (this.load + 1), nowMs)
+    this.predictedTtftMs = this.#idleTtft.value
+    this.#ttft.observe(ttftMs, nowMs)
+    if (this.#breaker.state(nowMs) === 'admitting') return
+    if (this.slowAboveMs !== null && ttftMs > this.slowAboveMs) this.#breaker.tooSlow(nowMs)
+    else if (this.#breaker.proved(nowMs)) this.#warmingSince = nowMs
   }
 
-  observeItl(_itlMs: number, _nowMs: number): void {}
-
-  succeeded(_nowMs: number): void {}
-
-  failed(kind: AttemptFault, nowMs: number): void {
-    if (kind === 'refused') this.#refusedUntil = nowMs + REFUSED_FOR_MS
+  observeItl(itlMs: number, nowMs: number): void {
+    this.#itl.observe(itlMs, nowMs)
   }
 
-  pushedBack(_nowMs: number, _retryAfterMs: number): void {}
+  /** An attempt ended well. */
+  succeeded(nowMs: number): void {
+    this.#succeededAt = nowMs
+    if (this.#breaker.succeeded(nowMs)) this.#warmingSince = nowMs
+  }
+
+  /** An attempt failed by the node's fault. */
+  failed(kind: AttemptFailure, nowMs: number): void {
+    this.#failedAt = nowMs
+    if (kind === 'refused') this.#refusedAt = nowMs
+    this.#breaker.failed(kind === 'refused', nowMs)
+  }
+
+  /** The node refused or did not take a connection. */
+  refused(nowMs: number): void {
+    this.failed('refused', nowMs)
+  }
+
+  /** The node said that it is overloaded (429 or 503): no fault, but it is left alone for as long as it says, 10 s at most. */
+  pushedBack(nowMs: number, retryAfterMs: number | null): void {
+    const forMs = retryAfterMs !== null && retryAfterMs > 0 ? retryAfterMs : PUSHED_BACK_MS
+    this.#pushedBackUntil = nowMs + Math.min(forMs, LONGEST_PUSHED_BACK_MS)
+  }
+
+  /** It is far slower than its peers, and may be left out: see slow-nodes.ts. */
+  eject(nowMs: number): void {
+    this.#breaker.tooSlow(nowMs)
+  }
+
+  // --- what we know --------------------------------------------------------------------------------------
+
+  /** The average TTFT where enough is known to compare it with others'. */
+  comparableTtftMs(nowMs: number): number | null {
+    return this.#ttft.confidence(nowMs) < COMPARABLE_CONFIDENCE ? null : this.#ttft.value
+  }
+
+  /** For the other proxies and the leader; null: nothing that they would not think anyway. */
+  report(nowMs: number): NodeReport | null {
+    const { ended, failed } = this.#breaker.recent(nowMs)
+    const breaker = this.#breaker.state(nowMs)
+    if (this.#load.own === 0 && ended === 0 && breaker === 'admitting') return null
+    const known = (average: DecayedAverage) =>
+      average.confidence(nowMs) < LEAST_CONFIDENCE ? null : average.value
+    return {
+      nodeId: this.id,
+      inFlight: this.#load.own,
+      ttftMs: known(this.#ttft),
+      itlMs: known(this.#itl),
+      breaker,
+      ended,
+      failed,
+    }
+  }
+
+  #fresh(nowMs: number): NodeLive | null {
+    const live = this.#live
+    return live !== null && nowMs - live.observedAt <= LIVE_FOR_MS ? live : null
+  }
+
+  /** The engine's count of requests: the leader's reading, and what a reply has said since. */
+  #atNode(nowMs: number): number {
+    const live = this.#fresh(nowMs)
+    const orca =
+      this.#orca !== null && this.#orca.at >= (live?.observedAt ?? nowMs - LIVE_FOR_MS)
+        ? this.#orca.load
+        : null
+    return (orca?.running ?? live?.running ?? 0) + (orca?.waiting ?? live?.waiting ?? 0)
+  }
+
+  #lookAt(nowMs: number): void {
+    this.#lookedAt = nowMs
+    if (this.#fresh(nowMs) === null) this.#load.told(0)
+    if (this.#warmingSince === -Infinity) return
+    if (this.#warmingSince === Infinity) this.#warmingSince = nowMs
+    this.warmth = warmthAt(this.#warmingSince, nowMs)
+    if (this.warmth === 1) this.#warmingSince = -Infinity
+  }
+}
+
+/** Whether `at` was less than so long ago; a clock that was set back makes nothing last. */
+function isWithin(nowMs: number, at: number, forMs: number): boolean {
+  return nowMs - at < forMs && at - nowMs < forMs
 }

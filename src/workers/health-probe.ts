@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
+import type { LoadBook } from '../core/load-book.js'
 import { DEFAULT_ROUTE, type HealthCheck, type NodeLive, type Snapshot } from '../core/snapshot.js'
 import { pruneChanges, readVersion } from '../io/changes.js'
 import { readNodeLive, writeNodeLive } from '../io/node-live.js'
@@ -14,6 +15,8 @@ export interface HealthProbeOptions {
   readonly postgres: Pool
   readonly redis: RedisClient | null
   readonly client: NodeClient
+  /** What proxies tell of their load. */
+  readonly loads: LoadBook
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
@@ -39,7 +42,7 @@ const INHERIT_MS = 60_000
  * not answer is asked again.
  */
 export async function probeNodes(options: HealthProbeOptions, signal: AbortSignal): Promise<void> {
-  const { postgres, redis, logger, now } = options
+  const { postgres, redis, loads, logger, now } = options
   const watches = new Map<string, NodeWatch>()
   let snapshot: Snapshot | null = null
   let inherited: ReadonlyMap<string, NodeLive> = new Map()
@@ -65,7 +68,7 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
   }
 
   /** Watches exactly the nodes of the snapshot that may serve something. */
-  async function follow({ nodes }: Snapshot): Promise<void> {
+  async function follow({ nodes, models }: Snapshot): Promise<void> {
     const wanted = new Map(
       nodes
         .filter(({ status }) => status !== 'launching' && status !== 'failed')
@@ -79,26 +82,38 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
     }
     for (const node of wanted.values()) {
       if (watches.has(node.id)) continue
-      const onTurn = (healthy: boolean) => {
-        logger.warn({ event: 'node_health', node: node.clusterName, healthy })
-        const why = healthy ? 'its health check succeeds again' : 'its health check fails'
+      const onTurn = (healthy: boolean, why: string) => {
+        logger.warn({ event: 'node_health', node: node.clusterName, healthy, why })
         postgres.query(HEALTH_EVENT, [node.id, healthy, why]).catch((error: unknown) => {
           logger.warn({ event: 'node_health_not_logged', node: node.clusterName, error })
         })
       }
       const { client, random } = options
-      const wasHealthy = inherited.get(node.id)?.healthy ?? true
-      const healthCheck = () => healthCheckOf(node.modelId)
-      watches.set(node.id, watchNode({ node, client, healthCheck, wasHealthy, now, random, onTurn }))
+      const watch = watchNode({
+        node,
+        client,
+        now,
+        random,
+        modelType: models.find(({ id }) => id === node.modelId)?.type ?? 'chat',
+        healthCheck: () => healthCheckOf(node.modelId),
+        wasHealthy: inherited.get(node.id)?.healthy ?? true,
+        proxies: () => loads.view(node.id, now()),
+        onTurn,
+      })
+      watches.set(node.id, watch)
     }
   }
 
   async function tick(): Promise<void> {
     const { nodes } = await look()
+    loads.sweep(now())
     const live = [...watches.values()].map((watch) => watch.live())
     await writeNodeLive({ postgres, redis }, live)
     if (nodes.some(({ status }) => status === 'terminating')) {
-      const idle = live.filter((node) => !node.healthy || (node.running === 0 && (node.waiting ?? 0) === 0))
+      const idle = live.filter(
+        ({ healthy, running, waiting, proxies }) =>
+          (proxies?.inFlight ?? 0) === 0 && (!healthy || (running === 0 && (waiting ?? 0) === 0)),
+      )
       await postgres.query(FINISH_TERMINATING, [idle.map(({ nodeId }) => nodeId)])
     }
     if (reachable) await postgres.query(SETTLE_DEPLOYMENTS)

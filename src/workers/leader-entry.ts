@@ -1,4 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { LoadBook } from '../core/load-book.js'
+import { decodeLoadReport, LOAD_TOPIC } from '../core/load-report.js'
+import { createBus } from '../io/bus.js'
 import { createLogger } from '../io/logger.js'
 import { createPostgres } from '../io/postgres.js'
 import { createRedis } from '../io/redis.js'
@@ -26,6 +29,12 @@ const postgres = createPostgres({
 })
 const redis =
   redisUrl === null ? null : createRedis({ url: redisUrl, logger, connectionName: 'crosslogic-probe' })
+const bus = createBus(redis === null ? { postgresUrl: databaseUrl, logger } : { redis, logger })
+const loads = new LoadBook(null)
+bus.subscribe(LOAD_TOPIC, (message) => {
+  const report = decodeLoadReport(message)
+  if (report !== null) loads.take(report, Date.now())
+})
 const client = createNodeClient()
 
 await standForLeader({
@@ -33,8 +42,9 @@ await standForLeader({
   logger,
   signal: stopping.signal,
   lead: (signal) =>
-    probeNodes({ postgres, redis, client, logger, now: Date.now, random: Math.random }, signal),
+    probeNodes({ postgres, redis, client, loads, logger, now: Date.now, random: Math.random }, signal),
 })
 await client[Symbol.asyncDispose]()
+await bus.close()
 redis?.disconnect()
 await postgres.end()

@@ -1,21 +1,26 @@
 import type { EngineLoad } from '../core/engine-metrics.js'
-import { NEW_NODE, type NodeHealth, probed } from '../core/node-health.js'
-import type { HealthCheck, NodeLive, SnapshotNode } from '../core/snapshot.js'
+import type { ProxiesView } from '../core/load-book.js'
+import { needsProof, NEW_NODE, type NodeHealth, probed } from '../core/node-health.js'
+import type { HealthCheck, ModelType, NodeLive, SnapshotNode } from '../core/snapshot.js'
 import { pause } from './leadership.js'
 import type { NodeClient } from './node-client.js'
 
 export interface NodeWatchOptions {
   readonly node: SnapshotNode
+  readonly modelType: ModelType
   readonly client: NodeClient
   /** Settings of the moment: they may change while the node is watched. */
   readonly healthCheck: () => HealthCheck
   /** What the leader before this one found. */
   readonly wasHealthy: boolean
+  /** What the proxies told of it lately. */
+  readonly proxies: () => ProxiesView | null
   /** Unix milliseconds. */
   readonly now: () => number
   /** 0 up to 1. */
   readonly random: () => number
-  readonly onTurn: (healthy: boolean) => void
+  /** Its health turned, or whether its health check is to be believed. */
+  readonly onTurn: (healthy: boolean, why: string) => void
 }
 
 export interface NodeWatch {
@@ -36,22 +41,34 @@ const JITTER = 0.2
 
 /** Watches one node: its health by the route's settings, its load every second. */
 export function watchNode(options: NodeWatchOptions): NodeWatch {
-  const { node, client, healthCheck, now, random, onTurn } = options
+  const { node, modelType, client, healthCheck, proxies, now, random, onTurn } = options
   const stopping = new AbortController()
   const { signal } = stopping
   let health: NodeHealth = options.wasHealthy ? NEW_NODE : { healthy: false, against: 0 }
+  /** Its health check fails although it generates. */
+  let checkLies = false
   let load: EngineLoad | null = null
   let loadedAt = 0
+
+  function judge(answers: boolean, generates: boolean): void {
+    const before = { healthy: health.healthy, checkLies }
+    health = probed(health, answers || generates, healthCheck())
+    if (answers || !health.healthy) checkLies = false
+    else if (generates) checkLies = true
+    if (health.healthy === before.healthy && checkLies === before.checkLies) return
+    const works = checkLies ? 'its health check fails, but it generates' : 'its health check succeeds again'
+    onTurn(health.healthy, health.healthy ? works : 'its health check fails')
+  }
 
   async function probe(): Promise<void> {
     // The first probe soon, but not that of all nodes in the same moment.
     await pause(random() * Math.min(1_000, healthCheck().intervalSeconds * 1_000), signal)
     while (!signal.aborted) {
       const { intervalSeconds, timeoutSeconds } = healthCheck()
-      const succeeded = await client.isHealthy(node, timeoutSeconds * 1_000, signal)
-      const before = health
-      health = probed(health, succeeded, healthCheck())
-      if (health.healthy !== before.healthy && !signal.aborted) onTurn(health.healthy)
+      const answers = await client.isHealthy(node, timeoutSeconds * 1_000, signal)
+      const generates =
+        !answers && needsProof(health, healthCheck()) && (await client.generates(node, modelType, signal))
+      if (!signal.aborted) judge(answers, generates)
       await pause(intervalSeconds * 1_000 * (1 + (random() - 0.5) * JITTER), signal)
     }
   }
@@ -82,6 +99,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
         running: known?.running ?? null,
         waiting: known?.waiting ?? null,
         kvCacheUsage: known?.kvCacheUsage ?? null,
+        proxies: proxies(),
         observedAt: at,
       }
     },

@@ -384,6 +384,7 @@ test('reads the head that the relay needs', () => {
         'HTTP/1.1 429 Too Many',
         'CONTENT-TYPE:  Text/Event-Stream ; charset=utf-8 ',
         'retry-after: 12 ',
+        'Endpoint-Load-Metrics: TEXT a=1, b=2',
         'Content-Length: 0',
       ]),
     ),
@@ -393,6 +394,7 @@ test('reads the head that the relay needs', () => {
     contentType: 'text/event-stream',
     contentLength: 0,
     retryAfter: '12',
+    orca: 'TEXT a=1, b=2',
     keepAlive: true,
   })
 })

@@ -129,7 +129,7 @@ async function startDataPlane(): Promise<DataPlane> {
       const head = readRequestHead(body)
       const endpoint = 'completions'
       const held = createBodyMemory(10_000).hold()
-      const request = new RoutedRequest(call, head, KEY.tenantId)
+      const request = new RoutedRequest(call, head, body, KEY.tenantId)
       const times = { admittedAt: performance.now(), bodyWaitMs: 0 }
       const admission = {
         call,

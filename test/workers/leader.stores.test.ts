@@ -4,6 +4,9 @@ import { createServer, type Server } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulatedNode } from '../../bench/nodes.js'
+import { LoadBook } from '../../src/core/load-book.js'
+import { encodeLoadReport, LOAD_TOPIC } from '../../src/core/load-report.js'
+import { createBus } from '../../src/io/bus.js'
 import { createLogger } from '../../src/io/logger.js'
 import { readNodeLive, writeNodeLive } from '../../src/io/node-live.js'
 import { createRedis, redisReady } from '../../src/io/redis.js'
@@ -22,6 +25,18 @@ import { launchedNode } from '../support/launched-node.js'
 import { freshRedis } from '../support/stores.js'
 
 const logger = createLogger({ level: 'silent', process: 'test' })
+const REGISTERED = {
+  id: 'n',
+  clusterName: 'n',
+  modelId: 'm',
+  endpointUrl: '',
+  upstreamModel: 'm',
+  weight: 1,
+  maxConcurrency: null,
+  apiKey: null,
+  engine: 'vllm',
+  status: 'active',
+} as const
 const quick = { interval_seconds: 0.5, timeout_seconds: 1, unhealthy_threshold: 2, healthy_threshold: 1 }
 
 /** Waits for something that is to become true; the bound is for hangs alone. */
@@ -49,7 +64,8 @@ function startProbe(port: ContractPort): AsyncDisposable {
   const stopping = new AbortController()
   const client = createNodeClient()
   const { postgres } = port.database
-  const options = { postgres, redis: null, client, logger, now: Date.now, random: Math.random }
+  const loads = new LoadBook(null)
+  const options = { postgres, redis: null, client, loads, logger, now: Date.now, random: Math.random }
   const running = probeNodes(options, stopping.signal)
   return {
     async [Symbol.asyncDispose]() {
@@ -108,6 +124,7 @@ test('a leader elected among two sees nodes come, fail, recover and run', async 
   )
   assert.equal(rows.length, 1)
 
+  await node.setFault({ kind: 'http_500' })
   await node.setFault({ kind: 'health_down' })
   await eventually(async () => (await shown())['status'] === 'unhealthy', 'the node is unhealthy')
   const listed = await port.send('GET', '/admin/nodes?status=unhealthy')
@@ -126,6 +143,82 @@ test('a leader elected among two sees nodes come, fail, recover and run', async 
       ['leader', 'unhealthy', 'its health check fails'],
     ],
   )
+})
+
+test('a node whose health check fails though it generates stays in, until it does not', async () => {
+  await using port = await startContractPort()
+  await using node = await startSimulatedNode({ models: ['served'], seed: 1, apiKey: 'node-secret' })
+  const name = await registerOn(port, node.url, { upstream_model: 'served', api_key: 'node-secret' })
+  const shown = async () => (await port.send('GET', `/admin/nodes/${name}`)).body
+  await using _probe = startProbe(port)
+  const messages = async () => {
+    const { body } = await port.send('GET', `/admin/nodes/${name}/logs?event=health`)
+    return (body['data'] as unknown as { status: string; message: string }[])
+      .map(({ status, message }) => `${status}: ${message}`)
+      .reverse()
+  }
+  await node.setFault({ kind: 'health_down' })
+  await eventually(async () => (await messages()).length === 1, 'the health check is not believed')
+  assert.deepEqual(await messages(), ['active: its health check fails, but it generates'])
+  const { rows } = await port.database.postgres.query('SELECT healthy FROM node_live')
+  assert.deepEqual(rows, [{ healthy: true }])
+  assert.ok(node.stats().generationTokens <= node.ledger.size)
+
+  await node.setFault({ kind: 'die_before_headers' })
+  await eventually(async () => (await shown())['status'] === 'unhealthy', 'it does not generate either')
+  await node.clearFault('die_before_headers')
+  await eventually(async () => (await shown())['status'] === 'active', 'a generation brings it back')
+  await node.clearFault('health_down')
+  await eventually(async () => (await messages()).length === 4, 'the health check is right again')
+  assert.deepEqual((await messages()).slice(1), [
+    'unhealthy: its health check fails',
+    'active: its health check fails, but it generates',
+    'active: its health check succeeds again',
+  ])
+})
+
+test('models of each type are asked for what they make', async () => {
+  await using client = createNodeClient()
+  await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
+  const { signal } = new AbortController()
+  const asked = { ...REGISTERED, endpointUrl: node.url }
+  for (const type of ['chat', 'completion', 'embedding'] as const) {
+    assert.equal(await client.generates(asked, type, signal), true)
+    assert.equal(await client.generates({ ...asked, upstreamModel: 'other' }, type, signal), false)
+  }
+  await using empty = await serverOn(0, () => 200, '{"choices":[]}')
+  await using busy = await serverOn(0, () => 429)
+  assert.equal(await client.generates({ ...asked, endpointUrl: urlOf(empty) }, 'chat', signal), false)
+  assert.equal(await client.generates({ ...asked, endpointUrl: urlOf(busy) }, 'chat', signal), true)
+})
+
+test('what proxies tell is in the live state for as long as they do', async () => {
+  await using port = await startContractPort()
+  await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
+  const name = await registerOn(port, node.url)
+  const { url, postgres } = port.database
+  const data = { databaseUrl: url, redisUrl: null, logLevel: 'silent', processName: 'test' } as const
+  await using _leader = startLeaderThread({ ...data, logger })
+  const { rows } = await postgres.query<{ id: string }>('SELECT id FROM nodes')
+  const nodeId = rows[0]?.id ?? ''
+  const known = { ttftMs: 80, itlMs: 8, breaker: 'probing', ended: 4, failed: 1 } as const
+  await using bus = createBus({ postgresUrl: url, logger })
+  const shown = async () => (await port.send('GET', `/admin/nodes/${name}`)).body
+  let sequence = 0
+  const told = await eventually(async () => {
+    const nodes = [{ nodeId, inFlight: 5, ...known }]
+    for (const message of encodeLoadReport({ process: 'p', sequence: ++sequence, nodes }, 7_900)) {
+      await bus.publish(LOAD_TOPIC, message)
+    }
+    await bus.publish(LOAD_TOPIC, 'nonsense')
+    const body = await shown()
+    return Number(body['in_flight']) === 5 && body
+  }, 'what a proxy tells is shown')
+  assert.deepEqual(
+    ['health_score', 'breaker', 'rejected_by', 'avg_ttft_ms', 'avg_itl_ms'].map((field) => told[field]),
+    [50, 'probing', 0, 80, 8],
+  )
+  await eventually(async () => Number((await shown())['in_flight']) === 0, 'it runs out when it is silent')
 })
 
 test('a node that comes back at another address is looked at there', async () => {
@@ -303,12 +396,20 @@ test('live state goes to Redis, and to Postgres while Redis does not answer', as
       running: 1,
       waiting: 2,
       kvCacheUsage: 0.5,
+      proxies: {
+        inFlight: 1,
+        ttftMs: 2.5,
+        itlMs: null,
+        breaker: 'probing',
+        rejectedBy: 0,
+        errorRate: 0.5,
+      } as const,
       observedAt: 7,
     }
     await writeNodeLive({ postgres, redis }, [node])
     assert.deepEqual([...(await readNodeLive({ postgres, redis })).values()], [node])
     assert.equal((await readNodeLive({ postgres, redis: null })).size, 0)
-    const other = { ...node, nodeId: crypto.randomUUID(), running: null }
+    const other = { ...node, nodeId: crypto.randomUUID(), running: null, proxies: null }
     await writeNodeLive({ postgres, redis }, [other])
     assert.deepEqual([...(await readNodeLive({ postgres, redis })).keys()], [other.nodeId])
 

@@ -46,6 +46,7 @@ export const NodeState = z
     }),
     health_score: z.number().int().nullable(),
     breaker: BreakerState.nullable().meta({ description: 'Null: not known.' }),
+    rejected_by: z.number().int().nullable().meta({ description: 'Proxies that reject it.' }),
     in_flight: z.number().int().nullable(),
     queue_depth: z.number().int().nullable(),
     kv_cache_usage: z.number().nullable().meta({ description: '0 to 1.' }),

@@ -26,7 +26,7 @@ export const NodeStatus = z.enum([
 ])
 export const NodeEngine = z.enum(['vllm', 'sglang', 'llama-cpp', 'openai', 'simulated'])
 
-/** Whether requests are sent to a node: all, none, or a few to see. */
+/** Whether proxies send requests to a node: all, none, or one at a time to see. */
 export const BreakerState = z.enum(['admitting', 'rejecting', 'probing'])
 
 export const Node = z
@@ -76,17 +76,26 @@ export const Node = z
       .meta({ description: 'By the health check; null: not known, and taken for healthy.' }),
     health_score: z.number().int().nullable().meta({
       description:
-        '100: healthy and idle; 0: the health check fails; between by its queue and KV cache; null: not known.',
+        '100: healthy and idle; 0: the health check fails; between by its queue, its KV cache, requests that failed and breakers; null: not known.',
     }),
-    breaker: BreakerState.nullable().meta({ description: 'Null: not known.' }),
-    in_flight: z.number().int().nullable().meta({ description: 'Requests running, as the engine says.' }),
+    breaker: BreakerState.nullable().meta({
+      description: 'Whether proxies send it requests; the worst of what they say. Null: not known.',
+    }),
+    rejected_by: z.number().int().nullable().meta({ description: 'Proxies that reject it.' }),
+    in_flight: z.number().int().nullable().meta({
+      description:
+        'Requests that proxies have at it, queued ones included; where none has told of any, those running, as the engine says.',
+    }),
     queue_depth: z.number().int().nullable().meta({ description: 'Requests waiting, as the engine says.' }),
     kv_cache_usage: z
       .number()
       .nullable()
       .meta({ description: '0 to 1.', examples: [0.42] }),
-    avg_ttft_ms: z.number().nullable().meta({ description: 'Time to the first token; null: not known.' }),
-    avg_itl_ms: z.number().nullable().meta({ description: 'Between tokens; null: not known.' }),
+    avg_ttft_ms: z
+      .number()
+      .nullable()
+      .meta({ description: 'Time to the first token, lately, over all proxies; null: not known.' }),
+    avg_itl_ms: z.number().nullable().meta({ description: 'Between tokens, in the same way.' }),
     observed_at: Timestamp.nullable(),
     last_heartbeat_at: Timestamp.nullable().meta({ description: "Of the node's agent." }),
     created_at: Timestamp,

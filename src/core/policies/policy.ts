@@ -26,8 +26,6 @@ export interface PolicyRequest {
    * where there is no prompt to speak of.
    */
   prefix(): readonly number[]
-  /** A number that the requests of one session share; null: it belongs to none. */
-  readonly session: number | null
 }
 
 /**
@@ -41,7 +39,7 @@ export type Policy = <C extends Candidate>(
 ) => C
 
 /** A request of which nothing is known. */
-export const ANY_REQUEST: PolicyRequest = { prefix: () => [], session: null }
+export const ANY_REQUEST: PolicyRequest = { prefix: () => [] }
 
 /** The element at `index`; the caller guarantees that it is there. */
 export function candidateAt<C extends Candidate>(candidates: readonly C[], index: number): C {

@@ -5,7 +5,7 @@ import { loadQuery } from '../../io/postgres.js'
 import { pageOf, rowsOf, theRowOf } from '../../io/query.js'
 import { EventBatch, handle, type Handler } from './handler.js'
 import { listing } from './listing.js'
-import { findNode, lately, liveShown, type NodeRow } from './node-rows.js'
+import { findNode, lately, liveShown, type NodeRow, unanswered } from './node-rows.js'
 
 const STATUS = loadQuery('node-status')
 const LIST = loadQuery('node-events-list')
@@ -37,8 +37,7 @@ const StatusRow = z.object({
   gpu_memory_used_gb: z.number().nullable(),
 })
 
-function waitsFor(node: NodeRow, load: { in_flight: number | null; queue_depth: number | null }) {
-  const requests = load.in_flight === null ? null : load.in_flight + (load.queue_depth ?? 0)
+function waitsFor(node: NodeRow, requests: number | null) {
   if (node.status === 'launching') return { what: 'registration' as const, requests: null, until: null }
   if (node.status === 'terminating') {
     const until = new Date(node.status_changed_at.getTime() + TERMINATING_MS).toISOString()
@@ -52,16 +51,16 @@ function waitsFor(node: NodeRow, load: { in_flight: number | null; queue_depth: 
 export const nodeLogsHandlers: readonly Handler[] = [
   handle(getNodeStatus, async ({ params }, context) => {
     const node = await findNode(context.db, params.cluster_name)
-    const live = liveShown(node, await lately(context))
+    const seen = await lately(context)
     const { health_changed_at, at, ...gauges } = await theRowOf(context.db, STATUS, StatusRow, [node.id])
     return {
       id: node.id,
       cluster_name: node.cluster_name,
       status_changed_at: node.status_changed_at.toISOString(),
-      ...live,
+      ...liveShown(node, seen),
       health_changed_at: health_changed_at?.toISOString() ?? null,
       heartbeat: at === null ? null : { at: at.toISOString(), ...gauges },
-      waits_for: waitsFor(node, live),
+      waits_for: waitsFor(node, unanswered(node, seen)),
     }
   }),
 

@@ -62,34 +62,49 @@ export async function lately({
 export function liveShown(row: Pick<NodeRow, 'id' | 'status'>, seen: Seen) {
   const live = row.status === 'terminated' ? undefined : seen.get(row.id)
   const status: NodeStatus = row.status === 'active' && live?.healthy === false ? 'unhealthy' : row.status
+  const proxies = live?.proxies ?? null
   return {
     status,
     healthy: live?.healthy ?? null,
     health_score: live === undefined ? null : healthScore(live),
-    in_flight: live?.running ?? null,
+    // A proxy that has nothing to say of a node has nothing against it.
+    breaker: live === undefined ? null : (proxies?.breaker ?? 'admitting'),
+    rejected_by: live === undefined ? null : (proxies?.rejectedBy ?? 0),
+    in_flight: proxies?.inFlight ?? live?.running ?? null,
     queue_depth: live?.waiting ?? null,
     kv_cache_usage: live?.kvCacheUsage ?? null,
-    // Each proxy judges for itself whom it asks and how fast it is answered; nothing of that is gathered.
-    breaker: null,
     observed_at: live === undefined ? null : new Date(live.observedAt).toISOString(),
   }
+}
+
+/** Requests that a node has still to answer, by its engine and by the proxies; null: not known. */
+export function unanswered(row: Pick<NodeRow, 'id'>, seen: Seen): number | null {
+  const live = seen.get(row.id)
+  const atEngine = live?.running == null ? null : live.running + (live.waiting ?? 0)
+  const ofProxies = live?.proxies?.inFlight ?? null
+  return atEngine === null ? ofProxies : Math.max(atEngine, ofProxies ?? 0)
 }
 
 /** A node as the API shows it. */
 export function shownNode(row: NodeRow, seen: Seen) {
   const { price_per_hour_micros: price, version: _version, ...same } = row
+  const proxies = row.status === 'terminated' ? null : seen.get(row.id)?.proxies
   return {
     ...same,
     price_per_hour: price === null ? null : dollarsOfMicros(price),
     ...liveShown(row, seen),
-    avg_ttft_ms: null,
-    avg_itl_ms: null,
+    avg_ttft_ms: rounded(proxies?.ttftMs),
+    avg_itl_ms: rounded(proxies?.itlMs),
     status_changed_at: row.status_changed_at.toISOString(),
     terminates_at: row.terminates_at?.toISOString() ?? null,
     last_heartbeat_at: row.last_heartbeat_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   }
+}
+
+function rounded(ms: number | null | undefined): number | null {
+  return ms === null || ms === undefined ? null : Math.round(ms * 10) / 10
 }
 
 /** The node of this id, which must exist. */

@@ -166,6 +166,7 @@ test('a registered node is active, in the snapshot, and shows no credential', as
     healthy: null,
     health_score: null,
     breaker: null,
+    rejected_by: null,
     in_flight: null,
     queue_depth: null,
     kv_cache_usage: null,

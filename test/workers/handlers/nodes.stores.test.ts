@@ -105,6 +105,45 @@ test('what the leader saw of a node is its score, and what it waits for is told'
   ])
 })
 
+test('what proxies tell of a node is shown, and what it still has to answer is by whoever counts more', async () => {
+  await using port = await startContractPort()
+  const path = await registered(port, 'gpu-1')
+  const { postgres } = port.database
+  const proxies = {
+    inFlight: 7,
+    ttftMs: 123.456,
+    itlMs: 9.87,
+    breaker: 'rejecting',
+    rejectedBy: 2,
+    errorRate: 0.5,
+  }
+  await postgres.query('INSERT INTO node_live SELECT id, true, 3, 1, 0, now(), $1 FROM nodes', [proxies])
+  const { body } = await port.send('GET', path)
+  const fields = [
+    'health_score',
+    'breaker',
+    'rejected_by',
+    'in_flight',
+    'queue_depth',
+    'avg_ttft_ms',
+    'avg_itl_ms',
+  ]
+  assert.deepEqual(
+    fields.map((field) => body[field]),
+    [10, 'rejecting', 2, 7, 1, 123.5, 9.9],
+  )
+  await port.send('POST', `${path}/drain`)
+  const draining = (await port.send('GET', `${path}/status`)).body as Record<string, unknown>
+  assert.deepEqual(draining['waits_for'], { what: 'running_requests', requests: 7, until: null })
+  assert.deepEqual([draining['breaker'], draining['rejected_by']], ['rejecting', 2])
+  await postgres.query('UPDATE node_live SET proxies = NULL')
+  const quiet = (await port.send('GET', path)).body
+  assert.deepEqual(
+    fields.map((field) => quiet[field]),
+    [75, 'admitting', 0, 3, 1, null, null],
+  )
+})
+
 test('what happens to a node is logged with who did it and why, newest first and in pages', async () => {
   await using port = await startContractPort()
   const path = await registered(port, 'gpu-1')
