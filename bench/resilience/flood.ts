@@ -10,6 +10,8 @@ export interface Flood {
   readonly each: number
   /** What everybody sends; the prompt is added. */
   readonly request: Pick<PlannedRequest, 'body'> & { readonly path: '/v1/chat/completions' }
+  /** Fields of the flood's requests by their number, over those that everybody sends. */
+  readonly floodFields?: (at: number) => object
   /** Requests that have reached the nodes. */
   readonly arrived: () => number
   /** Between two requests of one that behaves; drawn up to that. */
@@ -26,13 +28,16 @@ const LIMIT_MS = 30_000
 
 /** Lets one tenant flood a model and others use it as they should. The flood is there before they begin. */
 export async function floodUnder(options: Flood) {
-  const { flooding, behaving, flood, each, request, arrived, pauseMs = () => 0 } = options
-  const planned = (text: string): PlannedRequest => {
-    const body = { ...request.body, messages: [{ role: 'user', content: text }] }
+  const { flooding, behaving, flood, each, request, arrived } = options
+  const { floodFields = () => ({}), pauseMs = () => 0 } = options
+  const planned = (text: string, fields: object = {}): PlannedRequest => {
+    const body = { ...request.body, ...fields, messages: [{ role: 'user', content: text }] }
     return { path: request.path, body, leave: null }
   }
   const before = arrived()
-  const flooded = Promise.all(Array.from({ length: flood }, (_, at) => flooding.send(planned(`Flood ${at}`))))
+  const flooded = Promise.all(
+    Array.from({ length: flood }, (_, at) => flooding.send(planned(`Flood ${at}`, floodFields(at)))),
+  )
   const deadline = performance.now() + LIMIT_MS
   while (arrived() === before) {
     if (performance.now() > deadline) throw new Error('nothing of the flood reaches a node')

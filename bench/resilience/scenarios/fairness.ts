@@ -12,8 +12,9 @@ const TENANTS = 9
 /** Fifty times a tenant's share of the slots. */
 const FLOOD_AT_ONCE = 50
 const FLOOD = 500
-const EACH = 20
-const TOKENS = 10
+const EACH = 15
+/** As many as there are slots: one of these is freed with each token. */
+const TOKENS = SLOTS
 const ITL_MS = 20
 const SHARED = `${MODEL}-shared`
 
@@ -63,8 +64,10 @@ export const fairness: Scenario = {
       each: EACH,
       request,
       arrived: () => node.ledger.size,
+      // Slots are freed one after the other then, as they are once a model has been full for a while.
+      floodFields: (at) => (at < SLOTS ? { max_tokens: at + 1 } : {}),
       // Less than its share of the slots: a tenant has one request at a time, and pauses.
-      pauseMs: () => random() * 2 * serviceMs,
+      pauseMs: () => random() * 4 * serviceMs,
     })
     for (const client of [flooding, ...behaving]) client[Symbol.dispose]()
     const waits = nine.map(({ view }) => Math.max(0, e2eMs(view) - serviceMs)).sort((a, b) => a - b)
