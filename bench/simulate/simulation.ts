@@ -120,7 +120,8 @@ export function simulateConversations(plan: SimulationPlan): ConversationsResult
         const world = createWorld(strategy, fleet, plan)
         for (const conversation of conversations) hold(conversation, world)
         world.timeline.run()
-        const { nodes } = world; if (process.env['DBG']) console.log(strategy, nodes.map(({requests})=>requests).join(' '))
+        const { nodes } = world
+        if (process.env['DBG']) console.log(strategy, nodes.map(({ requests }) => requests).join(' '))
         return [
           strategy,
           {
