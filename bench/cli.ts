@@ -8,6 +8,7 @@ import { microCommand } from './micro/command.js'
 import { nodesCommand } from './nodes/command.js'
 import { profileCommand } from './profile/command.js'
 import { reportCommand } from './report.js'
+import { simulateCommand } from './simulate/command.js'
 import { sweepCommand } from './sweep.js'
 import { usageCommand } from './usage.js'
 
@@ -19,6 +20,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['report', reportCommand],
   ['diff', diffCommand],
   ['calibrate', calibrateCommand],
+  ['simulate', simulateCommand],
   ['usage', usageCommand],
   ['micro', microCommand],
   ['profile', profileCommand],

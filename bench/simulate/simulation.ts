@@ -15,7 +15,7 @@ export interface SimulationPlan {
   readonly durationMs: number
 }
 
-export const STRATEGIES: readonly Strategy[] = [
+const STRATEGIES: readonly Strategy[] = [
   'round-robin',
   'weighted',
   'least-connections',
@@ -121,7 +121,6 @@ export function simulateConversations(plan: SimulationPlan): ConversationsResult
         for (const conversation of conversations) hold(conversation, world)
         world.timeline.run()
         const { nodes } = world
-        if (process.env['DBG']) console.log(strategy, nodes.map(({ requests }) => requests).join(' '))
         return [
           strategy,
           {

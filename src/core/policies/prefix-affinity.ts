@@ -6,7 +6,7 @@ import { draw, nodeHashOf } from './rendezvous.js'
 /** Of a route, in each proxy: 4 MB, for some 100 MB of prompts. */
 const MAX_BLOCKS = 2 ** 17
 /** A node with more than this many times the mean load, over a while, gets nothing that is not bound to it ... */
-const LOAD_BOUND = 1.2
+const LOAD_BOUND = 1.15
 /** ... by more than chance where loads are small. */
 const LOAD_SLACK = 0.5
 /** No node gets more than this many times the mean load at any time. */
@@ -123,6 +123,15 @@ export function createPrefixAffinity(maxBlocks = MAX_BLOCKS): Policy {
     return known.find((node) => node.number === number)
   }
 
+  /** Those with room that the prompt may belong to, else all with room, else all. */
+  function openOnes<C extends Candidate>(candidates: readonly C[]): readonly C[] {
+    for (const group of [owners, known]) {
+      const open = group.filter(({ hasRoom }) => hasRoom)
+      if (open.length > 0) return open.map(({ at }) => candidateAt(candidates, at))
+    }
+    return candidates
+  }
+
   function choose(hashes: readonly number[]): Known | undefined {
     const key = narrow(hashes)
     if (key === undefined) return undefined
@@ -146,8 +155,7 @@ export function createPrefixAffinity(maxBlocks = MAX_BLOCKS): Policy {
     look(candidates)
     let chosen = choose(hashes)
     if (chosen === undefined) {
-      const open = candidates.filter((_, at) => known[at]?.hasRoom === true)
-      chosen = knownOf(leastLatency(open.length === 0 ? candidates : open, request, random).id)
+      chosen = knownOf(leastLatency(openOnes(candidates), request, random).id)
     }
     memory.record(hashes, chosen.number)
     return candidateAt(candidates, chosen.at)
