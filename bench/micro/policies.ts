@@ -98,7 +98,7 @@ function affinityCase(count: number): MicroCase {
       const policy = createPolicy('prefix-affinity')
       const prompts = Array.from({ length: 4_096 }, (_, prompt) =>
         Array.from({ length: 16 }, (_block, at) =>
-          Math.floor(1e15 * seededRandom((at < 4 ? prompt % 4 : prompt) * 16 + at)()),
+          Math.floor(2 ** 32 * seededRandom((at < 4 ? prompt % 4 : prompt) * 16 + at)()),
         ),
       )
       const next = turns(prompts.map((hashes) => ({ prefix: () => hashes })))

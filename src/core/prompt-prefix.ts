@@ -20,6 +20,9 @@ export const MAX_HASHES = 256
 /** So far behind the last byte it is looked for the next message, to know whether one ends there. */
 const MOST_BETWEEN = 256
 
+/** What closes a message, or opens the next one. */
+const BETWEEN: ReadonlySet<number> = new Set(Buffer.from('"[]{}, \t\n\r'))
+
 /** The primes of xxHash32, which this follows in its four lanes. */
 const PRIME_A = 0x9e3779b1 | 0
 const PRIME_B = 0x85ebca77 | 0
@@ -110,24 +113,6 @@ export function mixBits(value: number): number {
 /** Where what is before `end` ends without the quotes, brackets, commas and spaces that close it or open the next one. */
 function contentEnd(text: Buffer, start: number, end: number): number {
   let stop = end
-  while (stop > start && isBetween(text[stop - 1])) stop--
+  while (stop > start && BETWEEN.has(text[stop - 1] ?? 0)) stop--
   return stop
-}
-
-function isBetween(byte: number | undefined): boolean {
-  switch (byte) {
-    case 0x22: // "
-    case 0x2c: // ,
-    case 0x5b: // [
-    case 0x5d: // ]
-    case 0x7b: // {
-    case 0x7d: // }
-    case 0x20:
-    case 0x09:
-    case 0x0a:
-    case 0x0d:
-      return true
-    default:
-      return false
-  }
 }
