@@ -9,6 +9,7 @@ import { nodesCommand } from './nodes/command.js'
 import { profileCommand } from './profile/command.js'
 import { reportCommand } from './report.js'
 import { resilienceCommand } from './resilience/command.js'
+import { simulateCommand } from './simulate/command.js'
 import { sweepCommand } from './sweep.js'
 import { usageCommand } from './usage.js'
 
@@ -20,6 +21,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['report', reportCommand],
   ['diff', diffCommand],
   ['calibrate', calibrateCommand],
+  ['simulate', simulateCommand],
   ['usage', usageCommand],
   ['resilience', resilienceCommand],
   ['micro', microCommand],

@@ -3,6 +3,7 @@ import type { MicroBench } from './harness/bench.js'
 import { httpResponse } from './http-response.js'
 import { keyAuth } from './key-auth.js'
 import { policies } from './policies.js'
+import { promptPrefix } from './prompt-prefix.js'
 import { requestHead } from './request-head.js'
 import { spool } from './spool.js'
 import { sseTap } from './sse-tap.js'
@@ -13,6 +14,7 @@ export const MICRO_BENCHES: readonly MicroBench[] = [
   emptyOperation,
   keyAuth,
   requestHead,
+  promptPrefix,
   policies,
   spool,
   httpResponse,

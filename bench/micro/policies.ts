@@ -4,6 +4,7 @@ import { createRouter, type Router } from '../../src/proxy/routing.js'
 import { seededRandom } from '../nodes/random.js'
 import type { MicroBench, MicroCase } from './harness/bench.js'
 import { sampleId } from './inputs/text.js'
+import { turns } from './inputs/turns.js'
 
 const STRATEGIES: readonly Strategy[] = ['round-robin', 'least-connections', 'weighted', 'least-latency']
 const COUNTS = [2, 16, 256]
@@ -87,12 +88,32 @@ function routerCase(count: number): MicroCase {
   }
 }
 
+/** Prompts of 4 KB whose first kilobyte every fourth one shares, each asked for over and over. */
+function affinityCase(count: number): MicroCase {
+  return {
+    name: `prefix-affinity, ${count}`,
+    operation: `pick by prefix-affinity among ${count} targets for a prompt of 16 blocks`,
+    start() {
+      const { route, random } = busyRouter('prefix-affinity', count)
+      const policy = createPolicy('prefix-affinity')
+      const prompts = Array.from({ length: 4_096 }, (_, prompt) =>
+        Array.from({ length: 16 }, (_block, at) =>
+          Math.floor(2 ** 32 * seededRandom((at < 4 ? prompt % 4 : prompt) * 16 + at)()),
+        ),
+      )
+      const next = turns(prompts.map((hashes) => ({ prefix: () => hashes })))
+      return { run: () => policy(route.targets, next(), random) }
+    },
+  }
+}
+
 /** Picking a node. */
 export const policies: MicroBench = {
   name: 'policies',
   title: "picking one of the proxy's targets",
   cases: [
     ...STRATEGIES.flatMap((strategy) => COUNTS.map((count) => policyCase(strategy, count))),
+    ...[8, 50].map(affinityCase),
     ...COUNTS.map(routerCase),
   ],
 }

@@ -23,7 +23,8 @@ export function drawBursts(
   utilisation: number,
   random: () => number,
 ): Arrival[] {
-  const perMs = utilisation * fleet.reduce((sum, { slots, tokenMs }) => sum + slots / (tokenMs * MEAN_OUTPUT_TOKENS), 0)
+  const perMs =
+    utilisation * fleet.reduce((sum, { slots, tokenMs }) => sum + slots / (tokenMs * MEAN_OUTPUT_TOKENS), 0)
   const calmPerMs = (perMs * (CALM_MS + BURST_MS)) / (CALM_MS + BURST_FACTOR * BURST_MS)
   const arrivals: Arrival[] = []
   let atMs = 0

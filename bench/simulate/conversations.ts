@@ -10,6 +10,11 @@ const MEAN_SYSTEM_TOKENS = 800
 const MEAN_USER_TOKENS = 80
 const MEAN_TURNS = 6
 const MEAN_THINKING_MS = 10_000
+/** What opens a message; together with it at least so many tokens. */
+const OPENING_SYSTEM = '[{"role":"system","content":"'
+const OPENING_USER = '"},{"role":"user","content":"'
+const OPENING_ASSISTANT = '"},{"role":"assistant","content":"'
+const ROLE_TOKENS = 9
 const BLOCK_BYTES = BLOCK_TOKENS * TOKEN_BYTES
 
 /** One turn: the whole conversation so far is its prompt. */
@@ -33,13 +38,16 @@ export function drawConversations(
   random: () => number,
 ): Conversation[] {
   let nextBlock = 0
-  const newBlocks = (from: number, to: number) => Array.from({ length: Math.max(0, to - from) }, () => nextBlock++)
+  const newBlocks = (from: number, to: number) =>
+    Array.from({ length: Math.max(0, to - from) }, () => nextBlock++)
   const systems = Array.from({ length: TENANTS * SYSTEM_PROMPTS }, (_, index): SystemPrompt => {
     const bytes = text(200 + exponential(MEAN_SYSTEM_TOKENS - 200, random), random)
+    bytes.write(OPENING_SYSTEM)
     const tenant = `tenant-${index % TENANTS}`
     return { tenant, bytes, blocks: newBlocks(0, Math.floor(bytes.length / BLOCK_BYTES)) }
   })
-  const perMs = utilisation * fleet.reduce((sum, { slots, tokenMs }) => sum + slots / (tokenMs * MEAN_OUTPUT_TOKENS), 0)
+  const perMs =
+    utilisation * fleet.reduce((sum, { slots, tokenMs }) => sum + slots / (tokenMs * MEAN_OUTPUT_TOKENS), 0)
   const conversations: Conversation[] = []
   for (let atMs = 0; ;) {
     atMs += exponential(MEAN_TURNS / perMs, random)
@@ -59,13 +67,19 @@ function drawConversation(
   const lengths: { promptEnd: number; outputTokens: number; afterMs: number }[] = []
   let length = systemBytes.length
   do {
-    const promptEnd = length + TOKEN_BYTES * Math.ceil(exponential(MEAN_USER_TOKENS, random))
-    const outputTokens = Math.ceil(exponential(MEAN_OUTPUT_TOKENS, random))
+    const promptEnd = length + TOKEN_BYTES * (ROLE_TOKENS + Math.ceil(exponential(MEAN_USER_TOKENS, random)))
+    const outputTokens = ROLE_TOKENS + Math.ceil(exponential(MEAN_OUTPUT_TOKENS, random))
     const afterMs = lengths.length === 0 ? startsAtMs : exponential(MEAN_THINKING_MS, random)
     lengths.push({ promptEnd, outputTokens, afterMs })
     length = promptEnd + outputTokens * TOKEN_BYTES
   } while (random() > 1 / MEAN_TURNS)
   const bytes = Buffer.concat([systemBytes, text((length - systemBytes.length) / TOKEN_BYTES, random)])
+  let roleAt = systemBytes.length
+  for (const { promptEnd, outputTokens } of lengths) {
+    bytes.write(OPENING_USER, roleAt)
+    bytes.write(OPENING_ASSISTANT, promptEnd)
+    roleAt = promptEnd + outputTokens * TOKEN_BYTES
+  }
   const blocks = [...systemBlocks, ...newBlocks(systemBlocks.length, Math.floor(length / BLOCK_BYTES))]
   return lengths.map(({ promptEnd, outputTokens, afterMs }): Turn => {
     const after = promptEnd + outputTokens * TOKEN_BYTES

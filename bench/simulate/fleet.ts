@@ -16,7 +16,10 @@ export interface FleetPlan {
 }
 
 /** Nodes between a large and a small GPU; a fifth of them is degraded for half a minute each. */
-export function drawFleet({ nodes, durationMs, spread, degraded }: FleetPlan, random: () => number): NodeTraits[] {
+export function drawFleet(
+  { nodes, durationMs, spread, degraded }: FleetPlan,
+  random: () => number,
+): NodeTraits[] {
   return Array.from({ length: nodes }, (_, index): NodeTraits => {
     const speed = spread ** -random()
     const slots = Math.round(8 + 24 * speed)

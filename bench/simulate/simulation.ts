@@ -15,7 +15,7 @@ export interface SimulationPlan {
   readonly durationMs: number
 }
 
-export const STRATEGIES: readonly Strategy[] = [
+const STRATEGIES: readonly Strategy[] = [
   'round-robin',
   'weighted',
   'least-connections',
@@ -108,7 +108,10 @@ export interface ConversationsResult {
 }
 
 /** Conversations of several tenants on nodes that are alike. */
-export function simulateConversations(plan: SimulationPlan): ConversationsResult {
+export function simulateConversations(
+  plan: SimulationPlan,
+  strategies: readonly Strategy[] = STRATEGIES,
+): ConversationsResult {
   const random = seededRandom(plan.seed)
   const fleet = drawFleet({ ...plan, spread: 1, degraded: false }, random)
   const conversations = drawConversations(fleet, plan.durationMs, CONVERSATION_UTILISATION, random)
@@ -116,11 +119,11 @@ export function simulateConversations(plan: SimulationPlan): ConversationsResult
   return {
     bestHitRate: bestHits(conversations) / promptTokens,
     byStrategy: new Map(
-      STRATEGIES.map((strategy) => {
+      strategies.map((strategy) => {
         const world = createWorld(strategy, fleet, plan)
         for (const conversation of conversations) hold(conversation, world)
         world.timeline.run()
-        const { nodes } = world; if (process.env['DBG']) console.log(strategy, nodes.map(({requests})=>requests).join(' '))
+        const { nodes } = world
         return [
           strategy,
           {

@@ -133,7 +133,15 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     logger,
   })
   lifecycle.add('live view', () => live.stop())
-  const leases = startLoadLeases({ bus, targets: () => router.targets, process: randomUUID(), now })
+  const leases = startLoadLeases({
+    bus,
+    targets: () => router.targets,
+    process: randomUUID(),
+    now,
+    onRelief: () => {
+      router.dispatch()
+    },
+  })
   lifecycle.add('load leases', () => leases.stop())
   const slow = watchSlow(() => router.models(), now)
   lifecycle.add('slow nodes', () => {

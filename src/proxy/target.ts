@@ -211,11 +211,6 @@ export class Target implements Candidate {
     this.#breaker.failed(kind === 'refused', nowMs)
   }
 
-  /** The node refused or did not take a connection. */
-  refused(nowMs: number): void {
-    this.failed('refused', nowMs)
-  }
-
   /** The node said that it is overloaded (429 or 503): no fault, but it is left alone for as long as it says, 10 s at most. */
   pushedBack(nowMs: number, retryAfterMs: number | null): void {
     const forMs = retryAfterMs !== null && retryAfterMs > 0 ? retryAfterMs : PUSHED_BACK_MS

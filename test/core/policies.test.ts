@@ -4,13 +4,19 @@ import fc from 'fast-check'
 import { ANY_REQUEST, candidateAt, createPolicy, type Candidate } from '../../src/core/policies/policy.js'
 import type { Strategy } from '../../src/core/snapshot.js'
 
-const STRATEGIES: readonly Strategy[] = ['round-robin', 'least-connections', 'weighted', 'least-latency']
+const STRATEGIES: readonly Strategy[] = [
+  'round-robin',
+  'least-connections',
+  'weighted',
+  'least-latency',
+  'prefix-affinity',
+]
 
 const candidate = fc.record({
   id: fc.uuid(),
   weight: fc.oneof(fc.integer({ min: 1, max: 100 }), fc.double({ min: 0.01, max: 100, noNaN: true })),
   load: fc.nat({ max: 500 }),
-  warmth: fc.constant(1),
+  warmth: fc.oneof(fc.constant(1), fc.double({ min: 0.01, max: 1, noNaN: true })),
   predictedTtftMs: fc.option(fc.double({ min: 1, max: 60_000, noNaN: true })),
 })
 const candidateSet = fc.uniqueArray(candidate, { minLength: 1, maxLength: 12, selector: ({ id }) => id })
@@ -45,7 +51,11 @@ test('every policy picks from the candidates that it is given, whatever it was g
       (strategy, sets, { random }) => {
         const policy = createPolicy(strategy)
         const next = random()
-        for (const set of sets) assert.ok(set.includes(policy(set, ANY_REQUEST, next)))
+        const request = { prefix: () => [1, 2, 3].map((hash) => hash + Math.floor(4 * next())) }
+        for (const set of sets) {
+          assert.ok(set.includes(policy(set, ANY_REQUEST, next)))
+          assert.ok(set.includes(policy(set, request, next)))
+        }
       },
     ),
   )
@@ -103,9 +113,11 @@ test('a heavy candidate takes turns with the light ones instead of going first',
   )
 })
 
+const warmSet = candidateSet.map((set) => set.map((entry) => ({ ...entry, warmth: 1 })))
+
 test('round-robin gives each candidate its turn', () => {
   fc.assert(
-    fc.property(candidateSet, fc.integer({ min: 1, max: 20 }), (set, rounds) => {
+    fc.property(warmSet, fc.integer({ min: 1, max: 20 }), (set, rounds) => {
       const policy = createPolicy('round-robin')
       for (let round = 0; round < rounds; round++) {
         assert.deepEqual(
@@ -115,6 +127,31 @@ test('round-robin gives each candidate its turn', () => {
       }
     }),
   )
+})
+
+test('round-robin passes a cold candidate over as often as it is short of warmth', () => {
+  const random = randomFrom(5)
+  const set = [target('a', 0, null), target('b', 0, null), { ...target('cold', 0, null), warmth: 0.25 }]
+  const policy = createPolicy('round-robin')
+  const picks = Array.from({ length: 30_000 }, () => policy(set, ANY_REQUEST, random))
+  // In a round the cold one gets a quarter of a turn, the others one each.
+  assert.ok(Math.abs(share(picks, 'cold') - 0.25 / 2.25) < 0.01)
+  assert.ok(Math.abs(share(picks, 'a') - 1 / 2.25) < 0.01)
+})
+
+test('round-robin picks one where all are cold', () => {
+  fc.assert(
+    fc.property(candidateSet, seed, (set, { random }) => {
+      const cold = set.map((entry) => ({ ...entry, warmth: 0 }))
+      assert.ok(cold.includes(createPolicy('round-robin')(cold, ANY_REQUEST, random())))
+    }),
+  )
+})
+
+test('least-latency sends a cold candidate less than a warm one with the same load', () => {
+  const set = [target('a', 3, 50), { ...target('cold', 3, 50), warmth: 0.5 }]
+  const random = randomFrom(6)
+  for (let i = 0; i < 100; i++) assert.equal(createPolicy('least-latency')(set, ANY_REQUEST, random).id, 'a')
 })
 
 test('least-connections picks the fewest requests for its weight', () => {
@@ -148,7 +185,8 @@ test('least-latency never picks the worse of two that are known', () => {
       fc.uniqueArray(known, { minLength: 2, maxLength: 2, selector: ({ id }) => id }),
       seed,
       (set, { random }) => {
-        const cost = ({ predictedTtftMs, load }: Candidate) => (predictedTtftMs ?? NaN) * (load + 1)
+        const cost = ({ predictedTtftMs, load, warmth }: Candidate) =>
+          ((predictedTtftMs ?? NaN) * (load + 1)) / warmth
         const pick = createPolicy('least-latency')(set, ANY_REQUEST, random())
         assert.equal(cost(pick), Math.min(...set.map(cost)))
       },
@@ -156,12 +194,12 @@ test('least-latency never picks the worse of two that are known', () => {
   )
 })
 
-test('least-latency compares two, and never picks the one that is worse than all others', () => {
+test('least-latency compares two that differ and a third, and never picks the one that is worse than all others', () => {
   const set = [target('fast', 0, 10), target('middle', 0, 20), target('slow', 0, 40)]
   const random = randomFrom(2)
   const picks = Array.from({ length: 30_000 }, () => createPolicy('least-latency')(set, ANY_REQUEST, random))
-  assert.ok(Math.abs(share(picks, 'fast') - 2 / 3) < 0.02)
-  assert.ok(Math.abs(share(picks, 'middle') - 1 / 3) < 0.02)
+  assert.ok(Math.abs(share(picks, 'fast') - 7 / 9) < 0.02)
+  assert.ok(Math.abs(share(picks, 'middle') - 2 / 9) < 0.02)
   assert.equal(share(picks, 'slow'), 0)
 })
 

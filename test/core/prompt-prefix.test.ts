@@ -3,14 +3,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   LONG_BLOCK_BYTES,
+  MAX_HASHES,
   MAX_PREFIX_BYTES,
   prefixHashes,
   SHORT_BLOCK_BYTES,
-  SHORT_BLOCKS,
+  SHORT_BLOCKS_UP_TO,
 } from '../../src/core/prompt-prefix.js'
 import { readRequestHead } from '../../src/core/request-head.js'
-
-const MAX_HASHES = SHORT_BLOCKS + (MAX_PREFIX_BYTES - SHORT_BLOCKS * SHORT_BLOCK_BYTES) / LONG_BLOCK_BYTES
 
 /** Any bytes but those that close a value, so that a range is hashed up to its end. */
 const bytes = (maxLength: number) =>
@@ -37,11 +36,11 @@ function shared(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? a.length : at
 }
 
-/** Whole blocks in so many bytes. */
+/** Whole blocks in so many bytes of one text. */
 function blocksIn(length: number): number {
-  const short = Math.min(SHORT_BLOCKS, Math.floor(length / SHORT_BLOCK_BYTES))
-  const rest = Math.min(length, MAX_PREFIX_BYTES) - SHORT_BLOCKS * SHORT_BLOCK_BYTES
-  return short + Math.max(0, Math.floor(rest / LONG_BLOCK_BYTES))
+  const short = Math.min(SHORT_BLOCKS_UP_TO, length) / SHORT_BLOCK_BYTES
+  const long = (Math.min(length, MAX_PREFIX_BYTES) - SHORT_BLOCKS_UP_TO) / LONG_BLOCK_BYTES
+  return Math.floor(short) + Math.max(0, Math.floor(long))
 }
 
 test('there is a hash for each whole block, and each is a whole number that is held exactly', () => {
@@ -54,7 +53,10 @@ test('there is a hash for each whole block, and each is a whole number that is h
     }),
     { numRuns: 50 },
   )
-  assert.equal(prefixHashes(Buffer.alloc(1_000_000, 'a'), 0, 1_000_000, '').length, MAX_HASHES)
+  assert.equal(
+    prefixHashes(Buffer.alloc(1_000_000, 'a'), 0, 1_000_000, '').length,
+    blocksIn(MAX_PREFIX_BYTES),
+  )
 })
 
 test('equal beginnings have equal hashes, wherever the prompt stands, and none after the first difference', () => {
@@ -128,19 +130,33 @@ test("a conversation's next request has all hashes of the one before", () => {
 
 test("a conversation's next request has all hashes of the one before, at every length", () => {
   for (let length = 0; length < 2 * LONG_BLOCK_BYTES; length++) {
-    for (const base of [0, 4_096, MAX_PREFIX_BYTES - LONG_BLOCK_BYTES]) {
+    for (const base of [0, SHORT_BLOCKS_UP_TO, MAX_PREFIX_BYTES - LONG_BLOCK_BYTES]) {
       const before = [{ role: 'user', content: 'x'.repeat(base + length) }]
       const hashes = hashesOf(before)
       const more = [...before, { role: 'assistant', content: 'a' }, { role: 'user', content: 'b' }]
       assert.equal(shared(hashes, hashesOf(more)), hashes.length)
-      if (base === 0) assert.equal(hashes.length, blocksIn('[{"role":"user","content":"'.length + length))
     }
   }
 })
 
-test('a prompt that is absent, short or nothing but brackets has no more hashes than whole blocks', () => {
+test('conversations are told apart in their first message, be it one word', () => {
+  const system = { role: 'system', content: 'You are a helpful assistant. '.repeat(200) }
+  const hashes = hashesOf([system, { role: 'user', content: 'hi' }])
+  const other = hashesOf([system, { role: 'user', content: 'hello' }])
+  assert.equal(other.length, hashes.length)
+  assert.equal(shared(hashes, other), hashes.length - 1)
+  assert.deepEqual(hashesOf([system]), hashes.slice(0, -1))
+})
+
+test('the hashes of a prompt are bounded', () => {
   assert.deepEqual(prefixHashes(Buffer.from('{}'), 0, 0, 's'), [])
-  assert.deepEqual(hashesOf([{ role: 'user', content: 'hello' }]), [])
+  assert.deepEqual(prefixHashes(Buffer.from('"hello"'), 0, 7, 's'), [])
   assert.deepEqual(prefixHashes(Buffer.alloc(4_000, '}'), 0, 4_000, 's'), [])
-  assert.equal(prefixHashes(Buffer.alloc(10_000_000, '}'), 0, 10_000_000, 's').length, MAX_HASHES)
+  assert.equal(
+    prefixHashes(Buffer.alloc(10_000_000, '}'), 0, 10_000_000, 's').length,
+    blocksIn(MAX_PREFIX_BYTES),
+  )
+  const messages = Array.from({ length: 1_000 }, () => ({ role: 'user', content: '' }))
+  assert.equal(hashesOf(messages).length, MAX_HASHES)
+  assert.equal(hashesOf(Array.from({ length: 100 }, () => ({ role: 'user', content: '' }))).length, 100)
 })

@@ -7,14 +7,14 @@ const GROWTH = 2 ** (1 / HALF_LIFE)
 /** Uses are scaled back when a new one weighs this much, long before a 32-bit float overflows. */
 const MOST_WEIGHT = 2 ** 64
 /** Shares of fewer requests would be chance: so many others are thought to have been before. */
-const PRIOR_REQUESTS = 1_024
+const PRIOR_REQUESTS = 256
 
 const EMPTY = -1
 const NONE = -1
 
 /**
  * Remembers of prompts' blocks, by hash, which node got each last and what share of the requests had it. Bounded: it
- * grows up to `maxBlocks`, 24 bytes each, then forgets what was not used for long. Every call takes the same few steps.
+ * grows up to `maxBlocks`, 28 bytes each, then forgets what was not used for long. Every call takes the same few steps.
  */
 export class BlockMemory {
   readonly #maxBlocks: number
@@ -31,6 +31,8 @@ export class BlockMemory {
   #owners = new Int32Array(0)
   /** Weight of the requests that had the block. */
   #uses = new Float32Array(0)
+  /** Weight of those that went on after it as none before. */
+  #forks = new Float32Array(0)
 
   /** @param maxBlocks a power of two, at least 8 */
   constructor(maxBlocks: number) {
@@ -68,18 +70,34 @@ export class BlockMemory {
     return (this.#uses[place] ?? 0) / this.#requests
   }
 
-  /** The node `owner` gets the block. */
-  record(hash: number, owner: number): void {
-    let place = this.find(hash)
-    if (place < 0) {
-      if (this.#size * 2 >= this.#capacity && this.#capacity < this.#maxBlocks) this.#grow()
-      place = this.#vacate(hash)
-      this.#hashes[place] = hash
-      this.#uses[place] = 0
+  /** How many of the latest requests went on after the block as none before; 1 is a conversation's next turn. */
+  forksAt(place: number): number {
+    return (this.#forks[place] ?? 0) / this.#weight
+  }
+
+  /** The node `owner` gets a prompt. */
+  record(hashes: readonly number[], owner: number): void {
+    while (2 * (this.#size + hashes.length) > this.#capacity && this.#capacity < this.#maxBlocks) this.#grow()
+    let before = NONE
+    for (const hash of hashes) {
+      let place = this.find(hash)
+      if (place < 0) {
+        if (before >= 0) this.#forks[before] = (this.#forks[before] ?? 0) + this.#weight
+        place = this.#add(hash)
+      }
+      this.#owners[place] = owner
+      this.#usedAt[place] = this.#now
+      this.#uses[place] = (this.#uses[place] ?? 0) + this.#weight
+      before = place
     }
-    this.#owners[place] = owner
-    this.#usedAt[place] = this.#now
-    this.#uses[place] = (this.#uses[place] ?? 0) + this.#weight
+  }
+
+  #add(hash: number): number {
+    const place = this.#vacate(hash)
+    this.#hashes[place] = hash
+    this.#uses[place] = 0
+    this.#forks[place] = 0
+    return place
   }
 
   /** Hashes are evenly spread already. */
@@ -108,10 +126,12 @@ export class BlockMemory {
     this.#usedAt = new Float64Array(capacity)
     this.#owners = new Int32Array(capacity)
     this.#uses = new Float32Array(capacity)
+    this.#forks = new Float32Array(capacity)
   }
 
   #grow(): void {
-    const [hashes, usedAt, owners, uses] = [this.#hashes, this.#usedAt, this.#owners, this.#uses]
+    const [hashes, usedAt, owners] = [this.#hashes, this.#usedAt, this.#owners]
+    const [uses, forks] = [this.#uses, this.#forks]
     this.#allocate(this.#capacity * 2)
     for (const [from, hash] of hashes.entries()) {
       if (hash === EMPTY) continue
@@ -120,11 +140,15 @@ export class BlockMemory {
       this.#usedAt[place] = usedAt[from] ?? 0
       this.#owners[place] = owners[from] ?? NONE
       this.#uses[place] = uses[from] ?? 0
+      this.#forks[place] = forks[from] ?? 0
     }
   }
 
   #scaleBack(): void {
-    for (const [place, uses] of this.#uses.entries()) this.#uses[place] = uses / this.#weight
+    for (let place = 0; place < this.#capacity; place++) {
+      this.#uses[place] = (this.#uses[place] ?? 0) / this.#weight
+      this.#forks[place] = (this.#forks[place] ?? 0) / this.#weight
+    }
     this.#requests /= this.#weight
     this.#weight = 1
   }
