@@ -113,7 +113,10 @@ test('the turns before a newcomer are foretold', () => {
         const waited = drained(queue).indexOf('new')
         // It is told for the end of its turn, so one turn of each other flow may be too many, by their weights.
         const slack = [...weights.values()].reduce((sum, weight) => sum + weight + 1, 0)
-        assert.ok(foretold >= waited - weights.size && foretold <= waited + slack, `${foretold} for ${waited}`)
+        assert.ok(
+          foretold >= waited - weights.size && foretold <= waited + slack,
+          `${foretold} for ${waited}`,
+        )
       },
     ),
   )

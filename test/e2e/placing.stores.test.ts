@@ -39,7 +39,7 @@ async function complete(
 }
 
 /** A model with a node. */
-async function model(node: SimulatedNode, route: object = {}) {
+async function model(node: SimulatedNode, route?: object) {
   const name = `placed-${++names}`
   const id = await gateway.serve(name, { [`${name}-node`]: node }, route)
   return { name, id, node: `${name}-node` }
@@ -195,18 +195,18 @@ describe('where a request goes', () => {
 describe('a model whose nodes are full', () => {
   const hold = { max_tokens: 1_000, sim_itl_ms: 1_000, stream: true }
 
-  async function full(route: object, node: SimulatedNode) {
+  async function full(node: SimulatedNode, route?: object) {
     const name = `placed-${++names}`
     const id = await gateway.createModel(name)
     await gateway.addNode(name, `${name}-node`, node, { max_concurrency: 1 })
-    await gateway.setRoute(id, route)
+    if (route !== undefined) await gateway.setRoute(id, route)
     await gateway.live()
     const leaving = new AbortController()
     const held = complete(name, hold, { signal: leaving.signal }).catch(() => undefined)
     await eventually('the node is full', () => node.ledger.size === 1)
     return {
       name,
-      async free() {
+      free: async () => {
         leaving.abort()
         await held
       },
@@ -215,7 +215,7 @@ describe('a model whose nodes are full', () => {
 
   test('makes requests wait, and serves them when there is room', async () => {
     await using node = await startSimulatedNode()
-    const { name, free } = await full({}, node)
+    const { name, free } = await full(node)
     const waiting = Promise.all([1, 2, 3].map(() => complete(name)))
     await sleep(200)
     assert.equal(node.ledger.size, 1)
@@ -228,7 +228,7 @@ describe('a model whose nodes are full', () => {
 
   test('refuses whom it has no place for, and says when to come back', async () => {
     await using node = await startSimulatedNode()
-    const { name, free } = await full({ queue: { max_depth: 1 } }, node)
+    const { name, free } = await full(node, { queue: { max_depth: 1 } })
     const waits = complete(name)
     await sleep(100)
     const refused = await complete(name)
@@ -242,14 +242,14 @@ describe('a model whose nodes are full', () => {
 
   test('without a queue it refuses at once', async () => {
     await using node = await startSimulatedNode()
-    const { name, free } = await full({ queue: { max_depth: 0 } }, node)
+    const { name, free } = await full(node, { queue: { max_depth: 0 } })
     assert.match((await complete(name)).text, /"code":"overloaded"/)
     await free()
   })
 
   test('lets nobody wait for longer than its route says', async () => {
     await using node = await startSimulatedNode()
-    const { name, free } = await full({ queue: { max_wait_ms: 300 } }, node)
+    const { name, free } = await full(node, { queue: { max_wait_ms: 300 } })
     const refused = await complete(name)
     assert.deepEqual([refused.status, /"code":"overloaded"/.test(refused.text)], [503, true])
     await free()
@@ -258,7 +258,7 @@ describe('a model whose nodes are full', () => {
 
   test('forgets who leaves while it waits', async () => {
     await using node = await startSimulatedNode()
-    const { name, free } = await full({}, node)
+    const { name, free } = await full(node)
     const leaving = new AbortController()
     const left = complete(name, { prompt: 'gone' }, { signal: leaving.signal }).catch(() => undefined)
     const waits = complete(name)

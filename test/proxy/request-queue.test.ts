@@ -27,7 +27,7 @@ function queueWithSlots() {
     queue,
     served,
     waiter,
-    release(slots = 1) {
+    release: (slots = 1) => {
       free += slots
       queue.dispatch()
     },
