@@ -139,6 +139,18 @@ test('round-robin passes a cold candidate over as often as it is short of warmth
   assert.ok(Math.abs(share(picks, 'a') - 1 / 2.25) < 0.01)
 })
 
+test('round-robin lets candidates that are all as cold have equal turns', () => {
+  for (const count of [2, 3, 4]) {
+    const set = Array.from({ length: count }, (_, at) => ({ ...target(String(at), 0, null), warmth: 0.1 }))
+    const policy = createPolicy('round-robin')
+    const picks = Array.from({ length: count * 3 }, () => policy(set, ANY_REQUEST, randomFrom(1)).id)
+    assert.deepEqual(
+      picks,
+      Array.from({ length: count * 3 }, (_, at) => String(at % count)),
+    )
+  }
+})
+
 test('round-robin picks one where all are cold', () => {
   fc.assert(
     fc.property(candidateSet, seed, (set, { random }) => {
