@@ -4,7 +4,7 @@ import type { KillableNode } from '../node-fleet.js'
 import type { ClientView, LoadClient, PlannedRequest } from './load-client.js'
 
 const Stats = z.object({ running: z.number() })
-const LIMIT_MS = 30_000
+const LIMIT_MS = 60_000
 /** A killed node stays away up to this long. */
 const AWAY_MS = 300
 
@@ -27,8 +27,8 @@ export interface KilledNodes {
 }
 
 /**
- * Kills nodes in turn under streams, each when all are in service and it has its share of them, and starts them again.
- * @throws when a node does not come back, or gets nothing to do, within 30 s
+ * Kills nodes in turn under streams, each when all are in service and have streams, and starts them again.
+ * @throws when a node does not come back, or gets nothing to do, within a minute
  */
 export async function killNodesUnderStreams(options: NodeKilling): Promise<KilledNodes> {
   const { nodes, kills, streams, client, plan, random, inService } = options
@@ -40,8 +40,10 @@ export async function killNodesUnderStreams(options: NodeKilling): Promise<Kille
       const victim = nodes[hit.length % nodes.length]
       if (victim === undefined) throw new RangeError('there are no nodes to kill')
       await inService()
-      const running = await untilRunning(victim, streams / nodes.length / 2)
+      // A node that is in service is also asked: without that the one that is killed could be the only one.
+      await Promise.all(nodes.map((node) => untilRunning(node, streams / nodes.length / 10)))
       await sleep(random() * AWAY_MS)
+      const running = await untilRunning(victim, 0)
       await victim.kill()
       hit.push(running)
       await sleep(random() * AWAY_MS)

@@ -30,6 +30,16 @@ const Bill = z.object({
 const billOf = ({ gateway, apiKey }: Bed) =>
   call(`${gateway.tenantUrl}/v1/usage`, 'GET', bearer(apiKey), Bill)
 
+/** The bill once so many requests stand in it, or as it is after 20 s. */
+async function billWith(bed: Bed, requests: number): Promise<z.output<typeof Bill>> {
+  const deadline = performance.now() + BILLED_WITHIN_MS
+  for (;;) {
+    const bill = await billOf(bed)
+    if (bill.total_requests >= requests || performance.now() > deadline) return bill
+    await sleep(200)
+  }
+}
+
 /** Nodes that are killed in mid-stream, again and again. */
 export const killNodes: Scenario = {
   name: 'kill-nodes',
@@ -40,7 +50,8 @@ export const killNodes: Scenario = {
       nodeArgs: ['--ttft-ms', '5', '--max-running', '1000', '--eos', String(NODE.eosProbability)],
       route: ROUTE,
     })
-    const before = await billOf(bed)
+    // The request with which the model was found to serve.
+    const before = await billWith(bed, 1)
     const random = seededRandom(41)
     const { views, hit } = await killNodesUnderStreams({
       nodes: bed.nodes,
@@ -60,12 +71,7 @@ export const killNodes: Scenario = {
       prompt: expected.reduce((sum, { promptTokens }) => sum + promptTokens, before.prompt_tokens),
       completion: expected.reduce((sum, { tokens }) => sum + tokens.length, before.completion_tokens),
     }
-    let bill = await billOf(bed)
-    const deadline = performance.now() + BILLED_WITHIN_MS
-    while (bill.total_requests < before.total_requests + views.length && performance.now() < deadline) {
-      await sleep(200)
-      bill = await billOf(bed)
-    }
+    const bill = await billWith(bed, before.total_requests + views.length)
     const resumed = views.filter(({ attempts }) => (attempts ?? 1) > 1).length
     note(`${views.length} streams; the nodes had ${hit.join(', ')} of them when they were killed`)
     note(`${resumed} requests had been retried before their first byte`)
