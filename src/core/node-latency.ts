@@ -1,16 +1,18 @@
 import { DecayedAverage } from './ewma.js'
+import { RecentMedian } from './recent-median.js'
 
 /** An observation counts half after this. */
 const HALF_LIFE_MS = 10_000
 /** With less knowledge than this (one observation, three half-lives ago) an average counts as unknown. */
 const LEAST_CONFIDENCE = 0.125
-/** A TTFT is compared with those of other nodes from this much knowledge on. */
-const COMPARABLE_CONFIDENCE = 5
+/** What a TTFT is compared by must not be older. */
+const COMPARABLE_FOR_MS = 10_000
 
 /** How fast a node answers, as decayed averages in milliseconds; null when not known. Time is an argument. */
 export class NodeLatency {
   readonly #idleTtft = new DecayedAverage(HALF_LIFE_MS)
   readonly #ttft = new DecayedAverage(HALF_LIFE_MS)
+  readonly #recentTtft = new RecentMedian(COMPARABLE_FOR_MS)
   readonly #itl = new DecayedAverage(HALF_LIFE_MS)
 
   /** @param load requests at the node */
@@ -18,6 +20,7 @@ export class NodeLatency {
     // A loaded node's TTFT holds its queue; the policy multiplies by the load, so it is taken out here.
     this.#idleTtft.observe(ttftMs / (load + 1), nowMs)
     this.#ttft.observe(ttftMs, nowMs)
+    this.#recentTtft.observe(ttftMs, nowMs)
   }
 
   observeItl(itlMs: number, nowMs: number): void {
@@ -38,9 +41,9 @@ export class NodeLatency {
     return known(this.#itl, LEAST_CONFIDENCE, nowMs)
   }
 
-  /** As {@link ttftMs}, where enough is known of it to be compared with that of others. */
+  /** TTFT as it has been of late, where enough is known of it to be compared with that of others. */
   comparableTtftMs(nowMs: number): number | null {
-    return known(this.#ttft, COMPARABLE_CONFIDENCE, nowMs)
+    return this.#recentTtft.value(nowMs)
   }
 }
 

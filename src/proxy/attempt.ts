@@ -8,7 +8,7 @@ import { SseTap } from '../core/sse-tap.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import { PlainReply } from './plain-reply.js'
 import type { ModelRoute } from './routing.js'
-import type { Target } from './target.js'
+import type { AwaitedToken, Target } from './target.js'
 import type { Upstream, UpstreamCall, UpstreamEvents, UpstreamFailure, UpstreamRequest } from './upstream.js'
 import { usageMode } from './upstream-request.js'
 
@@ -39,7 +39,9 @@ export interface AttemptOptions {
 }
 
 /** One request to one node: its place at the node, the connection, and what is read of the answer. Hot path. */
-export class Attempt implements UpstreamEvents {
+export class Attempt implements UpstreamEvents, AwaitedToken {
+  /** Among those that wait for a first token at the node. */
+  place = -1
   readonly route: ModelRoute
   readonly target: Target
   readonly reason: AttemptReason
@@ -84,6 +86,7 @@ export class Attempt implements UpstreamEvents {
   send(upstream: Upstream, request: UpstreamRequest, answer: AnswerText | null): void {
     this.#answer = answer
     this.sentAt = performance.now()
+    if (this.#request.stream) this.target.awaiting.add(this)
     this.call = upstream.send(this.target.node.endpointUrl, request, this)
   }
 
@@ -137,11 +140,18 @@ export class Attempt implements UpstreamEvents {
     return mapNodeError(status, retryAfter, Buffer.concat(this.#errorParts).toString())
   }
 
+  /** Its first token has come, with a read at this time. */
+  began(atMs: number): void {
+    this.firstTokenAt = atMs
+    this.target.awaiting.delete(this)
+  }
+
   /** Gives the place at the node back, once; further calls do nothing. */
   end(outcome: Attempt['outcome']): void {
     if (this.endedAt !== 0) return
     this.endedAt = performance.now()
     this.outcome = outcome
+    this.target.awaiting.delete(this)
     this.target.leave()
     this.route.traffic.queue.dispatch()
   }

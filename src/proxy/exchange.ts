@@ -520,7 +520,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   #onTokens(attempt: Attempt, tap: SseTap): void {
     if (attempt.firstTokenAt === 0) {
-      attempt.firstTokenAt = this.#lastByteAt
+      attempt.began(this.#lastByteAt)
       this.#onFirstToken(attempt)
     }
     this.#clock.tick(this.#lastByteAt)

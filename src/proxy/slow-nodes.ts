@@ -4,10 +4,10 @@ import { countTrusted } from './candidates.js'
 import type { ModelRoute } from './routing.js'
 import type { Target } from './target.js'
 
-const LOOK_MS = 500
+const LOOK_MS = 100
 
-/** Looks in a row at which a node has to be far slower than its peers. */
-const LOOKS = 3
+/** Looks in a row at which a node has to be far slower than its peers: a pause of all nodes is over by then. */
+const LOOKS = 4
 
 /**
  * Ejects those of a model's nodes that have for a while been answering far later than their peers, as many as may be.
@@ -31,10 +31,15 @@ export function ejectSlow(targets: readonly Target[], nowMs: number): void {
   })
 }
 
-/** Looks for slow nodes of every model, twice a second. */
+/** Looks for slow nodes of every model, ten times a second. */
 export function watchSlow(models: () => readonly ModelRoute[], now: () => number): { stop(): void } {
   const timer = setInterval(() => {
-    for (const { targets } of models()) ejectSlow(targets, now())
+    const nowMs = now()
+    const steadyMs = performance.now()
+    for (const { targets } of models()) {
+      for (const target of targets) target.lookAtWaits(nowMs, steadyMs)
+      ejectSlow(targets, nowMs)
+    }
   }, LOOK_MS)
   return {
     stop() {

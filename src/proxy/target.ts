@@ -6,6 +6,7 @@ import { orcaLoad, type OrcaLoad } from '../core/orca.js'
 import type { Candidate } from '../core/policies/policy.js'
 import { WarmUp } from '../core/slow-start.js'
 import type { NodeLive, SnapshotModel, SnapshotNode, SnapshotRoute } from '../core/snapshot.js'
+import { type Placed, SwapList } from './swap-list.js'
 
 /** What the leader saw of a node longer ago than this is unknown. */
 const LIVE_FOR_MS = 5_000
@@ -27,6 +28,12 @@ export type Distrust = 'refused' | 'unhealthy' | 'rejecting'
 /** It is well, and has enough to do. */
 export type NoRoom = 'pushed_back' | 'full'
 
+/** A request that waits for its first token. */
+export interface AwaitedToken extends Placed {
+  /** `performance.now()` */
+  readonly sentAt: number
+}
+
 export interface TargetOptions {
   /** In [0, 1). */
   readonly random: () => number
@@ -43,6 +50,8 @@ export class Target implements Candidate {
   route: SnapshotRoute
   predictedTtftMs: number | null = null
   warmth = 1
+  /** Own requests for streams that wait for their first token. */
+  readonly awaiting = new SwapList<AwaitedToken>()
   /** TTFT from which it is far slower than its peers; null: not known. */
   slowAboveMs: number | null = null
   /** Looks in a row at which it was. */
@@ -56,6 +65,8 @@ export class Target implements Candidate {
   #failedAt = -Infinity
   /** When it was last looked at: what has no time of its own happens right after. */
   #lookedAt = -Infinity
+  /** For how long a first token was waited for at the last look. */
+  #waitedMs = 0
   readonly #load = new NodeLoad()
   readonly #breaker: Breaker
   readonly #warmUp: WarmUp
@@ -222,11 +233,34 @@ export class Target implements Candidate {
     this.#breaker.tooSlow(nowMs)
   }
 
+  /**
+   * Looks at the requests that wait for a first token now: they show that a node has become slow before any answer does.
+   * @param steadyMs `performance.now()`
+   */
+  lookAtWaits(nowMs: number, steadyMs: number): void {
+    // The second longest: one alone may have the longest prompt.
+    let longest = 0
+    let second = 0
+    this.awaiting.each(({ sentAt }) => {
+      const waited = steadyMs - sentAt
+      if (waited > longest) {
+        second = longest
+        longest = waited
+      } else if (waited > second) second = waited
+    })
+    this.#waitedMs = second
+    const known = this.#latency.idleTtftMs(nowMs)
+    const least = second / (this.load + 1)
+    if (known !== null) this.predictedTtftMs = Math.max(known, least)
+    else this.predictedTtftMs = this.slowAboveMs !== null && second > this.slowAboveMs ? least : null
+  }
+
   // --- what we know --------------------------------------------------------------------------------------
 
-  /** The average TTFT where enough is known to compare it with others'. */
+  /** The TTFT of late, where enough is known to compare it with others': at least what is being waited for it. */
   comparableTtftMs(nowMs: number): number | null {
-    return this.#latency.comparableTtftMs(nowMs)
+    const recent = this.#latency.comparableTtftMs(nowMs)
+    return recent === null ? null : Math.max(recent, this.#waitedMs)
   }
 
   /** For the other proxies and the leader; null: nothing that they would not think anyway. */

@@ -219,9 +219,9 @@ test('a node far slower than its peers is left out, and longer when it is still 
   const [a] = all
   assert.ok(a !== undefined)
   serve(all, [1_000, 100, 90], START)
-  assert.equal(asked(all, START + 1_199), 'b,c')
+  assert.equal(asked(all, START + 1_299), 'b,c')
   assert.equal(a.ejections('slow'), 1)
-  assert.equal(asked(all, START + 1_200), 'a,b,c')
+  assert.equal(asked(all, START + 1_300), 'a,b,c')
   a.enter()
   a.observeTtft(900, START + 2_100)
   assert.equal(asked(all, START + 4_099), 'b,c')
@@ -229,6 +229,32 @@ test('a node far slower than its peers is left out, and longer when it is still 
   a.enter()
   a.observeTtft(90, START + 4_200)
   assert.equal(asked(all, START + 4_200), 'a,b,c')
+})
+
+test('a node whose first tokens are being waited for is left out before any of them has come', () => {
+  const all = ['a', 'b', 'c'].map((id) => targetOf(id))
+  const [a, b] = all
+  assert.ok(a !== undefined && b !== undefined)
+  serve(all, [50, 50, 50], START)
+  const looks = (nowMs: number, steadyMs: number) => {
+    for (const target of all) target.lookAtWaits(nowMs, steadyMs)
+    ejectSlow(all, nowMs)
+  }
+  const waits = [0, 20, 40].map((sentAt) => ({ place: -1, sentAt }))
+  for (const wait of waits) a.awaiting.add(wait)
+  // One alone has a long prompt, perhaps.
+  b.awaiting.add({ place: -1, sentAt: 0 })
+  const before = a.predictedTtftMs ?? 0
+  looks(START + 500, 40)
+  assert.equal(a.predictedTtftMs, before)
+  looks(START + 600, 220)
+  assert.ok((a.predictedTtftMs ?? 0) >= 200, 'what is waited for is foretold')
+  assert.equal(asked(all, START + 600), 'a,b,c')
+  for (let look = 0; look < 4; look++) looks(START + 700 + look * 100, 320 + look * 100)
+  assert.equal(asked(all, START + 1_000), 'b,c')
+  for (const wait of waits) a.awaiting.delete(wait)
+  looks(START + 1_100, 720)
+  assert.equal(a.predictedTtftMs, before)
 })
 
 test('what only a moment or a few requests say makes no node slow', () => {
