@@ -6,11 +6,30 @@ import { readRequestHead, type RequestHead } from '../core/request-head.js'
 import { SeamRewriter } from '../core/seam-rewriter.js'
 import type { SseTap } from '../core/sse-tap.js'
 import type { TokenCounts, UsageEndpoint } from '../core/usage-record.js'
+import type { Admission } from './admission.js'
+import type { Attempt } from './attempt.js'
+import { tellsUsageAsItGoes } from './upstream-request.js'
+
+/** What a stream needs to be continued elsewhere; null where its route, its shape or the memory forbids it. */
+export function continuationFor(admission: Admission, attempt: Attempt, body: Buffer): Continuation | null {
+  const { endpoint, head, call, held, isCopy } = admission
+  const possible =
+    !isCopy &&
+    head.stream &&
+    attempt.route.route.resumeStreams &&
+    head.n === 1 &&
+    head.prompts === 1 &&
+    endpoint !== 'embeddings' &&
+    body.length <= MOST_KEPT_BODY_BYTES &&
+    tellsUsageAsItGoes(attempt.target.node.engine) &&
+    !held.crowded
+  return possible ? new Continuation(endpoint, body, head, call.startedAt) : null
+}
 
 /** A request with a longer body is not continued: it would have to be kept for as long as its stream lasts. */
-export const MOST_KEPT_BODY_BYTES = 256 * 1024
-/** A stream that has been through so many nodes is given up. */
-const MOST_SEAMS = 8
+const MOST_KEPT_BODY_BYTES = 256 * 1024
+/** A stream that so many nodes have failed is given up: it may be what they fail of. */
+const MOST_BREAKS = 3
 
 /** A seam until the next token has come. */
 interface OpenSeam {
@@ -42,6 +61,7 @@ export class Continuation {
   /** The stream that has been carried over last. */
   #carriedTap: SseTap | null = null
   #openSeam: OpenSeam | null = null
+  #breaks = 0
   #rewriter: SeamRewriter | null = null
 
   /**
@@ -78,7 +98,8 @@ export class Continuation {
    */
   breakOff(tap: SseTap | null, fromNode: string, cause: ErrorCode): NextPart {
     // Behind half a frame nothing can be said.
-    if (tap?.partial === true || !this.answer.faithful || this.seams.length >= MOST_SEAMS) return null
+    if (tap?.partial === true || !this.answer.faithful || this.#breaks >= MOST_BREAKS) return null
+    this.#breaks++
     if (tap !== null) this.#carry(tap)
     const first = this.answer.firstFrame
     if (first === null) return null

@@ -1,65 +1,35 @@
 import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
-import { type AttemptReason, type ExplanationSink, isUnusual } from '../core/explanation.js'
+import { type ExplanationSink, isUnusual } from '../core/explanation.js'
 import { mapNodeErrorFrame } from '../core/node-error.js'
-import type { RequestHead } from '../core/request-head.js'
-import type { ResolvedKey } from '../core/resolved-key.js'
 import type { SseTap } from '../core/sse-tap.js'
 import { identityLine } from '../core/usage-line.js'
-import type { TokenCounts, UsageEndpoint, UsageIdentity } from '../core/usage-record.js'
-import type { ProxyMetrics } from '../io/metrics.js'
-import { Attempt, type AttemptOwner } from './attempt.js'
-import type { HeldBody } from './body-memory.js'
-import { ClientReply, type ClientCall } from './client-reply.js'
-import { Continuation, MOST_KEPT_BODY_BYTES } from './continuation.js'
+import type { UsageIdentity } from '../core/usage-record.js'
+import type { Admission } from './admission.js'
+import type { Attempt } from './attempt.js'
+import { ClientReply } from './client-reply.js'
+import { billOf, identityOf } from './bill.js'
+import { type Continuation, continuationFor } from './continuation.js'
 import { explain } from './explain.js'
-import { Placing, type Placed } from './placing.js'
 import type { PlainReply } from './plain-reply.js'
-import type { RoutedRequest } from './routed-request.js'
-import type { ModelRoute, Router } from './routing.js'
+import { Pursuit, type PursuitDeps, type PursuitOwner, type Question } from './pursuit.js'
 import type { Settle } from './settle.js'
 import type { OpenEntry, Spool, SpoolEntry } from './spool.js'
-import type { Placed as InList, SwapList } from './swap-list.js'
+import type { Placed, SwapList } from './swap-list.js'
 import type { AttemptFailure } from './target.js'
 import { TokenClock } from './token-clock.js'
-import type { Upstream, UpstreamFailure } from './upstream.js'
-import { buildUpstreamRequest, tellsUsageAsItGoes } from './upstream-request.js'
+import type { UpstreamFailure } from './upstream.js'
 
 /**
  * One request from the moment that its head was found good to its settlement: waits for a node that has room, asks
  * it, relays its answer, asks another one where that is possible, survives the client's leaving, and settles exactly
  * once. Hot path: no promise, no closure and no JSON parse for each token (bench: stream, small).
  */
-export interface ExchangeDeps {
-  readonly router: Router
-  readonly upstream: Upstream
+export interface ExchangeDeps extends PursuitDeps {
   readonly spool: Spool
   readonly settle: Settle
-  readonly metrics: ProxyMetrics
   readonly explanations: ExplanationSink
   /** Requests under way; the sweep looks through them. */
   readonly open: SwapList<Exchange>
-}
-
-export interface Admission {
-  readonly call: ClientCall
-  readonly key: ResolvedKey
-  readonly endpoint: UsageEndpoint
-  readonly head: RequestHead
-  /** Of the model that was asked for: it is billed, whichever serves. */
-  readonly asked: ModelRoute
-  /** Of the one that is to serve. */
-  readonly route: ModelRoute
-  readonly request: RoutedRequest
-  /** Share of the tenant's turns where requests wait, > 0. */
-  readonly weight: number
-  /** `performance.now()` when key and body were there. */
-  readonly admittedAt: number
-  /** Milliseconds spent waiting for the client's body: not ours to answer for. */
-  readonly bodyWaitMs: number
-  /** The memory of the body. */
-  readonly held: HeldBody
-  /** Nobody reads the answer: it gets a node at once or none, and one alone. */
-  readonly isCopy: boolean
 }
 
 const PING_MS = 15_000
@@ -70,8 +40,6 @@ const PLAIN_TIMEOUT_MS = 600_000
 const TAIL_MS = 1_000
 /** After back-pressure ends, what uWebSockets.js holds is pushed out by a comment when nothing else comes. */
 const PUSH_MS = 100
-/** A request with a longer prompt is not sent to two nodes: prefill is what costs. */
-const HEDGED_PROMPT_BYTES = 8 * 1024
 
 type Phase =
   /** No node has room. */
@@ -88,7 +56,7 @@ type Phase =
   | 'leaving'
   | 'settled'
 
-export class Exchange implements SpoolEntry, AttemptOwner, InList {
+export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   place = -1
   spoolId = 0
   spoolMoved = false
@@ -102,26 +70,13 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   readonly #admission: Admission
   readonly #reply: ClientReply
   readonly #clock = new TokenClock()
-  readonly #placing: Placing
+  readonly #pursuit: Pursuit
   #identity: UsageIdentity | null = null
   #body: Buffer | null
   #phase: Phase = 'queued'
-  /** The one whose answer is passed on; kept when it has ended, until there is another. */
-  #attempt: Attempt | null = null
-  /** Asked beside it, since it is slow; the first to answer stays. */
-  #rival: Attempt | null = null
-  /** All there were. */
-  readonly #attempts: Attempt[] = []
   #continuation: Continuation | null = null
   /** What the next node is to be sent, where that is not the client's own request. */
-  #next: { readonly body: Buffer; readonly head: RequestHead } | null = null
-  #seeking: AttemptReason = 'first'
-  /** Why another node is being asked: the client's to hear if there is none. */
-  #lastError: GatewayError | null = null
-  /** Part of the retry budget that this request holds. */
-  #retrying = false
-  /** It waits for a node with room. */
-  #queued = false
+  #next: Question | null = null
 
   // performance.now() milliseconds; 0: not yet.
   #firstSentAt = 0
@@ -140,24 +95,13 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     this.#deps = deps
     this.#admission = admission
     this.#body = body
-    this.#placing = new Placing({
-      router: deps.router,
-      route: admission.route,
-      request: admission.request,
-      tenantId: admission.key.tenantId,
-      weight: admission.weight,
-      explained: !admission.isCopy && deps.explanations.sample(),
-      waits: !admission.isCopy,
-      onPlaced: (placed) => {
-        this.#placed(placed)
-      },
-    })
+    this.#pursuit = new Pursuit(deps, admission, this)
     this.#reply = new ClientReply({
       call,
       facts: () => ({
         overheadMicros: Math.round(this.#overheadMs() * 1000),
-        attempts: this.#attempts.length,
-        nodeId: this.#attempt?.target.id ?? '',
+        attempts: this.#pursuit.attempts.length,
+        nodeId: this.#pursuit.attempt?.target.id ?? '',
       }),
       onSlow: () => {
         this.#holdNode()
@@ -172,15 +116,13 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   begin(): void {
     this.#deps.open.add(this)
     this.#deps.metrics.openRequests.inc()
-    this.#placing.traffic.retries.requestBegan()
     this.#admission.call.onAbort(() => {
       this.#clientLeft()
     })
     if (this.#admission.head.stream) this.#pingAt = performance.now() + PING_MS
-    const found = this.#placing.place(false)
-    if (found === 'waiting') this.#enterQueue()
-    else if (found instanceof GatewayError) this.#refuse(found)
-    else this.#placed(found)
+    const refusal = this.#pursuit.begin()
+    if (refusal !== null) this.#refuse(refusal)
+    else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil
   }
 
   get streamBegun(): boolean {
@@ -195,7 +137,8 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   begun(): void {
     try {
-      if (this.#phase === 'beginning') this.#send()
+      const { attempt } = this.#pursuit
+      if (this.#phase === 'beginning' && attempt !== null) this.#send(attempt)
       else this.#settleAbort()
     } catch (error) {
       // The spool would log it and leave the request open for ever.
@@ -209,30 +152,6 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     this.#refuse(new GatewayError('storage_full', { cause: error }))
   }
 
-  /** What is known of the request before a node is asked. */
-  #identify(first: Attempt): UsageIdentity {
-    const { call, key, asked, endpoint, head } = this.#admission
-    return {
-      requestId: call.requestId,
-      tenantId: key.tenantId,
-      environmentId: key.environmentId,
-      apiKeyId: key.keyId,
-      modelId: asked.model.id,
-      model: asked.model.name,
-      nodeId: first.target.id,
-      node: first.target.node.clusterName,
-      endpoint,
-      stream: head.stream,
-      startedAtMicros: Math.floor((Date.now() - (performance.now() - call.startedAt)) * 1000),
-      prices: asked.model.prices,
-      // A base64 image is no text: more than the model can take was never in the prompt.
-      promptEstimate: Math.min(
-        Math.ceil(head.promptBytes / 4) + head.promptTokenIds,
-        asked.model.contextLength,
-      ),
-    }
-  }
-
   #known(): UsageIdentity {
     if (this.#identity === null) throw new Error('A request without a node has no identity.')
     return this.#identity
@@ -240,72 +159,30 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   // --- towards a node ------------------------------------------------------------------------------------
 
-  /** There is a node, at once or after a wait. */
-  #placed(placed: Placed): void {
-    if (this.#queued) {
-      this.#leaveQueue()
-      this.#deps.metrics.queueWait.observe(placed.queuedMs / 1000)
-      this.#deadline = Infinity
-    }
-    const { endpoint } = this.#admission
-    const head = this.#next?.head ?? this.#admission.head
-    const attempt = new Attempt({ owner: this, reason: this.#seeking, endpoint, head, ...placed })
-    this.#attempts.push(attempt)
-    this.#attempt = attempt
+  onPlaced(attempt: Attempt): void {
+    this.#deadline = Infinity
     if (this.#identity !== null) {
-      this.#send()
+      this.#send(attempt)
       return
     }
-    this.#identity = this.#identify(attempt)
+    this.#identity = identityOf(this.#admission, attempt)
     this.#phase = 'beginning'
     this.#deps.spool.begin(this)
   }
 
-  #enterQueue(): void {
-    this.#queued = true
-    this.#deadline = this.#placing.waitsUntil
-    this.#deps.metrics.queuedRequests.inc()
-  }
-
-  #leaveQueue(): void {
-    if (!this.#queued) return
-    this.#queued = false
-    this.#deps.metrics.queuedRequests.dec()
-  }
-
-  #send(): void {
-    const attempt = this.#attempt
-    const body = this.#next?.body ?? this.#body
-    if (attempt === null || body === null)
-      throw new Error('There is nothing to be sent, or nobody to send it to.')
+  #send(attempt: Attempt): void {
+    const question = this.#question()
     if (this.#phase === 'beginning') this.#phase = 'waiting'
-    this.#continuation ??= this.#mayContinue(attempt, body)
-    this.#ask(attempt, body)
+    this.#continuation ??= continuationFor(this.#admission, attempt, question.body)
+    this.#pursuit.ask(attempt, question, this.#continuation?.answer ?? null)
     if (this.#firstSentAt === 0) this.#firstSentAt = attempt.sentAt
     this.#deadline = this.#firstTokenBy(attempt)
   }
 
-  #ask(attempt: Attempt, body: Buffer): void {
-    const { call, endpoint, head } = this.#admission
-    const request = buildUpstreamRequest(call, endpoint, body, this.#next?.head ?? head, attempt.target)
-    attempt.send(this.#deps.upstream, request, this.#continuation?.answer ?? null)
-  }
-
-  /** What a stream needs to be continued elsewhere; null where its route, its shape or the memory forbids it. */
-  #mayContinue(attempt: Attempt, body: Buffer): Continuation | null {
-    const { endpoint, head, call, held, isCopy } = this.#admission
-    const { engine } = attempt.target.node
-    const possible =
-      !isCopy &&
-      head.stream &&
-      attempt.route.route.resumeStreams &&
-      head.n === 1 &&
-      head.prompts === 1 &&
-      endpoint !== 'embeddings' &&
-      body.length <= MOST_KEPT_BODY_BYTES &&
-      tellsUsageAsItGoes(engine) &&
-      !held.crowded
-    return possible ? new Continuation(endpoint, body, head, call.startedAt) : null
+  #question(): Question {
+    if (this.#next !== null) return this.#next
+    if (this.#body === null) throw new Error('The body of a request that is to be sent is gone.')
+    return { body: this.#body, head: this.#admission.head }
   }
 
   #firstTokenBy(attempt: Attempt): number {
@@ -349,62 +226,23 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       this.#settleAbort()
       return
     }
-    if (fault !== null) attempt.target.failed(fault, Date.now())
-    attempt.call?.destroy()
-    attempt.end(error.code)
-    if (attempt === this.#rival) {
-      this.#rival = null
-      return
-    }
-    this.#placing.tried.push(attempt.target)
-    if (this.#rival !== null) {
-      this.#attempt = this.#rival
-      this.#rival = null
-      this.#deadline = this.#firstTokenBy(this.#attempt)
-      return
-    }
-    this.#lastError = error
-    if (this.#phase === 'relaying') this.#continueElsewhere(attempt, error)
-    else if (this.#mayRetry(attempt, untouched)) this.#seek('retry', error)
-    else this.#fail(error)
+    if (!this.#pursuit.failed(attempt, error, fault)) {
+      const { attempt: other } = this.#pursuit
+      if (other !== null) this.#deadline = this.#firstTokenBy(other)
+    } else if (this.#phase === 'relaying') this.#goOnElsewhere(attempt, error)
+    else if (this.#phase === 'waiting' && this.#body !== null && this.#pursuit.mayRetry(attempt, untouched)) {
+      this.#sought(this.#pursuit.again('retry', error), error)
+    } else this.#fail(error)
   }
 
-  /** Whether nothing can have been billed to the client yet, and the model's nodes can bear it. */
-  #mayRetry(attempt: Attempt, untouched: boolean): boolean {
-    if (this.#phase !== 'waiting' || this.#body === null || this.#admission.isCopy) return false
-    // Who took no connection has been asked nothing.
-    if (untouched) return true
-    const { attempts, budgetPercent } = attempt.route.route.retry
-    if (attempt.plain !== null && attempt.plain.length > 0) return false
-    const asked = this.#attempts.filter(({ outcome }) => outcome !== 'upstream_connection_failed').length
-    return asked < attempts && this.#takeRetry(budgetPercent)
-  }
-
-  #takeRetry(budgetPercent: number): boolean {
-    this.#retrying ||= this.#placing.traffic.retries.tryBegin(budgetPercent)
-    return this.#retrying
-  }
-
-  #retryEnded(): void {
-    if (!this.#retrying) return
-    this.#retrying = false
-    this.#placing.traffic.retries.retryEnded()
-  }
-
-  /** Asks another node; `error` is the client's if there is none. */
-  #seek(reason: AttemptReason, error: GatewayError): void {
-    this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
-    this.#deps.metrics.repeats.labels({ reason }).inc()
-    this.#placing.explained = true
-    this.#seeking = reason
-    const found = this.#placing.place(true)
-    if (found === 'waiting') this.#enterQueue()
-    else if (found instanceof GatewayError) this.#fail(error)
-    else this.#placed(found)
+  /** @param refusal why there is no other node; then `error` is the client's to hear */
+  #sought(refusal: GatewayError | null, error: GatewayError): void {
+    if (refusal !== null) this.#fail(error)
+    else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil
   }
 
   /** The node of a stream has failed in the middle of it. */
-  #continueElsewhere(attempt: Attempt, error: GatewayError): void {
+  #goOnElsewhere(attempt: Attempt, error: GatewayError): void {
     const continuation = this.#continuation
     const next = continuation?.breakOff(attempt.tap, attempt.target.id, error.code) ?? null
     if (continuation === null || next === null) {
@@ -417,48 +255,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       return
     }
     this.#next = next
-    // Those that failed before may have come back; only this one has just failed.
-    this.#placing.tried.splice(0, this.#placing.tried.length, attempt.target)
-    this.#seek('resume', error)
-  }
-
-  /** The node is slow with its first token: another one is asked as well. */
-  #hedge(now: number): void {
-    const attempt = this.#attempt
-    const body = this.#body
-    const hedgeAfterMs = attempt?.route.route.retry.hedgeAfterMs ?? null
-    if (attempt === null || body === null || hedgeAfterMs === null || this.#rival !== null) return
-    if (now < attempt.sentAt + hedgeAfterMs || this.#attempts.length > 1) return
-    const { head, endpoint, route, isCopy } = this.#admission
-    if (isCopy || head.promptBytes > HEDGED_PROMPT_BYTES) return
-    const { router } = this.#deps
-    const tried = [attempt.target]
-    const target = router.pick(route, this.#admission.request, tried)
-    if (typeof target === 'string' || !this.#takeRetry(route.route.retry.budgetPercent)) return
-    this.#deps.metrics.repeats.labels({ reason: 'hedge' }).inc()
-    const considered = router.consider(route, tried)
-    const chosenBy = router.chooses(route, this.#admission.request)
-    this.#rival = new Attempt({
-      owner: this,
-      route,
-      target,
-      reason: 'hedge',
-      endpoint,
-      head,
-      considered,
-      chosenBy,
-      queuedMs: 0,
-    })
-    this.#attempts.push(this.#rival)
-    this.#ask(this.#rival, body)
-  }
-
-  /** Of two nodes that were asked one has answered well: the other is let go. */
-  #decide(winner: Attempt): void {
-    const loser = winner === this.#rival ? this.#attempt : this.#rival
-    this.#attempt = winner
-    this.#rival = null
-    loser?.abandon()
+    this.#sought(this.#pursuit.goOn(attempt, next, error), error)
   }
 
   // --- the answer ----------------------------------------------------------------------------------------
@@ -467,7 +264,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     if (this.#phase === 'settled') return
     this.#lastByteAt = performance.now()
     this.#handling = true
-    if (this.#rival !== null && attempt.succeeding) this.#decide(attempt)
+    if (attempt.succeeding) this.#pursuit.decide(attempt)
     if (this.#phase === 'tail') {
       if (ended) this.#settle(200, '')
     } else if (attempt.tap !== null) this.#onStream(attempt, attempt.tap, bytes, ended)
@@ -478,7 +275,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   /** An answer has begun: the request cannot be sent again as it was. */
   #answerBegan(): void {
-    if (this.#retrying) this.#retryEnded()
+    this.#pursuit.answerBegan()
     if (this.#body !== null && this.#continuation === null) this.#releaseBody()
   }
 
@@ -604,11 +401,11 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     if (found === null) return
     if (this.#phase === 'leaving') this.#settleAbort()
     else if (found instanceof GatewayError) this.#nodeFailed(attempt, found)
-    else if (attempt === this.#rival) this.#attemptFailed(attempt, new GatewayError('upstream_error'), null)
+    else if (attempt !== this.#pursuit.attempt)
+      this.#attemptFailed(attempt, new GatewayError('upstream_error'), null)
     else if (this.#reply.started)
       this.#fail(this.#ownError(attempt, new GatewayError('upstream_error')), found.body)
     else {
-      this.#rival?.abandon()
       this.#reply.whole(found.status, found.body)
       this.#settle(found.status, 'invalid_parameter')
     }
@@ -616,7 +413,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   /** What a node says of the part that we asked it for is not the client's to hear. */
   #ownError(attempt: Attempt, error: GatewayError): GatewayError {
-    return attempt.reason === 'resume' ? (this.#lastError ?? error) : error
+    return attempt.reason === 'resume' ? (this.#pursuit.lastError ?? error) : error
   }
 
   /** The node says so itself. */
@@ -634,14 +431,14 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   #holdNode(): void {
     this.#deadline = Infinity
     this.#pingAt = Infinity
-    this.#attempt?.call?.pause()
+    this.#pursuit.attempt?.call?.pause()
   }
 
   #releaseNode(): void {
     if (this.#phase !== 'relaying' && this.#phase !== 'waiting') return
     const now = performance.now()
-    const attempt = this.#attempt
-    if (this.#queued || attempt === null) this.#deadline = this.#placing.waitsUntil
+    const { attempt, waiting } = this.#pursuit
+    if (waiting || attempt === null) this.#deadline = this.#pursuit.waitsUntil
     else if (attempt.plain === null) this.#deadline = this.#nextTokenBy(attempt, now)
     else this.#deadline = now + attempt.route.route.idleTimeoutMs
     if (attempt?.plain === null) this.#pingAt = now + PUSH_MS
@@ -657,10 +454,10 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       this.#phase = 'leaving'
       this.#deadline = Infinity
       this.#pingAt = Infinity
-      this.#rival?.abandon()
-      this.#rival = null
-      if (this.#queued || this.#attempt === null) this.#settleAbort()
-      else this.#attempt.call?.finish()
+      const { attempt, waiting } = this.#pursuit
+      this.#pursuit.giveUpOthers()
+      if (waiting || attempt === null) this.#settleAbort()
+      else attempt.call?.finish()
     }
   }
 
@@ -670,27 +467,28 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   sweep(now: number): void {
     if (now >= this.#pingAt) {
       this.#pingAt = now + PING_MS
-      if (this.#attempt?.tap?.partial !== true) this.#reply.ping()
+      if (this.#pursuit.attempt?.tap?.partial !== true) this.#reply.ping()
     }
     if (this.#phase === 'waiting' || this.#phase === 'relaying') this.#checkAttempts(now)
     if (now < this.#deadline) return
     if (this.#phase === 'tail') {
-      this.#attempt?.call?.destroy()
+      this.#pursuit.attempt?.call?.destroy()
       this.#settle(200, '')
     } else if (this.#phase === 'queued') this.#refuse(new GatewayError('overloaded'))
     else if (this.#phase === 'waiting' || this.#phase === 'relaying') this.#overdue()
   }
 
   #checkAttempts(now: number): void {
-    const attempt = this.#attempt
-    if (attempt === null || attempt.endedAt !== 0) return
-    if (this.#rival !== null) this.#checkConnection(this.#rival, now)
-    this.#checkConnection(attempt, now)
-    if (this.#phase === 'waiting') this.#hedge(now)
+    const { attempt, rival } = this.#pursuit
+    if (rival !== null) this.#checkConnection(rival, now)
+    if (attempt !== null && attempt.endedAt === 0) this.#checkConnection(attempt, now)
     const continuation = this.#continuation
+    if (this.#phase === 'waiting' && !this.#pursuit.waiting && this.#body !== null) {
+      this.#pursuit.hedge(now, this.#question(), continuation?.answer ?? null)
+    }
     if (continuation !== null && !continuation.resumed && !continuation.answer.faithful) {
       this.#continuation = null
-      this.#releaseBody()
+      if (this.#phase === 'relaying') this.#releaseBody()
     }
   }
 
@@ -705,9 +503,9 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   /** Nothing has come for too long: of the node, or of the queue. */
   #overdue(): void {
-    const attempt = this.#attempt
-    if (attempt === null || this.#queued) {
-      this.#fail(this.#lastError ?? new GatewayError('overloaded'))
+    const { attempt, waiting, lastError } = this.#pursuit
+    if (attempt === null || waiting) {
+      this.#fail(lastError ?? new GatewayError('overloaded'))
       return
     }
     const started = attempt.firstTokenAt > 0 || attempt.plain?.passing === true
@@ -723,7 +521,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   /** Ends what is still open, because the process has to. */
   shutDown(): void {
     if (this.#phase === 'leaving') {
-      this.#attempt?.call?.destroy()
+      this.#pursuit.attempt?.call?.destroy()
       this.#settleAbort()
     } else if (this.#phase === 'queued') this.#refuse(new GatewayError('draining'))
     else this.#fail(new GatewayError('draining'))
@@ -738,7 +536,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
 
   /** The wait for the first node. */
   #queuedBefore(): number {
-    return this.#attempts[0]?.queuedMs ?? 0
+    return this.#pursuit.attempts[0]?.queuedMs ?? 0
   }
 
   // --- the end -------------------------------------------------------------------------------------------
@@ -765,7 +563,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       this.#refuse(error)
       return
     }
-    const { call, tap } = this.#attempt ?? { call: null, tap: null }
+    const { call, tap } = this.#pursuit.attempt ?? { call: null, tap: null }
     const connected = call?.connected === true
     call?.destroy()
     if (error.code !== 'draining') this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
@@ -783,46 +581,16 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     this.#body = null
     this.#admission.request.forgetBody()
     // What has not gone out whole may still be read by a socket.
-    const call = this.#attempt?.call ?? null
-    this.#admission.held.release(call === null || (this.#attempts.length === 1 && call.flushed))
+    const { attempt, attempts } = this.#pursuit
+    const call = attempt?.call ?? null
+    this.#admission.held.release(call === null || (attempts.length === 1 && call.flushed))
   }
 
   #release(outcome: Attempt['outcome']): void {
-    this.#placing.leave()
-    this.#leaveQueue()
-    this.#retryEnded()
-    this.#placing.traffic.retries.requestEnded()
     this.#releaseBody()
-    this.#rival?.abandon()
     this.#deps.open.delete(this)
     this.#deps.metrics.openRequests.dec()
-    this.#attempt?.end(outcome)
-  }
-
-  /** What is billed, and whether the engine itself said so. */
-  #tokens(status: number): { counts: TokenCounts; reported: boolean } {
-    const { tap, plain, call } = this.#attempt ?? { tap: null, plain: null, call: null }
-    const continuation = this.#continuation
-    if (continuation?.resumed === true && continuation.reported(tap)) {
-      return { counts: continuation.total(tap), reported: true }
-    }
-    const counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
-    if (tap?.reported === true) {
-      counts.promptTokens = tap.promptTokens
-      counts.cachedTokens = tap.cachedTokens
-      counts.completionTokens = tap.completionTokens
-      return { counts, reported: true }
-    }
-    if (plain?.usage(counts) === true) return { counts, reported: true }
-    // What a node refused, or failed at before it made anything, is not the tenant's to pay.
-    const left = status === ERRORS.client_closed.status && call?.sent === true
-    const estimated = status === 200 || left ? plain?.estimate() : undefined
-    const generated =
-      continuation?.resumed === true ? continuation.total(tap).completionTokens : tap?.generated
-    counts.completionTokens = generated ?? estimated ?? 0
-    const billed = status === 200 || left || counts.completionTokens > 0
-    if (billed) counts.promptTokens = this.#known().promptEstimate
-    return { counts, reported: !billed }
+    this.#pursuit.end(outcome)
   }
 
   #settle(status: number, code: ErrorCode | '', cause?: unknown): void {
@@ -831,9 +599,14 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
     this.#deadline = Infinity
     this.#pingAt = Infinity
     const identity = this.#known()
-    const { counts, reported } = this.#tokens(status)
+    const { counts, reported } = billOf({
+      attempt: this.#pursuit.attempt,
+      continuation: this.#continuation,
+      promptEstimate: identity.promptEstimate,
+      status,
+    })
     const now = performance.now()
-    const attempt = this.#attempt
+    const { attempt, attempts } = this.#pursuit
     const itlMicros = this.#clock.itlMicros(counts.completionTokens)
     if (status === 200 && attempt !== null) {
       const atMs = Date.now()
@@ -860,7 +633,7 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
       itlMicros,
       e2eMicros: (endedAt - startedAt) * 1000,
       overheadMicros: (this.#overheadMs() + behindNodeMs) * 1000,
-      attempts: this.#attempts.length,
+      attempts: attempts.length,
       resumed: this.#continuation?.seams.length ?? 0,
     } as const
     this.#deps.settle(this, identity, outcome, cause)
@@ -868,9 +641,8 @@ export class Exchange implements SpoolEntry, AttemptOwner, InList {
   }
 
   #explain(status: number, code: ErrorCode | ''): void {
-    const { position: queuePosition, explained } = this.#placing
+    const { queuePosition, explained, attempts } = this.#pursuit
     const seams = this.#continuation?.seams ?? []
-    const attempts = this.#attempts
     const toldOf = explained || isUnusual({ attempts, queuePosition, seams, errorCode: code })
     if (this.#admission.isCopy || !toldOf) return
     const { call, key, asked, route, endpoint, head, admittedAt, bodyWaitMs } = this.#admission

@@ -43,6 +43,7 @@ export class Placing implements Waiter {
   #place: QueuePlace | null = null
   #waitsFor: ModelRoute | null = null
   #waitsSince = 0
+  #only: ModelRoute | null = null
 
   constructor(options: PlacingOptions) {
     this.#options = options
@@ -95,6 +96,15 @@ export class Placing implements Waiter {
     return true
   }
 
+  /**
+   * No other model's node will do from now on.
+   * @param tried nodes that will not do either
+   */
+  stayWith(route: ModelRoute, tried: readonly Target[]): void {
+    this.#only = route
+    this.tried.splice(0, this.tried.length, ...tried)
+  }
+
   /** Gives up a place in a queue; repeatable. */
   leave(): void {
     this.#place?.leave()
@@ -122,9 +132,9 @@ export class Placing implements Waiter {
   }
 
   #routes(): ModelRoute[] {
-    const own = this.#current(this.#options.route)
+    const own = this.#current(this.#only ?? this.#options.route)
     const ids = own.route.fallbackModelIds
-    if (ids.length === 0 || !this.#options.waits) return [own]
+    if (ids.length === 0 || !this.#options.waits || this.#only !== null) return [own]
     return [own, ...ids.flatMap((id) => this.#options.router.byId(id) ?? [])]
   }
 }

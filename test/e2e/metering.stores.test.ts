@@ -65,13 +65,15 @@ test('2,000 requests over every fault: each is billed once, as the nodes’ ledg
     .finally(() => clearInterval(refusing))
   const seconds = (performance.now() - startedAt) / 1000
 
-  // A reply without a word of attempts is a refusal: nothing was admitted, so there is nothing to bill.
+  // A reply without a word of attempts is a refusal: no node was asked, so there is nothing to bill. Who left without a
+  // reply may have waited for a node until then.
   const refused = views.filter((view) => view.admitted === false)
-  const admitted = views.length - refused.length
+  const most = views.length - refused.length
   let rows = await allRows(gateway)
-  await eventually('every admitted request has its usage record', async () => {
+  await eventually('every request that was sent to a node has its usage record', async () => {
     rows = await allRows(gateway)
-    return rows.length >= admitted
+    const settled = await metricOf(gateway, 'crosslogic_requests_total')
+    return (await metricOf(gateway, 'crosslogic_open_requests')) === 0 && rows.length === settled
   })
 
   const byId = new Map(rows.map((row) => [row.request_id, row]))
@@ -92,9 +94,8 @@ test('2,000 requests over every fault: each is billed once, as the nodes’ ledg
       `${sum(rows, (row) => row.completion_tokens)}, written by nodes ${sum(written, ({ entry }) => entry.writtenTokens)}`,
   )
 
-  assert.equal(rows.length, admitted)
+  assert.ok(rows.length <= most && rows.length > REQUESTS / 2, `${rows.length} rows of ${most}`)
   assert.equal(byId.size, rows.length, 'a request has two rows')
-  assert.equal(await metricOf(gateway, 'crosslogic_requests_total'), rows.length)
   for (const view of views) {
     if (view.admitted === true) assert.ok(byId.has(view.requestId ?? ''), `no row for ${view.requestId}`)
   }
