@@ -68,6 +68,12 @@ test('2,000 requests over every fault: each is billed once, as the nodes’ ledg
   // A reply without a word of attempts is a refusal: no node was asked, so there is nothing to bill. Who left without a
   // reply may have waited for a node until then.
   const refused = views.filter((view) => view.admitted === false)
+  const codes = new Map<string, number>()
+  for (const { text } of refused) {
+    const code = /"code":"(\w+)"/.exec(text)?.[1] ?? text
+    codes.set(code, (codes.get(code) ?? 0) + 1)
+  }
+  t.diagnostic(`refusals: ${[...codes].map(([code, times]) => `${code} ${times}`).join(', ')}`)
   const most = views.length - refused.length
   let rows = await allRows(gateway)
   await eventually('every request that was sent to a node has its usage record', async () => {
