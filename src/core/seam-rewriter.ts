@@ -48,7 +48,9 @@ export class SeamRewriter {
     const start = frame.startsWith(DATA) ? frame.indexOf('{') : -1
     // Comments, and [DONE].
     if (start < 0 || frame.slice(DATA.length, start).trim() !== '') return frame
-    const json = JSON.parse(frame.slice(start)) as Json
+    const json = parsed(frame.slice(start))
+    // Whether a frame is JSON is the client's to find out, here as everywhere.
+    if (json === null) return frame
     if (isObject(json['usage'])) {
       const own = countsOf(json['usage'])
       json['usage'] = shownUsage(this.#usage(own), json['usage'])
@@ -57,6 +59,14 @@ export class SeamRewriter {
     const goesOn =
       choices.length === 0 || choices.map((choice) => isObject(choice) && withoutRole(choice)).includes(true)
     return goesOn ? `${DATA} ${JSON.stringify({ ...json, ...this.#identity })}\n\n` : ''
+  }
+}
+
+function parsed(text: string): Json | null {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return null
   }
 }
 

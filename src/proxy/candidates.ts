@@ -37,8 +37,18 @@ export function collectCandidates(
       else overloaded = true
     }
   }
-  if (into.length > 0) return null
+  if (into.length > 0) {
+    easeCold(into)
+    return null
+  }
   return overloaded ? 'overloaded' : 'no_healthy_node'
+}
+
+/** Nodes are spared while they warm up where a warm one can take their share; where all are new they share alike. */
+function easeCold(candidates: readonly Target[]): void {
+  let warm = false
+  for (const candidate of candidates) warm ||= candidate.isWarm
+  for (const candidate of candidates) candidate.eased = warm
 }
 
 /** How many of a model's nodes are to take requests, and how many of those are trusted. */

@@ -1,6 +1,6 @@
 import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
 import { type ExplanationSink, isUnusual } from '../core/explanation.js'
-import { mapNodeErrorFrame } from '../core/node-error.js'
+import { mapNodeErrorFrame, type PassedError } from '../core/node-error.js'
 import type { SseTap } from '../core/sse-tap.js'
 import { identityLine } from '../core/usage-line.js'
 import type { UsageIdentity } from '../core/usage-record.js'
@@ -287,7 +287,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
       if (last.length > 0) forward = Buffer.concat([forward, last])
     }
     if (tap.generated > before) this.#onTokens(attempt, tap)
-    if (this.#continuation?.resumed === true && !tap.broken) forward = this.#continuation.rewrite(forward)
+    if (this.#continuation?.resumed === true) forward = this.#continuation.rewrite(forward)
     if (this.#phase === 'leaving') {
       if (ended) this.#settleAbort()
     } else if (tap.complete) this.#endStream(forward, ended)
@@ -305,7 +305,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     if (tap.errorFrame !== null) {
       const mapped = mapNodeErrorFrame(tap.errorFrame)
       if (mapped instanceof GatewayError) this.#nodeFailed(attempt, mapped)
-      else this.#fail(this.#ownError(attempt, new GatewayError('upstream_error')), mapped.body)
+      else this.#judged(attempt, mapped)
     } else if (tap.broken) {
       const cause = new Error('The stream said [DONE] before it had finished, or a frame was not valid.')
       this.#attemptFailed(attempt, new GatewayError('upstream_invalid_response', { cause }), 'invalid')
@@ -403,17 +403,18 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     else if (found instanceof GatewayError) this.#nodeFailed(attempt, found)
     else if (attempt !== this.#pursuit.attempt)
       this.#attemptFailed(attempt, new GatewayError('upstream_error'), null)
-    else if (this.#reply.started)
-      this.#fail(this.#ownError(attempt, new GatewayError('upstream_error')), found.body)
+    else if (this.#reply.started) this.#judged(attempt, found)
     else {
       this.#reply.whole(found.status, found.body)
       this.#settle(found.status, 'invalid_parameter')
     }
   }
 
-  /** What a node says of the part that we asked it for is not the client's to hear. */
-  #ownError(attempt: Attempt, error: GatewayError): GatewayError {
-    return attempt.reason === 'resume' ? (this.#pursuit.lastError ?? error) : error
+  /** A node refuses the request after the reply has begun. What it says of a part that we asked it for is not the client's. */
+  #judged(attempt: Attempt, { body }: PassedError): void {
+    const error = new GatewayError('upstream_error')
+    if (attempt.reason === 'resume') this.#fail(this.#pursuit.lastError ?? error)
+    else this.#fail(error, body)
   }
 
   /** The node says so itself. */
@@ -608,7 +609,8 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     const now = performance.now()
     const { attempt, attempts } = this.#pursuit
     const itlMicros = this.#clock.itlMicros(counts.completionTokens)
-    if (status === 200 && attempt !== null) {
+    // One that has ended before failed.
+    if (status === 200 && attempt?.endedAt === 0) {
       const atMs = Date.now()
       attempt.target.succeeded(atMs)
       if (itlMicros !== null) attempt.target.observeItl(itlMicros / 1000, atMs)

@@ -68,7 +68,7 @@ export class Placing implements Waiter {
       // Who comes now does not overtake those who wait.
       const found = !again && queue.hasLine ? 'overloaded' : this.#pick(route, 0)
       if (typeof found !== 'string') return found
-      if (found === 'no_healthy_node') continue
+      if (found === 'no_healthy_node' && !this.#mayComeBack(route)) continue
       if (!this.#options.waits) return new GatewayError('overloaded')
       const place = again ? queue.enterAgain(this) : queue.enter(this, route.route.queue)
       if (place !== null) {
@@ -117,13 +117,19 @@ export class Placing implements Waiter {
     return this.#options.route.traffic
   }
 
+  /** A stream that has broken off is worth a wait for a node that is merely doubted at the moment. */
+  #mayComeBack(route: ModelRoute): boolean {
+    return (
+      this.#only !== null && route.targets.some((target) => target.serving && !this.tried.includes(target))
+    )
+  }
+
   #pick(route: ModelRoute, queuedMs: number): Placed | 'no_healthy_node' | 'overloaded' {
     const { router, request } = this.#options
-    const considered = this.explained ? router.consider(route, this.tried) : []
     const target = router.pick(route, request, this.tried)
-    return typeof target === 'string'
-      ? target
-      : { route, target, considered, chosenBy: router.chooses(route, request), queuedMs }
+    if (typeof target === 'string') return target
+    const considered = this.explained ? router.consider(route, this.tried) : []
+    return { route, target, considered, chosenBy: router.chooses(route, request), queuedMs }
   }
 
   /** The route as it is by now. */

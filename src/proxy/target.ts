@@ -49,7 +49,8 @@ export class Target implements Candidate {
   model: SnapshotModel
   route: SnapshotRoute
   predictedTtftMs: number | null = null
-  warmth = 1
+  /** Whether a warm node is there to take what this one, being warmed up, does not get: see candidates.ts. */
+  eased = true
   /** Own requests for streams that wait for their first token. */
   readonly awaiting = new SwapList<AwaitedToken>()
   /** TTFT from which it is far slower than its peers; null: not known. */
@@ -67,6 +68,7 @@ export class Target implements Candidate {
   #lookedAt = -Infinity
   /** For how long a first token was waited for at the last look. */
   #waitedMs = 0
+  #warmth = 1
   readonly #load = new NodeLoad()
   readonly #breaker: Breaker
   readonly #warmUp: WarmUp
@@ -102,6 +104,14 @@ export class Target implements Candidate {
 
   get #setWeight(): number {
     return this.route.nodeWeights[this.node.clusterName] ?? this.node.weight
+  }
+
+  get isWarm(): boolean {
+    return this.#warmth >= 1
+  }
+
+  get warmth(): number {
+    return this.eased ? this.#warmth : 1
   }
 
   get weight(): number {
@@ -303,7 +313,7 @@ export class Target implements Candidate {
     this.#lookedAt = nowMs
     // What the leader said has grown old.
     if (this.#fresh(nowMs) === null) this.#load.told(this.#atNode(nowMs))
-    this.warmth = this.#warmUp.look(nowMs)
+    this.#warmth = this.#warmUp.look(nowMs)
   }
 }
 

@@ -95,3 +95,8 @@ test('an answer with nothing left to make is ended for its node', () => {
   assert.ok(out.toString().endsWith('data: [DONE]\n\n'))
   assert.equal(rewriter().finish(false, null, null).toString(), 'data: [DONE]\n\n')
 })
+
+test('a frame that is no JSON passes as it is', () => {
+  const frame = 'data: {"choices":[{]}\n\n'
+  assert.equal(rewriter().rewrite(Buffer.from(frame)).toString(), frame)
+})

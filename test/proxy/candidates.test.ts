@@ -165,10 +165,21 @@ test('a node that joins, or is active again, is warmed up for half a minute; the
   old.update(nodeOf('old'), model, route)
   asked([old, joined], START + 40_000)
   assert.equal(old.warmth, 0.1)
-  joined.observeLive(live('joined', { healthy: false, observedAt: START + 50_000 }), START + 50_000)
-  joined.observeLive(live('joined', { observedAt: START + 51_000 }), START + 51_000)
-  asked([old, joined], START + 51_000)
+  joined.observeLive(live('joined', { healthy: false, observedAt: START + 80_000 }), START + 80_000)
+  joined.observeLive(live('joined', { observedAt: START + 81_000 }), START + 81_000)
+  asked([old, joined], START + 81_000)
   assert.equal(joined.warmth, 0.1)
+})
+
+test('nodes that are all new are spared by nobody, and share alike', () => {
+  const [first, second] = [targetOf('first', {}, true), targetOf('second', { weight: 2 }, true)]
+  asked([first], START)
+  asked([first, second], START + 1_000)
+  assert.deepEqual([first.warmth, second.warmth, second.weight], [1, 1, 2])
+  // Once the first is warm, it can take what the second does not get.
+  asked([first, second], START + 30_000)
+  assert.equal(first.warmth, 1)
+  assert.ok(second.warmth < 1 && second.warmth > 0.9)
 })
 
 test("a reply's word of the node's load counts until the leader's next", () => {

@@ -33,7 +33,7 @@ const KEY: ResolvedKey = {
   version: 1,
 }
 
-function snapshotOf(endpointUrl: string): Snapshot {
+function snapshotOf(endpointUrl: string, nodes: readonly string[]): Snapshot {
   const prices = { inputMicros: 1, cachedInputMicros: null, outputMicros: 1 }
   return {
     version: 1,
@@ -49,20 +49,18 @@ function snapshotOf(endpointUrl: string): Snapshot {
         createdAt: 0,
       },
     ],
-    nodes: [
-      {
-        id: 'n',
-        clusterName: 'n',
-        modelId: 'm',
-        endpointUrl,
-        upstreamModel: 'm',
-        weight: 1,
-        maxConcurrency: null,
-        apiKey: null,
-        engine: 'vllm',
-        status: 'active',
-      },
-    ],
+    nodes: nodes.map((id) => ({
+      id,
+      clusterName: id,
+      modelId: 'm',
+      endpointUrl,
+      upstreamModel: 'm',
+      weight: 1,
+      maxConcurrency: null,
+      apiKey: null,
+      engine: 'vllm',
+      status: 'active',
+    })),
     routes: [{ modelId: 'm', ...DEFAULT_ROUTE, idleTimeoutMs: 40_000 }],
   }
 }
@@ -72,25 +70,27 @@ interface DataPlane extends AsyncDisposable {
   ask(
     body?: object,
   ): Promise<{ readonly client: RawClient; readonly node: Socket; readonly exchange: Exchange }>
+  /** The socket and what was sent, of the next request that a node gets. */
+  next(): Promise<{ readonly node: Socket; readonly request: string }>
   /** How requests ended. */
   readonly outcomes: readonly UsageOutcome[]
 }
 
-/** The data plane around an exchange, with a node whose every byte the test writes. */
-async function startDataPlane(): Promise<DataPlane> {
+/** The data plane around an exchange, with nodes at one address whose every byte the test writes. */
+async function startDataPlane(nodes: readonly string[] = ['n']): Promise<DataPlane> {
   const folder = await temporaryFolder()
   const sockets: Socket[] = []
-  const requests: Socket[] = []
+  const requests: { readonly node: Socket; readonly request: string }[] = []
   const node = createServer((socket) => {
     sockets.push(socket)
     socket.on('error', () => {})
-    socket.once('data', () => requests.push(socket))
+    socket.once('data', (bytes) => requests.push({ node: socket, request: bytes.toString() }))
   }).listen(0, '127.0.0.1')
   await once(node, 'listening')
   const { port: nodePort } = node.address() as AddressInfo
 
   const router = createRouter({ now: () => Date.now(), random: Math.random })
-  router.apply(snapshotOf(`http://127.0.0.1:${nodePort}`))
+  router.apply(snapshotOf(`http://127.0.0.1:${nodePort}`, nodes))
   const upstream = createUpstream()
   const spool = openSpool({
     directory: folder.path,
@@ -152,6 +152,13 @@ async function startDataPlane(): Promise<DataPlane> {
   const port = await app.listen('127.0.0.1', 0)
   const clients: RawClient[] = []
   let asked = 0
+  const next = async () => {
+    const at = asked++
+    await eventually('a node is asked', () => requests.length > at)
+    const request = requests[at]
+    assert.ok(request !== undefined)
+    return request
+  }
 
   return {
     outcomes,
@@ -160,12 +167,12 @@ async function startDataPlane(): Promise<DataPlane> {
       clients.push(client)
       const text = JSON.stringify({ model: 'm', prompt: 'a', stream: true, ...body })
       client.send(`POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: ${text.length}\r\n\r\n${text}`)
-      const at = asked++
-      await eventually('the node is asked', () => requests.length > at)
-      const [socket, exchange] = [requests[at], exchanges[at]]
-      assert.ok(socket !== undefined && exchange !== undefined)
-      return { client, node: socket, exchange }
+      const { node } = await next()
+      const exchange = exchanges.at(-1)
+      assert.ok(exchange !== undefined)
+      return { client, node, exchange }
     },
+    next,
     async [Symbol.asyncDispose]() {
       for (const client of clients) client[Symbol.dispose]()
       app.close()
@@ -268,4 +275,119 @@ test('a silent node is given up after the idle timeout, one that is slow to begi
       [504, 'first_token_timeout'],
     ],
   )
+})
+
+/** A frame of an answer to a completion; `tokens` as the engine counts them. */
+function textFrame(
+  text: string,
+  tokens: number,
+  finish: string | null = null,
+  prompt = 4,
+  id = 'cmpl-1',
+): string {
+  const choices = [{ index: 0, text, finish_reason: finish }]
+  return `data: ${JSON.stringify({ id, choices, usage: { prompt_tokens: prompt, completion_tokens: tokens } })}\n\n`
+}
+
+const textsOf = (body: Buffer) =>
+  [...body.toString().matchAll(/^data: (\{.*\})$/gm)].map(
+    ([, json = '']) =>
+      JSON.parse(json) as { id?: string; error?: { code: string }; choices?: { text: string }[] },
+  )
+
+test('a stream that stalls goes on at another node as if nothing had been', async () => {
+  await using plane = await startDataPlane(['a', 'b'])
+  const { client, node, exchange } = await plane.ask({ max_tokens: 5 })
+  node.write(STREAM_HEAD + chunk(textFrame('Once', 1) + textFrame(' "upon"', 2)))
+  await receives(client, 'upon')
+  exchange.sweep(performance.now() + 40_100)
+  const { node: second, request } = await plane.next()
+  const sent = JSON.parse(request.slice(request.indexOf('\r\n\r\n'))) as {
+    prompt: string
+    max_tokens: number
+  }
+  assert.deepEqual([sent.prompt, sent.max_tokens], ['aOnce "upon"', 3])
+  const rest = textFrame(' a', 1, null, 6, 'cmpl-2') + textFrame(' time', 2, 'stop', 6, 'cmpl-2')
+  second.write(STREAM_HEAD + chunk(`${rest}data: [DONE]\n\n`) + '0\r\n\r\n')
+  const { body, complete } = await client.stream()
+  assert.equal(complete, true)
+  const frames = textsOf(body)
+  assert.equal(frames.map(({ choices }) => choices?.[0]?.text).join(''), 'Once "upon" a time')
+  assert.deepEqual([...new Set(frames.map(({ id }) => id))], ['cmpl-1'])
+  assert.ok(body.toString().endsWith('data: [DONE]\n\n'))
+  const [outcome] = plane.outcomes
+  assert.deepEqual(
+    [outcome?.status, outcome?.promptTokens, outcome?.completionTokens, outcome?.attempts, outcome?.resumed],
+    [200, 4, 4, 2, 1],
+  )
+  assert.equal(outcome?.counted, 'reported')
+})
+
+test('a node that fails behind its last token leaves nothing to be asked of another', async () => {
+  await using plane = await startDataPlane(['a', 'b'])
+  const bounded = await plane.ask({ max_tokens: 2, stream_options: { include_usage: true } })
+  bounded.node.write(STREAM_HEAD + chunk(textFrame('Once', 1) + textFrame(' upon', 2)))
+  await receives(bounded.client, 'upon')
+  bounded.node.destroy()
+  const { body, complete } = await bounded.client.stream()
+  assert.equal(complete, true)
+  assert.match(body.toString(), /"finish_reason":"length"\}\]\}\n\n/)
+  assert.match(body.toString(), /"prompt_tokens":4,"total_tokens":6,"completion_tokens":2/)
+  assert.ok(body.toString().endsWith('data: [DONE]\n\n'))
+
+  const finished = await plane.ask({ max_tokens: 9 })
+  finished.node.write(STREAM_HEAD + chunk(textFrame('Once', 1, 'stop')))
+  await receives(finished.client, 'Once')
+  finished.node.destroy()
+  const end = await finished.client.stream()
+  assert.deepEqual([end.complete, textsOf(end.body).length], [true, 1])
+  assert.deepEqual(
+    plane.outcomes.map(({ status, completionTokens, attempts, resumed }) => [
+      status,
+      completionTokens,
+      attempts,
+      resumed,
+    ]),
+    [
+      [200, 2, 1, 0],
+      [200, 1, 1, 0],
+    ],
+  )
+})
+
+test('what a node says against going on is not for the client, who hears why the first one failed', async () => {
+  await using plane = await startDataPlane(['a', 'b'])
+  const { client, node } = await plane.ask()
+  node.write(STREAM_HEAD + chunk(textFrame('Once', 1)))
+  await receives(client, 'Once')
+  node.destroy()
+  const { node: second } = await plane.next()
+  const refusal = '{"error":{"message":"continue_final_message is unknown","code":400}}'
+  second.write(
+    `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${refusal.length}\r\n\r\n${refusal}`,
+  )
+  const { body, complete } = await client.stream()
+  assert.equal(complete, false)
+  assert.deepEqual(
+    textsOf(body).map((frame) => frame.error?.code ?? frame.choices?.[0]?.text),
+    ['Once', 'upstream_connection_lost'],
+  )
+  assert.deepEqual([plane.outcomes[0]?.completionTokens, plane.outcomes[0]?.attempts], [1, 2])
+})
+
+test('a stream that every node fails is given up, and what was made is billed once', async () => {
+  await using plane = await startDataPlane(['a', 'b', 'c', 'd', 'e', 'f'])
+  const { client, node } = await plane.ask()
+  node.write(STREAM_HEAD + chunk(textFrame('Once', 1)))
+  await receives(client, 'Once')
+  node.destroy()
+  for (let times = 0; times < 3; times++) {
+    const { node: other } = await plane.next()
+    other.destroy()
+  }
+  const { body, complete } = await client.stream()
+  assert.equal(complete, false)
+  assert.equal(textsOf(body).at(-1)?.error?.code, 'upstream_connection_lost')
+  const [outcome] = plane.outcomes
+  assert.deepEqual([outcome?.completionTokens, outcome?.promptTokens, outcome?.attempts], [1, 4, 4])
 })
