@@ -14,7 +14,11 @@ test('SIGTERM under load: two proxies finish every stream, all usage is there at
   await using two = await startSimulatedNode({ seed: 2 })
   await using gateway = await startTestGateway({ PROXY_PROCESSES: '2' }, stores)
   const tenant = await gateway.createTenant()
-  await gateway.serve('sim', { one, two }, { strategy: 'round-robin', idle_timeout_ms: 2_000 })
+  await gateway.serve(
+    'sim',
+    { one, two },
+    { strategy: 'round-robin', first_token_timeout_ms: 2_000, idle_timeout_ms: 2_000 },
+  )
   await eventually(
     'both proxies serve the model',
     async () => (await metricOf(gateway, 'crosslogic_up', 'proxy')) === 2,

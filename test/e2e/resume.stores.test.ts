@@ -11,7 +11,8 @@ import { startTestGateway } from '../support/gateway.js'
 import { eventually } from '../support/processes.js'
 import { allRows, costOf } from '../support/usage-audit.js'
 
-const KILLS = 20
+/** `bench resilience` has twenty; each waits until the node that was killed serves again. */
+const KILLS = 8
 const STREAMS = 200
 const MODEL = 'acme/resumed'
 const NODE = { eosProbability: 0.004 }
@@ -27,7 +28,7 @@ const ROUTE = {
   health_check: { interval_seconds: 0.5, timeout_seconds: 2, unhealthy_threshold: 2, healthy_threshold: 1 },
 }
 
-test('twenty kill -9s of a node under 200 streams: no client sees a break, each token is billed once', async (t) => {
+test('eight kill -9s of a node under 200 streams: no client sees a break, each token is billed once', async (t) => {
   await using one = await startKillableNode([...NODE_ARGS, '--seed', '1'])
   await using two = await startKillableNode([...NODE_ARGS, '--seed', '2'])
   await using three = await startKillableNode([...NODE_ARGS, '--seed', '3'])
