@@ -26,13 +26,6 @@ export class FairQueue<T> {
     return this.#size
   }
 
-  /** Flows that have something waiting. */
-  get waitingFlows(): number {
-    let waiting = 0
-    for (const flow of this.#flows.values()) if (flow.tickets.length > 0) waiting++
-    return waiting
-  }
-
   /**
    * @param flow whose turn it uses
    * @param weight relative share of the flow, > 0

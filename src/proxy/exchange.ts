@@ -231,7 +231,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
       if (other !== null) this.#deadline = this.#firstTokenBy(other)
     } else if (this.#phase === 'relaying') this.#goOnElsewhere(attempt, error)
     else if (this.#phase === 'waiting' && this.#body !== null && this.#pursuit.mayRetry(attempt, untouched)) {
-      this.#sought(this.#pursuit.again('retry', error), error)
+      this.#sought(this.#pursuit.again(error), error)
     } else this.#fail(error)
   }
 
@@ -369,7 +369,6 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   }
 
   #onPlain(attempt: Attempt, plain: PlainReply, bytes: Buffer, ended: boolean): void {
-    this.#pingAt = Infinity
     this.#answerBegan()
     const forward = plain.read(bytes)
     if (this.#phase === 'leaving') {
@@ -468,7 +467,9 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   sweep(now: number): void {
     if (now >= this.#pingAt) {
       this.#pingAt = now + PING_MS
-      if (this.#pursuit.attempt?.tap?.partial !== true) this.#reply.ping()
+      const { attempt } = this.#pursuit
+      // A document whose head has come is no stream, and half a frame takes nothing behind it.
+      if (attempt?.tap?.partial !== true && (attempt === null || attempt.plain === null)) this.#reply.ping()
     }
     if (this.#phase === 'waiting' || this.#phase === 'relaying') this.#checkAttempts(now)
     if (now < this.#deadline) return

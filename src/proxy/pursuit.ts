@@ -137,8 +137,8 @@ export class Pursuit {
   }
 
   /** Looks for another node. @returns as {@link begin} */
-  again(reason: 'retry', error: GatewayError): GatewayError | null {
-    return this.#seek(reason, error)
+  again(error: GatewayError): GatewayError | null {
+    return this.#seek('retry', error)
   }
 
   /** Looks for a node of the same model that can go on with what this one began. @returns as {@link begin} */

@@ -6,18 +6,10 @@ const ALWAYS_ALLOWED = 3
  * Counts what is under way, so that it is exact at every moment and needs no clock.
  */
 export class RetryBudget {
-  #active = 0
-  #retrying = 0
-
   /** Requests of the model under way. */
-  get active(): number {
-    return this.#active
-  }
-
+  #active = 0
   /** Retries of them that wait for the first byte of an answer. */
-  get retrying(): number {
-    return this.#retrying
-  }
+  #retrying = 0
 
   requestBegan(): void {
     this.#active++

@@ -11,7 +11,7 @@ import { createHttpApp } from '../../src/io/uws.js'
 import { createBodyMemory } from '../../src/proxy/body-memory.js'
 import { Exchange } from '../../src/proxy/exchange.js'
 import { RoutedRequest } from '../../src/proxy/routed-request.js'
-import { createRouter } from '../../src/proxy/routing.js'
+import { createRouter, type Router } from '../../src/proxy/routing.js'
 import { SwapList } from '../../src/proxy/swap-list.js'
 import { openSpool } from '../../src/proxy/spool.js'
 import { createUpstream } from '../../src/proxy/upstream.js'
@@ -72,6 +72,7 @@ interface DataPlane extends AsyncDisposable {
   ): Promise<{ readonly client: RawClient; readonly node: Socket; readonly exchange: Exchange }>
   /** The socket and what was sent, of the next request that a node gets. */
   next(): Promise<{ readonly node: Socket; readonly request: string }>
+  readonly targets: Router['targets']
   /** How requests ended. */
   readonly outcomes: readonly UsageOutcome[]
 }
@@ -161,6 +162,7 @@ async function startDataPlane(nodes: readonly string[] = ['n']): Promise<DataPla
   }
 
   return {
+    targets: router.targets,
     outcomes,
     async ask(body = {}) {
       const client = await openRawClient(port)
@@ -233,6 +235,18 @@ test('a JSON document after a ping is a failure: a stream was begun', async () =
   const { body, complete } = await client.stream()
   assert.equal(complete, false)
   assert.match(body.toString(), /^: ping\n\ndata: \{"error":\{.*"code":"upstream_invalid_response"\}\}\n\n$/)
+})
+
+test('a JSON document that takes its time behind its head is not begun as a stream by a ping', async () => {
+  await using plane = await startDataPlane()
+  const { client, node, exchange } = await plane.ask()
+  const load = 'endpoint-load-metrics: TEXT named_metrics.num_requests_waiting=7'
+  node.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 14\r\n${load}\r\n\r\n`)
+  await eventually('the head has come', () => (plane.targets.get('n')?.load ?? 0) >= 7)
+  exchange.sweep(performance.now() + 15_100)
+  node.write('{"choices":[]}')
+  const { headers, body } = await client.reply()
+  assert.deepEqual([headers.get('content-type'), body.toString()], ['application/json', '{"choices":[]}'])
 })
 
 test('nothing is put into half a frame of an untouched stream: no ping, no error frame', async () => {
