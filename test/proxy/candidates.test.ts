@@ -1,47 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  DEFAULT_ROUTE,
-  type NodeLive,
-  type SnapshotModel,
-  type SnapshotNode,
-} from '../../src/core/snapshot.js'
+import { DEFAULT_ROUTE, type NodeLive, type SnapshotNode } from '../../src/core/snapshot.js'
 import { collectCandidates, countTrusted } from '../../src/proxy/candidates.js'
 import { ejectSlow } from '../../src/proxy/slow-nodes.js'
 import { Target } from '../../src/proxy/target.js'
+import { MODEL, nodeOf } from '../support/routed-model.js'
 
 const START = 1_000_000
-const route = { ...DEFAULT_ROUTE, modelId: 'model' }
-const model: SnapshotModel = {
-  id: 'model',
-  name: 'big',
-  aliases: [],
-  family: 'f',
-  type: 'chat',
-  contextLength: 8_192,
-  prices: { inputMicros: 1, cachedInputMicros: null, outputMicros: 2 },
-  createdAt: 1,
-}
-
-function nodeOf(id: string, changes: Partial<SnapshotNode> = {}): SnapshotNode {
-  return {
-    id,
-    clusterName: id,
-    modelId: 'model',
-    endpointUrl: 'http://127.0.0.1:8000',
-    upstreamModel: 'upstream',
-    weight: 1,
-    maxConcurrency: null,
-    apiKey: null,
-    engine: 'vllm',
-    status: 'active',
-    ...changes,
-  }
-}
+const route = { ...DEFAULT_ROUTE, modelId: MODEL.id }
 
 function targetOf(id: string, changes: Partial<SnapshotNode> = {}, joins = false): Target {
-  return new Target(nodeOf(id, changes), model, route, { random: () => 0, joins })
+  return new Target(nodeOf(id, changes), MODEL, route, { random: () => 0, joins })
 }
 
 function live(id: string, changes: Partial<NodeLive> = {}): NodeLive {
@@ -161,8 +131,8 @@ test('a node that joins, or is active again, is warmed up for half a minute; the
   assert.equal(joined.warmth, 0.55)
   asked([old, joined], START + 30_000)
   assert.deepEqual([joined.warmth, joined.weight], [1, 2])
-  old.update(nodeOf('old', { status: 'draining' }), model, route)
-  old.update(nodeOf('old'), model, route)
+  old.update(nodeOf('old', { status: 'draining' }), MODEL, route)
+  old.update(nodeOf('old'), MODEL, route)
   asked([old, joined], START + 40_000)
   assert.equal(old.warmth, 0.1)
   joined.observeLive(live('joined', { healthy: false, observedAt: START + 80_000 }), START + 80_000)

@@ -1,36 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DEFAULT_ROUTE, type Snapshot, type SnapshotNode } from '../../src/core/snapshot.js'
+import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
 import { createHealthMetrics } from '../../src/proxy/health-metrics.js'
 import { createRouter } from '../../src/proxy/routing.js'
+import { MODEL, nodeOf } from '../support/routed-model.js'
 
 const START = 1_000_000
 
 function snapshot(names: readonly string[]): Snapshot {
-  const nodes = names.map((name): SnapshotNode => ({
-    id: name,
-    clusterName: name,
-    modelId: 'model',
-    endpointUrl: 'http://127.0.0.1:8000',
-    upstreamModel: 'upstream',
-    weight: 1,
-    maxConcurrency: null,
-    apiKey: null,
-    engine: 'vllm',
-    status: 'active',
-  }))
-  const model = {
-    id: 'model',
-    name: 'big',
-    aliases: [],
-    family: 'f',
-    type: 'chat' as const,
-    contextLength: 8_192,
-    prices: { inputMicros: 1, cachedInputMicros: null, outputMicros: 2 },
-    createdAt: 1,
-  }
-  return { version: 1, models: [model], nodes, routes: [{ ...DEFAULT_ROUTE, modelId: 'model' }] }
+  const routes = [{ ...DEFAULT_ROUTE, modelId: MODEL.id }]
+  return { version: 1, models: [MODEL], nodes: names.map((name) => nodeOf(name)), routes }
 }
 
 test('counts ejections once, and shows who is rejected and which model panics, until they are gone', () => {

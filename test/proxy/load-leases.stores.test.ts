@@ -8,35 +8,14 @@ import { createRedis, redisReady } from '../../src/io/redis.js'
 import { type LoadLeases, startLoadLeases } from '../../src/proxy/load-leases.js'
 import { createRouter, type Router } from '../../src/proxy/routing.js'
 import type { Target } from '../../src/proxy/target.js'
+import { MODEL, nodeOf } from '../support/routed-model.js'
 import { freshDatabase, freshRedis } from '../support/stores.js'
 
 const snapshot: Snapshot = {
   version: 1,
-  models: [
-    {
-      id: 'model',
-      name: 'big',
-      aliases: [],
-      family: 'f',
-      type: 'chat',
-      contextLength: 8_192,
-      prices: { inputMicros: 1, cachedInputMicros: null, outputMicros: 2 },
-      createdAt: 1,
-    },
-  ],
-  nodes: ['a', 'b'].map((name) => ({
-    id: name,
-    clusterName: name,
-    modelId: 'model',
-    endpointUrl: 'http://127.0.0.1:8000',
-    upstreamModel: 'upstream',
-    weight: 1,
-    maxConcurrency: 4,
-    apiKey: null,
-    engine: 'vllm' as const,
-    status: 'active' as const,
-  })),
-  routes: [{ ...DEFAULT_ROUTE, modelId: 'model' }],
+  models: [MODEL],
+  nodes: ['a', 'b'].map((name) => nodeOf(name, { maxConcurrency: 4 })),
+  routes: [{ ...DEFAULT_ROUTE, modelId: MODEL.id }],
 }
 
 interface View {

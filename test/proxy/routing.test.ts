@@ -4,38 +4,14 @@ import { ANY_REQUEST } from '../../src/core/policies/policy.js'
 import { DEFAULT_ROUTE, type NodeLive, type Snapshot, type SnapshotNode } from '../../src/core/snapshot.js'
 import { createRouter, type ModelRoute, type Router } from '../../src/proxy/routing.js'
 import type { Target } from '../../src/proxy/target.js'
-
-function node(name: string, changes: Partial<SnapshotNode> = {}): SnapshotNode {
-  return {
-    id: name,
-    clusterName: name,
-    modelId: 'model',
-    endpointUrl: 'http://127.0.0.1:8000',
-    upstreamModel: 'upstream',
-    weight: 1,
-    maxConcurrency: null,
-    apiKey: null,
-    engine: 'vllm',
-    status: 'active',
-    ...changes,
-  }
-}
+import { MODEL, nodeOf } from '../support/routed-model.js'
 
 function snapshot(
   nodes: SnapshotNode[],
   route: Partial<Snapshot['routes'][number]> = {},
   version = 1,
 ): Snapshot {
-  const model = {
-    id: 'model',
-    name: 'big',
-    aliases: ['large', 'org/big'],
-    family: 'f',
-    type: 'chat' as const,
-    contextLength: 8_192,
-    prices: { inputMicros: 1, cachedInputMicros: null, outputMicros: 2 },
-    createdAt: 1,
-  }
+  const model = { ...MODEL, aliases: ['large', 'org/big'] }
   return { version, models: [model], nodes, routes: [{ ...DEFAULT_ROUTE, modelId: 'model', ...route }] }
 }
 
@@ -72,23 +48,23 @@ const live = (nodeId: string, changes: Partial<NodeLive>): [string, NodeLive] =>
 ]
 
 test('finds a model by name and by each alias, and nothing else', () => {
-  const { router } = routerWith(snapshot([node('a')]))
+  const { router } = routerWith(snapshot([nodeOf('a')]))
   for (const name of ['big', 'large', 'org/big']) assert.equal(found(router, name).model.name, 'big')
   assert.equal(router.find('small'), undefined)
 })
 
 test('asks only active nodes', () => {
   const idle = (['launching', 'draining', 'unhealthy', 'terminating', 'failed'] as const).map((status) =>
-    node(status, { status }),
+    nodeOf(status, { status }),
   )
-  const { router } = routerWith(snapshot([...idle, node('a')]))
+  const { router } = routerWith(snapshot([...idle, nodeOf('a')]))
   for (let i = 0; i < 50; i++) assert.equal(picked(router), 'a')
   router.apply(snapshot(idle))
   assert.equal(picked(router), 'no_healthy_node')
 })
 
 test('leaves a node alone that the leader saw failing, until that is old', () => {
-  const { router, clock } = routerWith(snapshot([node('a'), node('b')]))
+  const { router, clock } = routerWith(snapshot([nodeOf('a'), nodeOf('b')]))
   router.applyLive(new Map([live('a', { healthy: false })]))
   for (let i = 0; i < 50; i++) assert.equal(picked(router), 'b')
   clock.now += 5_001
@@ -97,7 +73,7 @@ test('leaves a node alone that the leader saw failing, until that is old', () =>
 })
 
 test('leaves a node alone for a second after it refused a connection', () => {
-  const { router, clock } = routerWith(snapshot([node('a'), node('b')]))
+  const { router, clock } = routerWith(snapshot([nodeOf('a'), nodeOf('b')]))
   router.targets.get('a')?.failed('refused', clock.now)
   for (let i = 0; i < 50; i++) assert.equal(picked(router), 'b')
   clock.now += 1_000
@@ -106,7 +82,7 @@ test('leaves a node alone for a second after it refused a connection', () => {
 })
 
 test('takes what the leader saw beyond our own requests for load of others, until that is old', () => {
-  const { router, clock } = routerWith(snapshot([node('a')]))
+  const { router, clock } = routerWith(snapshot([nodeOf('a')]))
   const target = router.targets.get('a')
   assert.ok(target !== undefined)
   target.enter()
@@ -118,7 +94,7 @@ test('takes what the leader saw beyond our own requests for load of others, unti
 })
 
 test('does not take own requests that have just ended for load of others', () => {
-  const { router } = routerWith(snapshot([node('a', { maxConcurrency: 2 })]))
+  const { router } = routerWith(snapshot([nodeOf('a', { maxConcurrency: 2 })]))
   const target = router.targets.get('a')
   assert.ok(target !== undefined)
   target.enter()
@@ -132,11 +108,11 @@ test('does not take own requests that have just ended for load of others', () =>
 })
 
 test('keeps the live state of nodes over a new snapshot, and takes over what changed', () => {
-  const { router } = routerWith(snapshot([node('a'), node('b')]))
+  const { router } = routerWith(snapshot([nodeOf('a'), nodeOf('b')]))
   const before = router.targets.get('a')
   assert.ok(before !== undefined)
   for (let i = 0; i < 7; i++) before.enter()
-  router.apply(snapshot([node('a', { endpointUrl: 'http://127.0.0.1:9000', weight: 3 })], {}, 2))
+  router.apply(snapshot([nodeOf('a', { endpointUrl: 'http://127.0.0.1:9000', weight: 3 })], {}, 2))
   const after = router.targets.get('a')
   assert.equal(after, before)
   assert.equal(after?.inFlight, 7)
@@ -148,7 +124,7 @@ test('keeps the live state of nodes over a new snapshot, and takes over what cha
 
 test("a route's weights override the nodes' own; weight 0 takes nothing", () => {
   const { router } = routerWith(
-    snapshot([node('a'), node('b'), node('c')], { strategy: 'weighted', nodeWeights: { a: 3, c: 0 } }),
+    snapshot([nodeOf('a'), nodeOf('b'), nodeOf('c')], { strategy: 'weighted', nodeWeights: { a: 3, c: 0 } }),
   )
   const counts = new Map<string, number>()
   for (let i = 0; i < 400; i++) {
@@ -162,7 +138,7 @@ test("a route's weights override the nodes' own; weight 0 takes nothing", () => 
 })
 
 test('does not offer a target twice to one request', () => {
-  const { router } = routerWith(snapshot([node('a'), node('b')]))
+  const { router } = routerWith(snapshot([nodeOf('a'), nodeOf('b')]))
   const a = router.targets.get('a')
   const b = router.targets.get('b')
   assert.ok(a !== undefined && b !== undefined)
@@ -173,7 +149,7 @@ test('does not offer a target twice to one request', () => {
 test('lists models with a node that is not terminated', () => {
   const { router } = routerWith(snapshot([]))
   assert.deepEqual(router.models(), [])
-  router.apply(snapshot([node('a', { status: 'draining' })]))
+  router.apply(snapshot([nodeOf('a', { status: 'draining' })]))
   assert.deepEqual(
     router.models().map(({ model }) => model.name),
     ['big'],
