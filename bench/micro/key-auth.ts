@@ -1,6 +1,7 @@
 import { apiKeyDigest, generateApiKey } from '../../src/core/api-key.js'
 import { GatewayError } from '../../src/core/errors.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
+import { UNLIMITED } from '../../src/core/tiers.js'
 import { createKeyAuth, type KeyAuth } from '../../src/proxy/key-auth.js'
 import type { MicroBench } from './harness/bench.js'
 import { sampleBytes, sampleId } from './inputs/text.js'
@@ -23,6 +24,8 @@ function resolved(index: number): ResolvedKey {
     role: 'developer',
     allowedModels: null,
     tenantAllowedModels: null,
+    limits: { key: UNLIMITED, environment: UNLIMITED, tenant: UNLIMITED },
+    monthlyBudgetNanos: null,
     expiresAt: null,
     version: 1,
   }

@@ -1,9 +1,17 @@
+import { z } from 'zod'
+
 /** What a tenant, an environment or an API key may use; null is unlimited. Named as the API names them. */
 export interface Limits {
   readonly rate_limit_per_minute: number | null
   readonly tokens_per_minute: number | null
   readonly max_concurrency: number | null
 }
+
+export const limitsSchema: z.ZodType<Limits> = z.object({
+  rate_limit_per_minute: z.number().nullable(),
+  tokens_per_minute: z.number().nullable(),
+  max_concurrency: z.number().nullable(),
+})
 
 /** A tenant's share of turns where requests have to wait for a node. */
 export const TIER_SHARES: Readonly<Record<Tier, number>> = { free: 1, starter: 2, pro: 4, enterprise: 8 }

@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import type { ResolvedKey } from '../core/resolved-key.js'
-import { TIERS } from '../core/tiers.js'
+import { limitsSchema, TIERS } from '../core/tiers.js'
 import { loadQuery } from './postgres.js'
 import { type Queryable, rowOf } from './query.js'
 
 const FIND = loadQuery('key-find')
+
+const NANOS_PER_MICRO = 1_000
 
 const KeyRow = z
   .object({
@@ -17,6 +19,10 @@ const KeyRow = z
     role: z.enum(['admin', 'developer', 'read-only']),
     allowed_models: z.array(z.string()).nullable(),
     tenant_allowed_models: z.array(z.string()).nullable(),
+    key_limits: limitsSchema,
+    environment_limits: limitsSchema,
+    tenant_limits: limitsSchema,
+    max_monthly_spend_micros: z.coerce.number().nullable(),
     expires_at: z.date().nullable(),
     version: z.coerce.number(),
   })
@@ -30,6 +36,9 @@ const KeyRow = z
     role: row.role,
     allowedModels: row.allowed_models,
     tenantAllowedModels: row.tenant_allowed_models,
+    limits: { key: row.key_limits, environment: row.environment_limits, tenant: row.tenant_limits },
+    monthlyBudgetNanos:
+      row.max_monthly_spend_micros === null ? null : row.max_monthly_spend_micros * NANOS_PER_MICRO,
     expiresAt: row.expires_at?.getTime() ?? null,
     version: row.version,
   }))

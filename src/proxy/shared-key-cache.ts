@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ResolvedKey } from '../core/resolved-key.js'
-import { TIERS } from '../core/tiers.js'
+import { limitsSchema, TIERS } from '../core/tiers.js'
 import type { Logger } from '../io/logger.js'
 import type { RedisClient } from '../io/redis.js'
 
@@ -28,6 +28,8 @@ const Cached: z.ZodType<ResolvedKey> = z.object({
   role: z.enum(['admin', 'developer', 'read-only']),
   allowedModels: z.array(z.string()).nullable(),
   tenantAllowedModels: z.array(z.string()).nullable(),
+  limits: z.object({ key: limitsSchema, environment: limitsSchema, tenant: limitsSchema }),
+  monthlyBudgetNanos: z.number().nullable(),
   expiresAt: z.number().nullable(),
   version: z.number(),
 })

@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { readRequestHead } from '../../src/core/request-head.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
+import { UNLIMITED } from '../../src/core/tiers.js'
 import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
 import type { UsageOutcome } from '../../src/core/usage-record.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
@@ -29,6 +30,8 @@ const KEY: ResolvedKey = {
   role: 'developer',
   allowedModels: null,
   tenantAllowedModels: null,
+  limits: { key: UNLIMITED, environment: UNLIMITED, tenant: UNLIMITED },
+  monthlyBudgetNanos: null,
   expiresAt: null,
   version: 1,
 }

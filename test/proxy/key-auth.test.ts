@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { apiKeyDigest, generateApiKey } from '../../src/core/api-key.js'
 import { GatewayError } from '../../src/core/errors.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
+import { UNLIMITED } from '../../src/core/tiers.js'
 import { createKeyAuth, type KeyAuthOptions } from '../../src/proxy/key-auth.js'
 import type { SharedKeyCache } from '../../src/proxy/shared-key-cache.js'
 
@@ -20,6 +21,8 @@ function resolvedKey(version = 1, changes: Partial<ResolvedKey> = {}): ResolvedK
     role: 'admin',
     allowedModels: null,
     tenantAllowedModels: null,
+    limits: { key: UNLIMITED, environment: UNLIMITED, tenant: UNLIMITED },
+    monthlyBudgetNanos: null,
     expiresAt: null,
     version,
     ...changes,

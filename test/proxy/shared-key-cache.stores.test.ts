@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pino from 'pino'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
+import { UNLIMITED } from '../../src/core/tiers.js'
 import { createRedis, redisReady } from '../../src/io/redis.js'
 import { createSharedKeyCache } from '../../src/proxy/shared-key-cache.js'
 import { eventually } from '../support/processes.js'
@@ -17,6 +18,8 @@ const key: ResolvedKey = {
   role: 'admin',
   allowedModels: ['m'],
   tenantAllowedModels: null,
+  limits: { key: UNLIMITED, environment: UNLIMITED, tenant: UNLIMITED },
+  monthlyBudgetNanos: null,
   expiresAt: 5,
   version: 3,
 }
