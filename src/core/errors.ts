@@ -188,6 +188,8 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS
 
 export interface GatewayErrorDetail {
+  /** Replaces the table's type, for a code that has several. */
+  readonly type?: string
   /** Replaces the table's message; must hold nothing internal (no SQL, host, stack). */
   readonly message?: string
   /** The field of the request that is at fault. */
@@ -204,6 +206,7 @@ export interface GatewayErrorDetail {
 export class GatewayError extends Error {
   override readonly name = 'GatewayError'
   readonly code: ErrorCode
+  readonly type: string
   readonly param: string | null
   readonly status: number
   readonly retryAfterMs: number | undefined
@@ -213,6 +216,7 @@ export class GatewayError extends Error {
     const spec: ErrorSpec = ERRORS[code]
     super(detail.message ?? spec.message, { cause: detail.cause })
     this.code = code
+    this.type = detail.type ?? spec.type
     this.param = detail.param ?? null
     this.status = spec.status
     this.retryAfterMs = detail.retryAfterMs ?? spec.retryAfterMs
@@ -223,7 +227,7 @@ export class GatewayError extends Error {
 /** The JSON body of an error reply: `{"error": {message, type, param, code}}`. */
 export function errorBody(error: GatewayError): string {
   return JSON.stringify({
-    error: { message: error.message, type: ERRORS[error.code].type, param: error.param, code: error.code },
+    error: { message: error.message, type: error.type, param: error.param, code: error.code },
   })
 }
 

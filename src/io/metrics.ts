@@ -59,6 +59,18 @@ export function createProxyMetrics(processName: string) {
     queueWait: set
       .histogram('queue_wait_seconds', 'Waits for a node with room that ended in one.', [], DURATION_BOUNDS)
       .labels({}),
+    limitExchanges: set.counter(
+      'limit_exchanges_total',
+      "Exchanges of leases with the ledger of limits; ledger is shared (Redis) or own (this process's).",
+      ['ledger', 'result'],
+    ),
+    limitsAlone: set
+      .gauge(
+        'limits_alone',
+        'Proxies that keep limits for themselves, each its share, since Redis does not answer.',
+        [],
+      )
+      .labels({}),
     repeats: set.counter(
       'repeated_attempts_total',
       'Attempts after the first; reason is retry, hedge or resume.',

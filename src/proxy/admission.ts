@@ -3,6 +3,7 @@ import type { ResolvedKey } from '../core/resolved-key.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { HeldBody } from './body-memory.js'
 import type { ClientCall } from './client-reply.js'
+import type { Reservation } from './reservation.js'
 import type { RoutedRequest } from './routed-request.js'
 import type { ModelRoute } from './routing.js'
 
@@ -23,6 +24,8 @@ export interface Admission {
   readonly admittedAt: number
   /** Milliseconds spent waiting for the client's body: not ours to answer for. */
   readonly bodyWaitMs: number
+  /** What it holds of its key's limits. */
+  readonly reservation: Reservation
   /** The memory of the body. */
   readonly held: HeldBody
   /** Nobody reads the answer: it gets a node at once or none, and one alone. */

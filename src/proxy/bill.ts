@@ -1,4 +1,5 @@
 import { ERRORS } from '../core/errors.js'
+import { promptEstimate } from '../core/token-estimate.js'
 import type { TokenCounts, UsageIdentity } from '../core/usage-record.js'
 import type { Admission } from './admission.js'
 import type { Attempt } from './attempt.js'
@@ -20,11 +21,7 @@ export function identityOf(admission: Admission, first: Attempt): UsageIdentity 
     stream: head.stream,
     startedAtMicros: Math.floor((Date.now() - (performance.now() - call.startedAt)) * 1000),
     prices: asked.model.prices,
-    // A base64 image is no text: more than the model can take was never in the prompt.
-    promptEstimate: Math.min(
-      Math.ceil(head.promptBytes / 4) + head.promptTokenIds,
-      asked.model.contextLength,
-    ),
+    promptEstimate: promptEstimate(head, asked.model),
   }
 }
 

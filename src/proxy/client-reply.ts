@@ -1,4 +1,5 @@
 import { errorBody, ERRORS, type GatewayError } from '../core/errors.js'
+import type { LimitHeaders } from '../core/limit-headers.js'
 import type { Headers, HttpCall } from '../io/uws.js'
 
 /** What a reply is: server-sent events, or one JSON document. */
@@ -32,6 +33,8 @@ export interface ClientReplyOptions {
   readonly call: ClientCall
   /** What the `x-gateway-…` headers say when the reply begins. */
   readonly facts: () => ReplyFacts
+  /** What is left of the key's limits. */
+  readonly limits: () => LimitHeaders
   /** The client is slow: what is written now is buffered in this process. */
   readonly onSlow: () => void
   /** It can take more again; a write should follow soon, since only that sends what is buffered. */
@@ -94,7 +97,7 @@ export class ClientReply {
     let taken: boolean
     if (this.#kind === null) {
       this.#kind = kind
-      taken = this.#call.start(200, this.#headers(kind), bytes)
+      taken = this.#call.start(200, this.#headers(kind), bytes, this.#options.limits())
     } else taken = this.#call.write(bytes)
     if (taken) return
     this.#options.onSlow()
@@ -112,7 +115,7 @@ export class ClientReply {
   end(kind: ReplyKind, last: Buffer | string): void {
     if (this.#kind === null) {
       this.#kind = kind
-      this.#call.start(200, this.#headers(kind), last)
+      this.#call.start(200, this.#headers(kind), last, this.#options.limits())
       this.#call.end(NOTHING)
     } else this.#call.end(last)
   }
@@ -120,7 +123,7 @@ export class ClientReply {
   /** Sends a whole JSON document, its length declared. */
   whole(status: number, body: Buffer | string): void {
     this.#kind = 'plain'
-    this.#call.reply(status, this.#headers('plain'), body)
+    this.#call.reply(status, this.#headers('plain'), body, this.#options.limits())
   }
 
   /**
@@ -132,7 +135,11 @@ export class ClientReply {
   fail(error: GatewayError, asked: boolean, body = errorBody(error)): void {
     if (this.#kind === null) {
       const retry = asked && ERRORS[error.code].status >= 500 ? { 'x-should-retry': 'false' } : undefined
-      this.#call.fail(error, { ...factHeaders(this.#options.facts()), ...retry })
+      this.#call.fail(error, {
+        ...factHeaders(this.#options.facts()),
+        ...this.#options.limits(),
+        ...retry,
+      })
     } else if (this.#kind === 'plain' || this.#call.write(`data: ${body}\n\n`)) this.#call.cut()
     else this.#cutWhenRead()
   }

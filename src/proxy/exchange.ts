@@ -1,6 +1,7 @@
 import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
 import { type ExplanationSink, isUnusual } from '../core/explanation.js'
 import { mapNodeErrorFrame, type PassedError } from '../core/node-error.js'
+import { costNanos } from '../core/pricing.js'
 import type { SseTap } from '../core/sse-tap.js'
 import { identityLine } from '../core/usage-line.js'
 import type { UsageIdentity } from '../core/usage-record.js'
@@ -103,6 +104,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
         attempts: this.#pursuit.attempts.length,
         nodeId: this.#pursuit.attempt?.target.id ?? '',
       }),
+      limits: () => this.#admission.reservation.headers(),
       onSlow: () => {
         this.#holdNode()
       },
@@ -548,11 +550,12 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     if (this.#phase === 'settled') return
     this.#forget(error.code, error.status)
     if (this.#reply.started) this.#reply.fail(error, false)
-    else this.#admission.call.fail(error)
+    else this.#admission.call.fail(error, this.#admission.reservation.headers())
   }
 
   #forget(code: ErrorCode, status: number): void {
     this.#phase = 'settled'
+    this.#admission.reservation.cancel()
     this.#release('abandoned')
     this.#deps.metrics.refusals.labels({ code }).inc()
     this.#explain(status, code)
@@ -639,6 +642,9 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
       attempts: attempts.length,
       resumed: this.#continuation?.seams.length ?? 0,
     } as const
+    const { reservation } = this.#admission
+    const nanos = reservation.budgeted ? Number(costNanos(counts, identity.prices)) : 0
+    reservation.settle(counts.promptTokens + counts.completionTokens, nanos)
     this.#deps.settle(this, identity, outcome, cause)
     this.#explain(status, code)
   }

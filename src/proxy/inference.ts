@@ -4,18 +4,25 @@ import { dropFields, fieldsToDrop } from '../core/request-edit.js'
 import type { KeyRole, ResolvedKey } from '../core/resolved-key.js'
 import type { SnapshotModel } from '../core/snapshot.js'
 import { TIER_SHARES } from '../core/tiers.js'
+import { estimateCost, estimateTokens } from '../core/token-estimate.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import type { HttpCall } from '../io/uws.js'
 import type { HeldBody } from './body-memory.js'
+import type { Admission } from './admission.js'
 import { Exchange } from './exchange.js'
 import type { KeyAuth } from './key-auth.js'
+import type { Limits } from './limits.js'
+import type { Ask } from './key-limits.js'
 import { mirrorRequest, type MirrorDeps } from './mirror.js'
+import type { Reservation } from './reservation.js'
 import { RoutedRequest } from './routed-request.js'
+import type { ModelRoute } from './routing.js'
 import { splitRoute } from './split.js'
 
 export interface InferenceDeps extends MirrorDeps {
   readonly auth: KeyAuth
+  readonly limits: Limits
   readonly maxBodyBytes: number
   readonly metrics: ProxyMetrics
   readonly isDraining: () => boolean
@@ -25,7 +32,8 @@ const INFERENCE_ROLES: ReadonlySet<KeyRole> = new Set<KeyRole>(['admin', 'develo
 
 /**
  * From the head of an inference request to an exchange with a node, in wire.md's order of checks: key, size, role
- * and suspension, body, head, model, permission, route. Synchronous for a known key whose body came with the head.
+ * and suspension, body, head, model, permission, limits, route. Synchronous for a known key whose body came with the
+ * head and whose limits need not be asked for.
  */
 export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, call: HttpCall): void {
   const authorization = call.header('authorization')
@@ -102,25 +110,82 @@ function admit(
   body: Buffer,
   held: HeldBody,
 ): void {
+  const refused = (error: unknown) => {
+    held.release(true)
+    refuse(deps, call, error)
+  }
   try {
     const admittedAt = performance.now()
     call.refuseQuery()
-    const bodyWaitMs = call.bodyWaitMs
-    let bytes = body
-    let head = readInferenceHead(endpoint, bytes)
-    const asked = deps.router.find(head.model)
-    if (asked === undefined) throw modelNotFound(head.model)
-    checkModel(key, asked.model, head)
-    const drop = fieldsToDrop(head, asked.route.allowedBodyFields)
-    if (drop.length > 0) {
-      bytes = dropFields(bytes, drop)
-      head = readInferenceHead(endpoint, bytes)
+    const found = readRequest(deps, endpoint, key, body)
+    const known = { call, key, endpoint, ...found, admittedAt, bodyWaitMs: call.bodyWaitMs, held }
+    const ask = askOf(endpoint, key, found)
+    const reservation = deps.limits.take(key, ask)
+    if (reservation !== null) {
+      begin(deps, known, reservation)
+      return
     }
-    if (!deps.spool.writable) throw new GatewayError('storage_full')
+    deps.limits
+      .ask(key, ask)
+      .then((given) => {
+        begin(deps, known, given)
+      })
+      .catch(refused)
+  } catch (error) {
+    refused(error)
+  }
+}
+
+/** What the body asks for. */
+interface FoundRequest {
+  readonly head: RequestHead
+  readonly asked: ModelRoute
+  readonly bytes: Buffer
+}
+
+/** @throws GatewayError for a request that cannot be served */
+function readRequest(
+  deps: InferenceDeps,
+  endpoint: UsageEndpoint,
+  key: ResolvedKey,
+  body: Buffer,
+): FoundRequest {
+  let bytes = body
+  let head = readInferenceHead(endpoint, bytes)
+  const asked = deps.router.find(head.model)
+  if (asked === undefined) throw modelNotFound(head.model)
+  checkModel(key, asked.model, head)
+  const drop = fieldsToDrop(head, asked.route.allowedBodyFields)
+  if (drop.length > 0) {
+    bytes = dropFields(bytes, drop)
+    head = readInferenceHead(endpoint, bytes)
+  }
+  if (!deps.spool.writable) throw new GatewayError('storage_full')
+  return { head, asked, bytes }
+}
+
+function askOf(endpoint: UsageEndpoint, key: ResolvedKey, { head, asked: { model } }: FoundRequest): Ask {
+  const estimate = estimateTokens(endpoint, head, model)
+  return {
+    tokens: estimate.prompt + estimate.completion,
+    stated: head.maxTokens !== null,
+    nanos: key.monthlyBudgetNanos === null ? 0 : estimateCost(estimate, model),
+  }
+}
+
+type KnownRequest = FoundRequest &
+  Pick<Admission, 'key' | 'endpoint' | 'admittedAt' | 'bodyWaitMs' | 'held'> & { readonly call: HttpCall }
+
+/** Every check is behind the request. @throws what makes it fail before there is an exchange that could tell */
+function begin(deps: InferenceDeps, known: KnownRequest, reservation: Reservation): void {
+  const { call, key, endpoint, head, asked, bytes, admittedAt, bodyWaitMs, held } = known
+  if (call.closed) {
+    reservation.cancel()
+    return
+  }
+  try {
     const route = splitRoute(deps.router, asked, key.tenantId)
     const request = new RoutedRequest(call, head, bytes, key.tenantId)
-    const weight = TIER_SHARES[key.tier]
-    const times = { admittedAt, bodyWaitMs }
     const admission = {
       call,
       key,
@@ -129,16 +194,18 @@ function admit(
       asked,
       route,
       request,
-      weight,
-      ...times,
+      weight: TIER_SHARES[key.tier],
+      admittedAt,
+      bodyWaitMs,
+      reservation,
       held,
       isCopy: false,
     }
     if (route.route.mirror !== null) mirrorRequest(deps, admission, bytes)
     new Exchange(deps, admission, bytes).begin()
   } catch (error) {
-    held.release(true)
-    refuse(deps, call, error)
+    reservation.cancel()
+    throw error
   }
 }
 

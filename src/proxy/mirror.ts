@@ -5,6 +5,7 @@ import { newRequestId } from '../io/request-id.js'
 import type { BodyMemory } from './body-memory.js'
 import type { ClientCall } from './client-reply.js'
 import { Exchange, type ExchangeDeps } from './exchange.js'
+import { UNLIMITED_RESERVATION } from './reservation.js'
 import { RoutedRequest } from './routed-request.js'
 import type { ModelRoute } from './routing.js'
 
@@ -56,6 +57,7 @@ export function mirrorRequest(deps: MirrorDeps, mirrored: Mirrored, body: Buffer
     weight: 1,
     admittedAt: call.startedAt,
     bodyWaitMs: 0,
+    reservation: UNLIMITED_RESERVATION,
     held,
     isCopy: true,
   }

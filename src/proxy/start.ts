@@ -4,11 +4,12 @@ import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
 import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
 import { findKey } from '../io/key-lookup.js'
+import { createLimitStore } from '../io/limit-store.js'
 import { createProxyMetrics, type ProxyMetrics } from '../io/metrics.js'
 import { readNodeLive } from '../io/node-live.js'
 import { mountPlatformRoutes } from '../io/platform-routes.js'
 import { createPostgres } from '../io/postgres.js'
-import { createRedis } from '../io/redis.js'
+import { createRedis, redisReady } from '../io/redis.js'
 import { loadSnapshot } from '../io/snapshot-load.js'
 import { createHttpApp, type HttpApp } from '../io/uws.js'
 import { createBodyMemory } from './body-memory.js'
@@ -18,6 +19,7 @@ import type { Exchange } from './exchange.js'
 import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
+import { startLimits } from './limits.js'
 import { startLiveView } from './live-view.js'
 import { startLoadLeases } from './load-leases.js'
 import { mountModels } from './models.js'
@@ -38,6 +40,9 @@ export interface ProxyParts {
   readonly startFlusher: StartFlusher
 }
 
+/** A Redis that does not answer in this time is one that is away, where requests wait for it. */
+const LIMIT_MS = 100
+const LIMIT_REDIS_READY_MS = 1_000
 /** Deadlines of open requests are looked at this often. */
 const SWEEP_MS = 100
 /** Longer than the shared key cache keeps an entry: every change that could void one is learnt at the start. */
@@ -149,6 +154,28 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   })
   const health = createHealthMetrics(metrics)
 
+  // A connection of its own: a request that waits for its limits waits for nothing else, and not for long.
+  const limitRedis =
+    settings.redisUrl === null
+      ? null
+      : createRedis({ url: settings.redisUrl, logger, commandTimeoutMs: LIMIT_MS, connectionName: 'limits' })
+  // Without an answer they begin as they do when it is lost later.
+  if (limitRedis !== null) await redisReady(limitRedis, LIMIT_REDIS_READY_MS).catch(() => undefined)
+  const limits = startLimits({
+    store: limitRedis === null ? null : createLimitStore(limitRedis, randomUUID()),
+    leastProcesses: settings.proxyProcesses,
+    logger,
+    now: () => performance.now(),
+    date: now,
+    onExchange: (ledger, failed) => {
+      metrics.limitExchanges.labels({ ledger, result: failed ? 'error' : 'ok' }).inc()
+    },
+  })
+  lifecycle.add('limits', async () => {
+    await limits.stop()
+    limitRedis?.disconnect()
+  })
+
   const { spool, explanations } = startUsagePipeline(context, metrics, parts.startFlusher)
   const upstream = createUpstream()
   lifecycle.add('upstream', () => {
@@ -188,6 +215,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     metrics,
     open,
     auth,
+    limits,
     settle: createSettle({ spool, metrics, logger, accessLog: settings.accessLog }),
     random: Math.random,
     bodies: createBodyMemory(settings.maxBodiesTotalBytes),
@@ -221,6 +249,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   mountPlatformRoutes(app, { readiness })
   const tenantApi = parts.mountTenantApi(app, auth, context)
   lifecycle.add('tenant api', () => tenantApi.close())
+  await limits.ready()
   await app.listen(settings.host, settings.port)
   lifecycle.add('tenant port', () => {
     app.close()
@@ -232,6 +261,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
       const connections = upstream.stats()
       metrics.upstreamConnections.labels({ state: 'busy' }).set(connections.busy)
       metrics.upstreamConnections.labels({ state: 'idle' }).set(connections.idle)
+      metrics.limitsAlone.set(limits.alone ? 1 : 0)
       health.update(router.models(), now())
       metrics.snapshotAge.set((now() - feed.currentAt) / 1000)
       return metrics.toJson()

@@ -11,6 +11,7 @@ import { createProxyMetrics } from '../../src/io/metrics.js'
 import { createHttpApp } from '../../src/io/uws.js'
 import { createBodyMemory } from '../../src/proxy/body-memory.js'
 import { Exchange } from '../../src/proxy/exchange.js'
+import { UNLIMITED_RESERVATION } from '../../src/proxy/reservation.js'
 import { RoutedRequest } from '../../src/proxy/routed-request.js'
 import { createRouter, type Router } from '../../src/proxy/routing.js'
 import { SwapList } from '../../src/proxy/swap-list.js'
@@ -146,6 +147,7 @@ async function startDataPlane(nodes: readonly string[] = ['n']): Promise<DataPla
         weight: 1,
         ...times,
         held,
+        reservation: UNLIMITED_RESERVATION,
         isCopy: false,
       } as const
       const exchange = new Exchange(deps, admission, body)

@@ -1,0 +1,152 @@
+import type { LimitCell } from './limit-cell.js'
+import type { HeldRequest, LimitGrant } from './limit-ledger.js'
+
+/** As for rates, but what others hold comes back at any moment. */
+const FRESH_MS = 5
+/** Of what is free a process may keep so little for requests to come. */
+const SPARE_SHARE = 1 / 16
+/** What was kept for requests that did not come goes back. */
+const IDLE_MS = 200
+/** So often the ledger has to hear that something is still held; its lease is a few times longer. */
+export const RENEW_MS = 1_500
+
+/**
+ * A process's part of what requests hold while they run: slots of a concurrency limit, or the money that they may cost.
+ * While much is free, a few spare ones are kept, so that a busy key need not ask for each request; near the limit each
+ * request asks and gives back at once. Times are milliseconds of a clock that never goes back.
+ */
+export class HeldCell implements LimitCell {
+  readonly id: string
+  limit: number
+  usedAt = -Infinity
+  /** By requests under way. */
+  #used = 0
+  /** What the ledger has granted, used or not. */
+  #granted = 0
+  /** Spent for good, which the ledger has not heard of. */
+  #pending = 0
+  /** Spent for good by all, as the ledger last said. */
+  #spent = 0
+  /** At least so much is spent, by what else is known. */
+  #floor = 0
+  #free: number
+  #seenAt = -Infinity
+  #askedAt = -Infinity
+  #takenSince = 0
+  /** Spent by grants of another ledger than the shared one. */
+  #alone = 0
+  /** Told as spent by the exchange that is under way. */
+  #telling = 0
+
+  constructor(id: string, limit: number) {
+    this.id = id
+    this.limit = limit
+    this.#free = limit
+  }
+
+  has(amount: number): boolean {
+    return this.#used + this.#pending + amount <= this.#granted
+  }
+
+  take(amount: number, now: number): void {
+    this.#used += amount
+    this.#takenSince += amount
+    this.usedAt = now
+  }
+
+  /** What was held is free again. @param spent of it was spent for good */
+  release(held: number, spent = 0): void {
+    this.#used -= held
+    this.#pending += spent
+  }
+
+  /** It is known that so much has been spent. */
+  raiseFloor(spent: number): void {
+    this.#floor = Math.max(this.#floor, spent)
+  }
+
+  /** More is kept than may be: others should have it at once. */
+  get keepsTooMuch(): boolean {
+    return this.#kept > this.#spare
+  }
+
+  get restless(): boolean {
+    return this.#granted !== 0 || this.#used !== 0 || this.#pending !== 0
+  }
+
+  isDue(now: number): boolean {
+    if (this.#pending !== 0 || this.keepsTooMuch) return true
+    return this.#granted !== 0 && (now - this.#askedAt >= RENEW_MS || (this.#isIdle(now) && this.#kept > 0))
+  }
+
+  left(): number {
+    return this.#free + this.#kept
+  }
+
+  isKnownShort(amount: number, now: number): boolean {
+    return now - this.#seenAt < FRESH_MS && amount > this.left()
+  }
+
+  request(need: number, more: number, now: number): HeldRequest {
+    const inUse = this.#used
+    const spare = this.#isIdle(now) ? 0 : this.#spare
+    // What became spent is part of what was granted.
+    const kept = Math.max(inUse, Math.min(this.#granted - this.#pending, inUse + spare))
+    const ahead = Math.max(more, Math.min(spare, this.#takenSince))
+    this.#telling = this.#pending
+    const request = {
+      kind: 'held',
+      id: this.id,
+      limit: this.limit,
+      add: this.#telling,
+      floor: this.#floor,
+      held: kept,
+      need: Math.max(0, inUse + need - kept),
+      want: Math.max(0, inUse + need + ahead - kept),
+      seed: this.#spent,
+    } as const
+    this.#granted = kept + this.#pending
+    this.#takenSince = 0
+    this.#askedAt = now
+    return request
+  }
+
+  granted({ granted, left, spent }: LimitGrant, shared: boolean, now: number): void {
+    const add = this.#telling
+    this.#telling = 0
+    this.#pending -= add
+    this.#granted += granted - add
+    this.#free = left
+    this.#spent = spent
+    this.#seenAt = now
+    if (!shared) this.#alone += add
+  }
+
+  get forgettable(): boolean {
+    return !this.restless
+  }
+
+  quiesce(): void {
+    this.usedAt = -Infinity
+    this.#takenSince = 0
+  }
+
+  rejoin(): void {
+    this.#pending += this.#alone
+    this.#granted += this.#alone
+    this.#alone = 0
+  }
+
+  /** Granted, and neither used nor spent. */
+  get #kept(): number {
+    return this.#granted - this.#used - this.#pending
+  }
+
+  #isIdle(now: number): boolean {
+    return now - this.usedAt > IDLE_MS
+  }
+
+  get #spare(): number {
+    return Math.max(0, Math.floor(this.#free * SPARE_SHARE))
+  }
+}

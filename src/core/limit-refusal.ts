@@ -1,0 +1,83 @@
+import { GatewayError } from './errors.js'
+import { durationText, type LimitHeaders } from './limit-headers.js'
+import { dollarsOfNanos } from './money.js'
+import type { LimitScope } from './resolved-key.js'
+
+/** What a limit counts. */
+export type LimitKind = 'requests' | 'tokens' | 'concurrency' | 'spend'
+
+const WHO: Readonly<Record<LimitScope, string>> = {
+  key: 'this API key',
+  environment: "this API key's environment",
+  tenant: 'this account',
+}
+
+export interface Shortage {
+  readonly scope: LimitScope
+  readonly limit: number
+  readonly needed: number
+  readonly left: number
+  /** Milliseconds until what is needed is there. */
+  readonly waitMs: number
+  readonly headers: LimitHeaders
+}
+
+export function requestsSpent({ scope, limit, waitMs, headers }: Shortage): GatewayError {
+  return new GatewayError('rate_limit_exceeded', {
+    message: `Rate limit reached: ${WHO[scope]} may make ${limit} ${plural(limit, 'request')} per minute. ${again(waitMs)}`,
+    retryAfterMs: Math.ceil(waitMs),
+    headers,
+  })
+}
+
+export function tokensSpent({ scope, limit, needed, left, waitMs, headers }: Shortage): GatewayError {
+  const some = Math.max(0, Math.floor(left))
+  return new GatewayError('rate_limit_exceeded', {
+    type: 'tokens',
+    message:
+      `Rate limit reached: ${WHO[scope]} may use ${limit} ${plural(limit, 'token')} per minute; this request may take` +
+      ` ${needed}, and ${some} ${some === 1 ? 'is' : 'are'} left. ${again(waitMs)}`,
+    retryAfterMs: Math.ceil(waitMs),
+    headers,
+  })
+}
+
+/** It could never be let through. */
+export function tooManyTokens({ scope, limit, needed, waitMs, headers }: Shortage): GatewayError {
+  return new GatewayError('rate_limit_exceeded', {
+    type: 'tokens',
+    message:
+      `The request is too large: it may take ${needed} tokens, and ${WHO[scope]} may use ${limit} per minute.` +
+      ' Shorten the prompt or ask for fewer tokens with max_tokens.',
+    retryAfterMs: Math.ceil(waitMs),
+    headers: { ...headers, 'x-should-retry': 'false' },
+  })
+}
+
+export function slotsTaken({ scope, limit, headers }: Shortage): GatewayError {
+  return new GatewayError('concurrency_exceeded', {
+    message:
+      `Too many requests at once: ${WHO[scope]} may have ${limit} under way.` +
+      ' Try again when one of them has ended.',
+    headers,
+  })
+}
+
+export function budgetSpent({ limit, needed, left, waitMs, headers }: Shortage): GatewayError {
+  const dollars = (nanos: number) => `$${dollarsOfNanos(BigInt(Math.max(0, Math.floor(nanos))))}`
+  return new GatewayError('insufficient_quota', {
+    message:
+      `The monthly budget of ${dollars(limit)} is spent: ${dollars(left)} are left, and this request may cost` +
+      ` ${dollars(needed)}. It begins anew with the next month (UTC).`,
+    retryAfterMs: Math.ceil(waitMs),
+    headers,
+  })
+}
+
+function again(waitMs: number): string {
+  return `Try again in ${durationText(Math.max(1, waitMs))}.`
+}
+
+function plural(count: number, noun: string): string {
+  return count === 1 ? noun : `${noun}s`
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { LimitGrant, LimitRequest } from '../core/limit-ledger.js'
+import { packageRoot } from './package-root.js'
+import type { RedisClient } from './redis.js'
+
+/** The ledger of limits that all proxies share. */
+export interface LimitStore {
+  /** All of one tenant, at once. Rejects when Redis does not answer in time: it may have been done or not. */
+  exchange(tenantId: string, requests: readonly LimitRequest[]): Promise<LimitGrant[]>
+  /** Says that this process is there. @returns how many are */
+  present(): Promise<number>
+  /** Says that it is not any more. */
+  leave(): Promise<void>
+}
+
+const SCRIPT = readFileSync(join(packageRoot, 'sql/redis/limits.lua'), 'utf8')
+const DIGEST = createHash('sha1').update(SCRIPT).digest('hex')
+
+/** What a process that died held is free after this. */
+const LEASE_MS = 5_000
+/** What was spent in a month is kept beyond its end. */
+const KEEP_MS = 40 * 86_400_000
+const PROCESSES = 'crosslogic:limits:processes'
+
+const Reply = z.array(z.coerce.number())
+
+/** @param process names this one among all of the installation; another one after each start */
+export function createLimitStore(redis: RedisClient, process: string): LimitStore {
+  async function run(keys: readonly string[], values: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await redis.evalsha(DIGEST, keys.length, ...keys, ...values)
+    } catch (error) {
+      // A server that was started, or joined the cluster, since.
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      return redis.eval(SCRIPT, keys.length, ...keys, ...values)
+    }
+  }
+
+  return {
+    async exchange(tenantId, requests) {
+      const keys = requests.map(({ id }) => `crosslogic:limits:{${tenantId}}:${id}`)
+      const values = requests.flatMap((request) =>
+        request.kind === 'rate'
+          ? ['rate', request.limit, request.give, 0, 0, request.need, request.want]
+          : ['held', request.limit, request.add, request.floor, request.held, request.need, request.want],
+      )
+      const numbers = Reply.parse(await run(keys, [process, LEASE_MS, KEEP_MS, ...values]))
+      return requests.map((_request, at) => {
+        const [granted, left, spent] = numbers.slice(at * 3, at * 3 + 3)
+        if (granted === undefined || left === undefined || spent === undefined) {
+          throw new Error(`${numbers.length} numbers for ${requests.length} limits`)
+        }
+        return { granted, left, spent }
+      })
+    },
+    async present() {
+      const now = Date.now()
+      await redis.zadd(PROCESSES, now, process)
+      await redis.zremrangebyscore(PROCESSES, '-inf', now - LEASE_MS)
+      return redis.zcard(PROCESSES)
+    },
+    async leave() {
+      await redis.zrem(PROCESSES, process)
+    },
+  }
+}

@@ -1,0 +1,307 @@
+import type { GatewayError } from '../core/errors.js'
+import { HeldCell } from '../core/held-cell.js'
+import type { LimitCell } from '../core/limit-cell.js'
+import type { LimitGrant, LimitRequest } from '../core/limit-ledger.js'
+import { RateCell } from '../core/rate-cell.js'
+import type { LimitScope, ResolvedKey } from '../core/resolved-key.js'
+import { type Ask, KeyLimits, type Scoped, type UntilNextMonth } from './key-limits.js'
+import { HeldReservation, type Reservation, UNLIMITED_RESERVATION } from './reservation.js'
+
+export interface Exchanged {
+  readonly grants: readonly LimitGrant[]
+  /** Whether it was with the ledger that all proxies share. */
+  readonly shared: boolean
+}
+
+export interface TenantLimitsOptions {
+  readonly tenantId: string
+  /** Never rejects. */
+  readonly exchange: (tenantId: string, requests: readonly LimitRequest[]) => Promise<Exchanged>
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number
+  readonly untilNextMonth: UntilNextMonth
+  /** Something is to be told to the ledger by and by. */
+  readonly onRestless: (tenant: TenantLimits) => void
+}
+
+interface Waiter {
+  readonly limits: KeyLimits
+  readonly tokens: number
+  readonly nanos: number
+  readonly admitted: (reservation: Reservation) => void
+  readonly refused: (error: GatewayError) => void
+  /** A slot was waited for already. */
+  patient: boolean
+}
+
+/** Who finds all slots taken asks once more after this: one may be on its way back from another process. */
+const SLOT_PATIENCE_MS = 20
+/** What one exchange carries at most. */
+const MOST_CELLS = 100
+/** Of those that wait, so many are asked for at once. */
+const MOST_AHEAD = 100
+/** A limit of which nobody has made use for so long is forgotten. */
+const FORGET_MS = 120_000
+
+const SCOPES: readonly LimitScope[] = ['key', 'environment', 'tenant']
+
+/**
+ * A tenant's limits in this process: leases of what the ledger holds, and the requests that wait for more. One exchange
+ * with the ledger is under way at a time; who comes meanwhile is asked for together in the next one.
+ */
+export class TenantLimits {
+  readonly now: () => number
+  readonly #options: TenantLimitsOptions
+  readonly #cells = new Map<string, LimitCell>()
+  readonly #waiting: Waiter[] = []
+  /** By key; made again when limits, the month or what is held of them change. */
+  #keys = new WeakMap<ResolvedKey, KeyLimits>()
+  #underWay: Promise<void> | null = null
+  #again = false
+  #soon = false
+  #month = ''
+  #spent = { month: '', nanos: 0 }
+
+  constructor(options: TenantLimitsOptions) {
+    this.#options = options
+    this.now = options.now
+  }
+
+  /** What applies to a key's requests. @param month as `2026-11`, in UTC */
+  of(key: ResolvedKey, month: string): KeyLimits {
+    if (month !== this.#month) {
+      this.#month = month
+      this.#keys = new WeakMap()
+    }
+    let limits = this.#keys.get(key)
+    if (limits === undefined) {
+      limits = this.#make(key)
+      this.#keys.set(key, limits)
+    }
+    return limits
+  }
+
+  /** It is known that the tenant has spent so much in a month. */
+  spent(month: string, nanos: number): void {
+    this.#spent = { month, nanos }
+    const cell = this.#cells.get(spendId(month))
+    if (cell instanceof HeldCell) cell.raiseFloor(nanos)
+  }
+
+  /** Lets a request through when all that it needs is here; null: the ledger has to be asked. @throws GatewayError */
+  take(limits: KeyLimits, ask: Ask): Reservation | null {
+    if (limits.cells.length === 0) return UNLIMITED_RESERVATION
+    const now = this.now()
+    const tokens = limits.reservable(ask, now)
+    if (this.#waiting.length > 0 || !limits.has(tokens, ask.nanos)) {
+      const refusal = limits.refusal(tokens, ask.nanos, now)
+      if (refusal !== null && refusal.code !== 'concurrency_exceeded') throw refusal
+      return null
+    }
+    return this.#admit(limits, tokens, ask.nanos, now)
+  }
+
+  /** Asks the ledger for what a request needs. Rejects with the GatewayError that says why it is not let through. */
+  ask(limits: KeyLimits, ask: Ask): Promise<Reservation> {
+    return new Promise((admitted, refused) => {
+      const tokens = limits.reservable(ask, this.now())
+      this.#waiting.push({ limits, tokens, nanos: ask.nanos, admitted, refused, patient: false })
+      this.#exchangeNow()
+    })
+  }
+
+  /** Something was given back. @param urgent others may be waiting for it */
+  changed(urgent: boolean): void {
+    this.#options.onRestless(this)
+    if (!urgent || this.#soon) return
+    this.#soon = true
+    setImmediate(() => {
+      this.#soon = false
+      this.#exchangeNow()
+    })
+  }
+
+  /** Tells the ledger what it has to hear. @returns whether there will be more to tell */
+  tick(): boolean {
+    const now = this.now()
+    let restless = false
+    let due = false
+    for (const cell of this.#cells.values()) {
+      restless ||= cell.restless
+      due ||= cell.isDue(now)
+    }
+    if (due) this.#exchangeNow()
+    return restless
+  }
+
+  /** The ledger that all share is back. */
+  rejoin(): void {
+    for (const cell of this.#cells.values()) cell.rejoin()
+    this.#options.onRestless(this)
+  }
+
+  /** Asks how much is left, whether or not anything is needed. */
+  async refresh(limits: KeyLimits): Promise<void> {
+    await this.#inTurn(() => this.#exchange(limits.cells))
+  }
+
+  /** Forgets what nobody uses. @returns whether nothing is left */
+  forget(): boolean {
+    const before = this.now() - FORGET_MS
+    for (const [id, cell] of this.#cells) {
+      if (cell.forgettable && cell.usedAt < before) this.#cells.delete(id)
+    }
+    // Those of keys that are gone would be remembered by the others.
+    this.#keys = new WeakMap()
+    return this.#cells.size === 0 && this.#waiting.length === 0
+  }
+
+  /** Gives back all that no request holds. */
+  async leave(): Promise<void> {
+    const restless = [...this.#cells.values()].filter((cell) => cell.restless)
+    for (const cell of restless) cell.quiesce()
+    for (let at = 0; at < restless.length; at += MOST_CELLS) {
+      await this.#inTurn(() => this.#exchange(restless.slice(at, at + MOST_CELLS)))
+    }
+  }
+
+  #make(key: ResolvedKey): KeyLimits {
+    const ids: Record<LimitScope, string> = {
+      key: `key:${key.keyId}`,
+      environment: `environment:${key.environmentId}`,
+      tenant: 'tenant',
+    }
+    const rates = (name: 'rate_limit_per_minute' | 'tokens_per_minute', kind: string) =>
+      SCOPES.flatMap((scope): Scoped<RateCell>[] => {
+        const limit = key.limits[scope][name]
+        return limit === null ? [] : [{ scope, cell: this.#rate(`${ids[scope]}:${kind}`, limit) }]
+      })
+    const slots = SCOPES.flatMap((scope): Scoped<HeldCell>[] => {
+      const limit = key.limits[scope].max_concurrency
+      return limit === null ? [] : [{ scope, cell: this.#held(`${ids[scope]}:concurrency`, limit) }]
+    })
+    let spend: HeldCell | null = null
+    if (key.monthlyBudgetNanos !== null) {
+      spend = this.#held(spendId(this.#month), key.monthlyBudgetNanos)
+      if (this.#spent.month === this.#month) spend.raiseFloor(this.#spent.nanos)
+    }
+    return new KeyLimits(
+      {
+        requests: rates('rate_limit_per_minute', 'requests'),
+        tokens: rates('tokens_per_minute', 'tokens'),
+        slots,
+        spend,
+      },
+      this.#options.untilNextMonth,
+    )
+  }
+
+  #rate(id: string, limit: number): RateCell {
+    const known = this.#cells.get(id)
+    if (known instanceof RateCell) {
+      known.limit = limit
+      return known
+    }
+    const cell = new RateCell(id, limit)
+    this.#cells.set(id, cell)
+    return cell
+  }
+
+  #held(id: string, limit: number): HeldCell {
+    const known = this.#cells.get(id)
+    if (known instanceof HeldCell) {
+      known.limit = limit
+      return known
+    }
+    const cell = new HeldCell(id, limit)
+    this.#cells.set(id, cell)
+    return cell
+  }
+
+  #admit(limits: KeyLimits, tokens: number, nanos: number, now: number): Reservation {
+    limits.take(tokens, nanos, now)
+    this.#options.onRestless(this)
+    if (limits.runsLow) this.#exchangeNow()
+    return new HeldReservation(this, limits, tokens, nanos)
+  }
+
+  #exchangeNow(): void {
+    if (this.#underWay === null) void this.#inTurn(() => this.#exchangeAll())
+    else this.#again = true
+  }
+
+  /** Runs an exchange when none is under way. */
+  async #inTurn(exchange: () => Promise<void>): Promise<void> {
+    while (this.#underWay !== null) await this.#underWay
+    this.#underWay = exchange().finally(() => {
+      this.#underWay = null
+      if (this.#again || this.#waiting.length > 0) this.#exchangeNow()
+    })
+    await this.#underWay
+  }
+
+  async #exchangeAll(): Promise<void> {
+    this.#again = false
+    const now = this.now()
+    const cells = new Set<LimitCell>(this.#waiting[0]?.limits.cells)
+    for (const cell of this.#cells.values()) {
+      if (cells.size >= MOST_CELLS) break
+      if (cell.isDue(now) || (cell instanceof RateCell && cell.runsLow)) cells.add(cell)
+    }
+    await this.#exchange([...cells])
+    this.#serveWaiting()
+  }
+
+  async #exchange(cells: readonly LimitCell[]): Promise<void> {
+    if (cells.length === 0) return
+    const [first, ...behind] = this.#waiting.slice(0, MOST_AHEAD)
+    const needs = new Map<LimitCell, number>()
+    if (first !== undefined) eachNeed(first, (cell, need) => needs.set(cell, need))
+    const more = new Map<LimitCell, number>()
+    for (const waiter of behind)
+      eachNeed(waiter, (cell, need) => more.set(cell, (more.get(cell) ?? 0) + need))
+    const now = this.now()
+    const requests = cells.map((cell) => cell.request(needs.get(cell) ?? 0, more.get(cell) ?? 0, now))
+    const { grants, shared } = await this.#options.exchange(this.#options.tenantId, requests)
+    const then = this.now()
+    cells.forEach((cell, at) => {
+      const grant = grants[at]
+      if (grant !== undefined) cell.granted(grant, shared, then)
+    })
+  }
+
+  /** Lets through, or refuses, those for whom it is clear now; the others go on waiting. */
+  #serveWaiting(): void {
+    const now = this.now()
+    for (const waiter of this.#waiting.splice(0)) {
+      const { limits, tokens, nanos } = waiter
+      if (limits.has(tokens, nanos)) {
+        waiter.admitted(this.#admit(limits, tokens, nanos, now))
+        continue
+      }
+      const refusal = limits.refusal(tokens, nanos, now)
+      if (refusal === null) this.#waiting.push(waiter)
+      else if (refusal.code === 'concurrency_exceeded' && !waiter.patient) this.#askAgain(waiter)
+      else waiter.refused(refusal)
+    }
+  }
+
+  #askAgain(waiter: Waiter): void {
+    waiter.patient = true
+    setTimeout(() => {
+      this.#waiting.push(waiter)
+      this.#exchangeNow()
+    }, SLOT_PATIENCE_MS)
+  }
+}
+
+function spendId(month: string): string {
+  return `tenant:spend:${month}`
+}
+
+function eachNeed({ limits, tokens, nanos }: Waiter, visit: (cell: LimitCell, need: number) => void): void {
+  for (const { cell } of limits.requests) visit(cell, 1)
+  for (const { cell } of limits.tokens) visit(cell, tokens)
+  for (const { cell } of limits.slots) visit(cell, 1)
+  if (limits.spend !== null) visit(limits.spend, nanos)
+}

@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { HeldCell } from '../../src/core/held-cell.js'
+import { createLimitLedger, type LimitLedger } from '../../src/core/limit-ledger.js'
+import type { LimitCell } from '../../src/core/limit-cell.js'
+import { RateCell } from '../../src/core/rate-cell.js'
+
+/** One exchange of a cell with a ledger. @param need 0: nobody waits */
+function exchange(cell: LimitCell, ledger: LimitLedger, need: number, now: number, id = cell.id): void {
+  const [grant] = ledger.exchange([{ ...cell.request(need, 0, now), id }])
+  assert.ok(grant)
+  cell.granted(grant, true, now)
+}
+
+test('what processes take of a rate in any stretch of time is what the bucket held and was filled with', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 20 }), fc.nat(400)), { maxLength: 300 }),
+      (limit, processes, requests) => {
+        let now = 0
+        const ledger = createLimitLedger(() => now, 1)
+        const cells = Array.from({ length: processes }, () => new RateCell('r', limit))
+        let admitted = 0
+        for (const [process, amount, pauseMs] of requests) {
+          const cell = cells[process % processes]
+          assert.ok(cell)
+          now += pauseMs
+          if (!cell.has(amount)) exchange(cell, ledger, amount, now)
+          if (cell.has(amount)) {
+            cell.take(amount, now)
+            admitted += amount
+          }
+          for (const other of cells) if (other.isDue(now)) exchange(other, ledger, 0, now)
+          assert.ok(
+            admitted <= limit + (limit * now) / 60_000 + 1e-6,
+            `${admitted} of ${limit} after ${now} ms`,
+          )
+        }
+      },
+    ),
+  )
+})
+
+test('who asks again and again gets all that a rate lets through, from however many processes', () => {
+  for (const limit of [1, 10, 60, 600, 60_000]) {
+    let now = 0
+    const ledger = createLimitLedger(() => now, 1)
+    const cells = Array.from({ length: 4 }, () => new RateCell('r', limit))
+    let admitted = 0
+    for (; now < 120_000; now++) {
+      for (const cell of cells) {
+        for (let tries = 0; tries < 5; tries++) {
+          if (!cell.has(1) && !cell.isKnownShort(1, now)) exchange(cell, ledger, 1, now)
+          if (!cell.has(1)) break
+          cell.take(1, now)
+          cell.settle(0)
+          admitted++
+        }
+        if (now % 50 === 0 && cell.isDue(now)) exchange(cell, ledger, 0, now)
+      }
+    }
+    const expected = limit * 3
+    const allowed = Math.max(1, expected / 100)
+    assert.ok(Math.abs(admitted - expected) <= allowed, `${limit}/min: ${admitted}, expected ${expected}`)
+  }
+})
+
+test('a busy rate is asked for seldom', () => {
+  let now = 0
+  const ledger = createLimitLedger(() => now, 1)
+  const cell = new RateCell('r', 60_000_000)
+  let exchanges = 0
+  for (; now < 10_000; now++) {
+    for (let i = 0; i < 5; i++) {
+      if (!cell.has(1) || cell.runsLow) {
+        exchange(cell, ledger, cell.has(1) ? 0 : 1, now)
+        exchanges++
+      }
+      cell.take(1, now)
+      cell.settle(0)
+    }
+  }
+  // 50,000 requests; a lease covers about 100 ms.
+  assert.ok(exchanges < 300, `${exchanges} exchanges`)
+})
+
+test('tokens that were reserved and not used come back, and those used beyond are owed', () => {
+  let now = 0
+  const ledger = createLimitLedger(() => now, 1)
+  const cell = new RateCell('t', 6_000)
+  exchange(cell, ledger, 4_000, now)
+  cell.take(4_000, now)
+  cell.settle(3_000)
+  assert.equal(cell.isDue(now), true)
+  exchange(cell, ledger, 0, now)
+  assert.equal(cell.left(now), 5_000)
+  exchange(cell, ledger, 1_000, now)
+  cell.take(1_000, now)
+  cell.settle(1_000 - 9_000)
+  exchange(cell, ledger, 0, now)
+  assert.equal(cell.left(now), -4_000)
+  // 100 a second: 4,000 owed and 1 to be there.
+  assert.equal(Math.round(cell.waitFor(1, now)), 40_010)
+  now += 41_000
+  exchange(cell, ledger, 50, now)
+  assert.equal(cell.has(50), true)
+})
+
+test('what was taken of a rate while each went by itself is owed to the shared ledger', () => {
+  const now = 0
+  const shared = createLimitLedger(() => now, 1)
+  const own = createLimitLedger(() => now, 1 / 2)
+  const cell = new RateCell('r', 100)
+  exchange(cell, shared, 10, now)
+  cell.take(10, now)
+  cell.settle(0)
+  for (let i = 0; i < 50; i++) {
+    const [grant] = own.exchange([cell.request(1, 0, now)])
+    assert.ok(grant)
+    cell.granted(grant, false, now)
+    if (cell.has(1)) {
+      cell.take(1, now)
+      cell.settle(0)
+    }
+  }
+  cell.rejoin()
+  exchange(cell, shared, 0, now)
+  // Half of the 90 that were left.
+  assert.equal(cell.left(now), 90 - 45)
+})
+
+type Step = readonly [process: number, what: 'take' | 'end' | 'tick', amount: number]
+
+test('what processes hold never exceeds the limit, and all of it can be had', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 500 }),
+      fc.array(
+        fc.tuple(fc.nat(3), fc.constantFrom('take', 'take', 'end', 'tick'), fc.nat(60)) as fc.Arbitrary<Step>,
+        { maxLength: 400 },
+      ),
+      (limit, steps) => {
+        let now = 0
+        const held = createSharedHolds()
+        const cells = Array.from({ length: 4 }, () => new HeldCell('c', limit))
+        const running = cells.map(() => 0)
+        const total = () => running.reduce((sum, count) => sum + count, 0)
+        for (const [process, what, pause] of steps) {
+          const cell = cells[process]
+          assert.ok(cell)
+          now += pause
+          if (what === 'take') {
+            if (!cell.has(1)) held.exchange(cell, process, 1, now)
+            if (cell.has(1)) {
+              cell.take(1, now)
+              running[process] = (running[process] ?? 0) + 1
+            }
+          } else if (what === 'end' && (running[process] ?? 0) > 0) {
+            cell.release(1)
+            running[process] = (running[process] ?? 0) - 1
+          } else if (cell.isDue(now)) held.exchange(cell, process, 0, now)
+          assert.ok(total() <= limit, `${total()} of ${limit}`)
+        }
+        // When spare ones have gone back, one process can have all that is left.
+        now += 1_000
+        cells.forEach((cell, process) => {
+          held.exchange(cell, process, 0, now)
+        })
+        const [first] = cells
+        assert.ok(first)
+        while (total() < limit) {
+          if (!first.has(1)) held.exchange(first, 0, 1, now)
+          assert.ok(first.has(1), `${total()} of ${limit} are held, and no more are to be had`)
+          first.take(1, now)
+          running[0] = (running[0] ?? 0) + 1
+        }
+      },
+    ),
+  )
+})
+
+test('near its limit a slot goes back at once, far from it some are kept', () => {
+  const held = createSharedHolds()
+  const few = new HeldCell('few', 3)
+  held.exchange(few, 0, 1, 0)
+  few.take(1, 0)
+  few.release(1)
+  assert.equal(few.keepsTooMuch, true)
+
+  const many = new HeldCell('many', 1_600)
+  for (let i = 0; i < 10; i++) {
+    if (!many.has(1)) held.exchange(many, 0, 1, 0)
+    many.take(1, 0)
+  }
+  many.release(1)
+  assert.equal(many.keepsTooMuch, false)
+  assert.equal(many.has(1), true)
+  assert.equal(many.isDue(100), false)
+  assert.equal(many.isDue(300), true, 'nothing has come for a while')
+})
+
+test('money is reserved before and settled after, and what others know to be spent counts', () => {
+  const now = 0
+  const ledger = createLimitLedger(() => now, 1)
+  const cell = new HeldCell('spend', 1_000)
+  exchange(cell, ledger, 600, now)
+  cell.take(600, now)
+  exchange(cell, ledger, 500, now)
+  assert.equal(cell.has(500), false)
+  assert.equal(cell.isKnownShort(500, now), true)
+  cell.release(600, 100)
+  exchange(cell, ledger, 500, now)
+  assert.equal(cell.has(500), true)
+  cell.take(500, now)
+  cell.raiseFloor(700)
+  exchange(cell, ledger, 1, now)
+  assert.equal(cell.has(1), false, '700 are spent and 500 held')
+  cell.release(500, 500)
+  exchange(cell, ledger, 0, now)
+  assert.equal(cell.left(), -200)
+})
+
+/** A ledger of what processes hold, which tells them apart as Redis does. */
+function createSharedHolds() {
+  const held = new Map<string, Map<number, number>>()
+  return {
+    exchange(cell: HeldCell, process: number, need: number, now: number): void {
+      const request = cell.request(need, 0, now)
+      const holders = held.get(cell.id) ?? new Map<number, number>()
+      held.set(cell.id, holders)
+      let others = 0
+      for (const [other, count] of holders) if (other !== process) others += count
+      const left = request.limit - others - request.held
+      const granted = request.need > left ? 0 : Math.max(0, Math.min(request.want, left))
+      holders.set(process, request.held + granted)
+      cell.granted({ granted, left: left - granted, spent: 0 }, true, now)
+    },
+  }
+}
