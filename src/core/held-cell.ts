@@ -3,7 +3,7 @@ import type { HeldRequest, LimitGrant } from './limit-ledger.js'
 
 /** As for rates, but what others hold comes back at any moment. */
 const FRESH_MS = 5
-/** Of what is free a process may keep so little for requests to come. */
+/** Of what is free a process may keep so little for requests to come, and nothing once less than half is. */
 const SPARE_SHARE = 1 / 16
 /** What was kept for requests that did not come goes back. */
 const IDLE_MS = 200
@@ -147,6 +147,6 @@ export class HeldCell implements LimitCell {
   }
 
   get #spare(): number {
-    return Math.max(0, Math.floor(this.#free * SPARE_SHARE))
+    return this.#free * 2 > this.limit ? Math.floor(this.#free * SPARE_SHARE) : 0
   }
 }

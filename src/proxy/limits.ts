@@ -6,6 +6,13 @@ import type { Ask, KeyLimits } from './key-limits.js'
 import type { Reservation } from './reservation.js'
 import { type Exchanged, TenantLimits } from './tenant-limits.js'
 
+/** The clock of limits, and the calendar at the same moment. */
+export interface LimitTimes {
+  readonly now: number
+  readonly unixMs: number
+  readonly nextMonthAt: number
+}
+
 /** Requests, tokens, concurrency and money: what keys, environments and tenants may use. */
 export interface Limits {
   /**
@@ -17,6 +24,7 @@ export interface Limits {
   ask(key: ResolvedKey, ask: Ask): Promise<Reservation>
   /** What applies to a key, as the ledger has it now. */
   look(key: ResolvedKey): Promise<KeyLimits>
+  times(): LimitTimes
   /** ClickHouse knows that a tenant has spent so much in a month (`2026-11`). */
   spent(tenantId: string, month: string, nanos: number): void
   /** Whether every process goes by itself, since the ledger that all share does not answer. */
@@ -147,6 +155,7 @@ export function startLimits(options: LimitsOptions): Limits {
       await tenant.refresh(limits)
       return limits
     },
+    times: () => ({ now: now(), unixMs: date(), nextMonthAt: nextMonthAt(date()) }),
     spent(tenantId, ofMonth, nanos) {
       spends.set(tenantId, { month: ofMonth, nanos })
       tenants.get(tenantId)?.spent(ofMonth, nanos)

@@ -20,6 +20,7 @@ import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
 import { startLimits } from './limits.js'
+import { mountLimits } from './limits-route.js'
 import { startLiveView } from './live-view.js'
 import { startLoadLeases } from './load-leases.js'
 import { mountModels } from './models.js'
@@ -233,6 +234,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     serveInference(deps, 'embeddings', call)
   })
   mountModels(app, auth, router)
+  mountLimits(app, auth, limits)
 
   const readiness = async (): Promise<Readiness> => {
     const wrong: Record<string, string> = {}

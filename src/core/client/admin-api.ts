@@ -9,13 +9,13 @@ export interface Tenant {
   /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
   tier: 'free' | 'starter' | 'pro' | 'enterprise'
   status: 'active' | 'suspended'
-  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests per minute; null: unlimited. */
   rate_limit_per_minute: number | null
-  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Prompt and completion tokens per minute; null: unlimited. */
   tokens_per_minute: number | null
-  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests at the same time; null: unlimited. */
   max_concurrency: number | null
-  /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Dollars per calendar month in UTC; null: unlimited. */
   max_monthly_spend_usd: number | null
   allowed_models: string[] | null
   created_at: string
@@ -29,13 +29,13 @@ export interface TenantDetail {
   /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
   tier: 'free' | 'starter' | 'pro' | 'enterprise'
   status: 'active' | 'suspended'
-  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests per minute; null: unlimited. */
   rate_limit_per_minute: number | null
-  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Prompt and completion tokens per minute; null: unlimited. */
   tokens_per_minute: number | null
-  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests at the same time; null: unlimited. */
   max_concurrency: number | null
-  /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Dollars per calendar month in UTC; null: unlimited. */
   max_monthly_spend_usd: number | null
   allowed_models: string[] | null
   created_at: string
@@ -55,11 +55,11 @@ export interface TenantDetail {
 export interface Environment {
   id: string
   name: string
-  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests per minute; null: unlimited. */
   rate_limit_per_minute: number | null
-  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Prompt and completion tokens per minute; null: unlimited. */
   tokens_per_minute: number | null
-  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests at the same time; null: unlimited. */
   max_concurrency: number | null
   created_at: string
   updated_at: string
@@ -73,11 +73,11 @@ export interface ApiKey {
   environment: string
   role: 'admin' | 'developer' | 'read-only'
   status: 'active' | 'revoked' | 'expired'
-  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests per minute; null: unlimited. */
   rate_limit_per_minute: number | null
-  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Prompt and completion tokens per minute; null: unlimited. */
   tokens_per_minute: number | null
-  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests at the same time; null: unlimited. */
   max_concurrency: number | null
   allowed_models: string[] | null
   created_at: string
@@ -93,11 +93,11 @@ export interface NewApiKey {
   environment: string
   role: 'admin' | 'developer' | 'read-only'
   status: 'active' | 'revoked' | 'expired'
-  /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests per minute; null: unlimited. */
   rate_limit_per_minute: number | null
-  /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Prompt and completion tokens per minute; null: unlimited. */
   tokens_per_minute: number | null
-  /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+  /** Requests at the same time; null: unlimited. */
   max_concurrency: number | null
   allowed_models: string[] | null
   created_at: string
@@ -868,13 +868,13 @@ export interface ConfigDocument {
     email: string
     /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
     tier?: 'free' | 'starter' | 'pro' | 'enterprise'
-    /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+    /** Requests per minute; null: unlimited. */
     rate_limit_per_minute?: number | null
-    /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+    /** Prompt and completion tokens per minute; null: unlimited. */
     tokens_per_minute?: number | null
-    /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+    /** Requests at the same time; null: unlimited. */
     max_concurrency?: number | null
-    /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+    /** Dollars per calendar month in UTC; null: unlimited. */
     max_monthly_spend_usd?: number | null
     allowed_models?: string[] | null
   }[]
@@ -1003,13 +1003,13 @@ export interface AdminApi {
           readonly email: string
           /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
           readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
-          /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Dollars per calendar month in UTC; null: unlimited. */
           readonly max_monthly_spend_usd?: number | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
         }
@@ -1040,13 +1040,13 @@ export interface AdminApi {
           readonly email?: string | undefined
           /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
           readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
-          /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Dollars per calendar month in UTC; null: unlimited. */
           readonly max_monthly_spend_usd?: number | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
         }
@@ -1064,13 +1064,13 @@ export interface AdminApi {
           readonly email?: string | undefined
           /** Brings the limits that were not set otherwise. A change of the tier moves each limit that is still the default of the old tier to that of the new one. free: 20 requests per minute, 40,000 tokens per minute, 2 at a time; starter: 300, 500,000, 20; pro: 3,000, 5,000,000, 200; enterprise: unlimited. */
           readonly tier?: 'free' | 'starter' | 'pro' | 'enterprise' | undefined
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
-          /** Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Dollars per calendar month in UTC; null: unlimited. */
           readonly max_monthly_spend_usd?: number | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
         }
@@ -1147,11 +1147,11 @@ export interface AdminApi {
         }
         readonly body: {
           readonly name: string
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
         }
       } & Repeatable &
@@ -1175,11 +1175,11 @@ export interface AdminApi {
         }
         readonly body: {
           readonly name?: string | undefined
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
         }
       } & Conditional &
@@ -1254,11 +1254,11 @@ export interface AdminApi {
           /** Id or name of one of the tenant's environments. */
           readonly environment?: string | undefined
           readonly role?: 'admin' | 'developer' | 'read-only' | undefined
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
           readonly expires_at?: string | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
@@ -1284,11 +1284,11 @@ export interface AdminApi {
         }
         readonly body: {
           readonly name?: string | undefined
-          /** Requests per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
-          /** Prompt and completion tokens per minute; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Prompt and completion tokens per minute; null: unlimited. */
           readonly tokens_per_minute?: number | null | undefined
-          /** Requests at the same time; null: unlimited. Stored and shown; not enforced by this version. */
+          /** Requests at the same time; null: unlimited. */
           readonly max_concurrency?: number | null | undefined
           readonly expires_at?: string | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined

@@ -150,6 +150,18 @@ export interface RequestAttempt {
   outcome: string
 }
 
+export interface LimitLeft {
+  /** Requests or tokens per minute, requests at the same time, or dollars per calendar month in UTC. */
+  limit: 'requests' | 'tokens' | 'concurrency' | 'spend'
+  scope: 'key' | 'environment' | 'tenant'
+  /** Of spend: dollars. */
+  max: number
+  /** What is left now. Tokens and dollars that running requests may use are not. */
+  remaining: number
+  /** When all of it is there again, if nothing more is used; null for concurrency. */
+  resets_at: string | null
+}
+
 export interface TenantApi {
   readonly usage: {
     /** Your account's requests, tokens and cost in a range of time. `GET /v1/usage` */
@@ -222,6 +234,14 @@ export interface TenantApi {
       } & CallOptions,
     ): Promise<ApiReply<ServedRequest>>
   }
+  readonly limits: {
+    /** Every limit that applies to this key, with what is left. `GET /v1/limits` */
+    get(request?: CallOptions): Promise<
+      ApiReply<{
+        data: LimitLeft[]
+      }>
+    >
+  }
 }
 
 export const TENANT_OPERATIONS = {
@@ -234,5 +254,8 @@ export const TENANT_OPERATIONS = {
   },
   ownRequests: {
     get: ['GET', '/v1/requests/{request_id}'],
+  },
+  limits: {
+    get: ['GET', '/v1/limits'],
   },
 } as const

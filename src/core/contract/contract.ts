@@ -7,6 +7,7 @@ import { deploymentsEndpoints } from './deployments.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { instanceTypesEndpoints } from './instance-types.js'
+import { getLimits } from './limits.js'
 import { modelsEndpoints } from './models.js'
 import { nodeAgentsEndpoints } from './node-agent.js'
 import { nodeLaunchEndpoints } from './node-launch.js'
@@ -57,6 +58,7 @@ export const adminPortDocumented: readonly DocumentedEndpoint[] = [
 /** Everything that the tenant port answers, for its document. */
 export const tenantPortDocumented: readonly DocumentedEndpoint[] = [
   ...inferenceEndpoints,
+  getLimits,
   ...tenantPortEndpoints,
   ...bothPortsEndpoints,
 ]

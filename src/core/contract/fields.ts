@@ -115,7 +115,7 @@ function limit(what: string, max: number) {
     .min(1)
     .max(max)
     .nullable()
-    .meta({ description: `${what}; null: unlimited. Stored and shown; not enforced by this version.` })
+    .meta({ description: `${what}; null: unlimited.` })
 }
 
 /** Limits of a tenant, an environment or a key. */

@@ -31,8 +31,7 @@ const Budget = z
   .refine((dollars) => microsOfDollars(dollars) !== null, 'expected at most six decimals')
   .nullable()
   .meta({
-    description:
-      'Dollars per calendar month in UTC; null: unlimited. Stored and shown; not enforced by this version.',
+    description: 'Dollars per calendar month in UTC; null: unlimited.',
   })
 
 export const Tenant = z
