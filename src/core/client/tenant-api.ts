@@ -2,6 +2,30 @@
 
 import type { ApiReply, CallOptions } from './call.js'
 
+export interface CallableModel {
+  model_id: string
+  model_name: string
+  family: string
+  type: 'chat' | 'completion' | 'embedding'
+  context_length: number
+  /** Dollars per million tokens. */
+  price_input_per_million: number
+  price_output_per_million: number
+  /** Null: cached prompt tokens cost the input price. */
+  price_cached_input_per_million: number | null
+  /** available: every node that is to take requests is healthy, and one of them has room; degraded: some are not, or all are full; unavailable: none is healthy. */
+  status: 'available' | 'degraded' | 'unavailable'
+  /** Of whole requests, over the last five minutes and all of its users; null: there were none, or it is not known. */
+  avg_latency_ms: number | null
+  /** Time to first token, over the same. */
+  p95_ttft_ms: number | null
+  /** Tokens per second of its healthy nodes together; null: the model's capacity is not known. */
+  capacity_tps: number | null
+  healthy_nodes: number
+  /** For OpenAI clients. */
+  base_url: string
+}
+
 export interface Usage {
   start_date: string
   end_date: string
@@ -151,6 +175,31 @@ export interface RequestAttempt {
 }
 
 export interface TenantApi {
+  readonly endpoints: {
+    /** Lists the models that this key can call now, with price, state and latency. `GET /v1/endpoints` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly type?: 'chat' | 'completion' | 'embedding' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: CallableModel[]
+      }>
+    >
+    /** Shows one of them, also when it is unavailable. `GET /v1/endpoints/{model_id}` */
+    get(
+      request: {
+        readonly params: {
+          /** Id, name or alias of a model; slashes in a name may stand raw or encoded. */
+          readonly model_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<CallableModel>>
+  }
   readonly usage: {
     /** Your account's requests, tokens and cost in a range of time. `GET /v1/usage` */
     get(
@@ -225,6 +274,10 @@ export interface TenantApi {
 }
 
 export const TENANT_OPERATIONS = {
+  endpoints: {
+    list: ['GET', '/v1/endpoints'],
+    get: ['GET', '/v1/endpoints/{model_id}'],
+  },
   usage: {
     get: ['GET', '/v1/usage'],
     byModel: ['GET', '/v1/usage/by-model'],
