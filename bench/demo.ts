@@ -101,7 +101,7 @@ async function setUp(gateway: Gateway, nodeUrls: readonly string[]): Promise<str
   const run = Date.now().toString(36)
   const { tenants, models, nodes } = gateway.client
   const tenant = await tenants.create({
-    body: { name: `Demo ${run}`, email: `demo-${run}@example.com`, tier: 'pro' },
+    body: { name: `Demo ${run}`, email: `demo-${run}@example.com`, tier: 'enterprise' },
   })
   const found = await models.list({ query: { search: MODEL, limit: 200 } })
   if (!found.body.data.some(({ name }) => name === MODEL)) {

@@ -207,7 +207,7 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
         runTask: (task) => pool.run(task),
         onFailure: logFailure(logger),
       })
-      return { close: async () => pool[Symbol.asyncDispose]() }
+      return { readFigures: () => pool.readFigures(), close: async () => pool[Symbol.asyncDispose]() }
     },
     startFlusher: ({ directory, liveEpoch, adoptedDirectories, onBacklog }) =>
       startFlusherThread({

@@ -35,6 +35,7 @@ function snapshotOf(strategy: Strategy, count: number): Snapshot {
         type: 'chat',
         contextLength: 131_072,
         prices: { inputMicros: 150_000, cachedInputMicros: null, outputMicros: 600_000 },
+        tokensPerSecond: null,
         createdAt: 1_760_000_000,
       },
     ],

@@ -23,6 +23,8 @@ export const snapshotSchema: z.ZodType<Snapshot> = z.object({
         cachedInputMicros: Count.nullable(),
         outputMicros: Count,
       }),
+      // Not in the file of an earlier version.
+      tokensPerSecond: z.number().nullable().default(null),
       createdAt: Count,
     }),
   ),

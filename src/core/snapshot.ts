@@ -24,6 +24,8 @@ export interface SnapshotModel {
   readonly type: ModelType
   readonly contextLength: number
   readonly prices: Prices
+  /** What one node of it makes, all requests together; null: not known. */
+  readonly tokensPerSecond: number | null
   /** Unix seconds, as `/v1/models` shows it. */
   readonly createdAt: number
 }

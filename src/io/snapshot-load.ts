@@ -18,6 +18,7 @@ const ModelJson = z.object({
   price_input_micros: z.number(),
   price_cached_input_micros: z.number().nullable(),
   price_output_micros: z.number(),
+  tokens_per_second_capacity: z.number().nullable(),
   created_at: z.number(),
   route: RouteColumns,
 })
@@ -80,6 +81,7 @@ function modelOf(model: z.infer<typeof ModelJson>): SnapshotModel {
       cachedInputMicros: model.price_cached_input_micros,
       outputMicros: model.price_output_micros,
     },
+    tokensPerSecond: model.tokens_per_second_capacity,
     createdAt: model.created_at,
   }
 }

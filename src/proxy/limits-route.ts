@@ -3,15 +3,21 @@ import { getLimits } from '../core/contract/limits.js'
 import { dollarsOfNanos } from '../core/money.js'
 import type { RateCell } from '../core/rate-cell.js'
 import type { HttpApp } from '../io/uws.js'
-import { withKey } from './key-call.js'
 import type { KeyAuth } from './key-auth.js'
 import type { KeyLimits, Scoped } from './key-limits.js'
 import type { Limits, LimitTimes } from './limits.js'
+import { withKey } from './own-key.js'
+
+const HEADERS = { 'content-type': 'application/json', 'cache-control': 'no-store' }
 
 /** `/v1/limits`: what applies to the key that asks, as the ledger has it now. */
 export function mountLimits(app: HttpApp, auth: KeyAuth, limits: Limits): void {
   app.route(getLimits.method, getLimits.path, (call) => {
-    withKey(auth, call, async (key) => ({ data: shown(await limits.look(key), limits.times()) }))
+    withKey(auth, call, async (key) => {
+      call.refuseQuery()
+      const data = shown(await limits.look(key), limits.times())
+      call.reply(200, HEADERS, JSON.stringify({ data }))
+    })
   })
 }
 

@@ -1,31 +1,39 @@
 import type { SnapshotModel } from '../core/snapshot.js'
-import type { HttpApp } from '../io/uws.js'
+import type { HttpApp, HttpCall } from '../io/uws.js'
 import { mayUse, modelNotFound } from './inference.js'
-import { withKey } from './key-call.js'
 import type { KeyAuth } from './key-auth.js'
+import { withKey } from './own-key.js'
 import type { Router } from './routing.js'
+
+const JSON_HEADERS = { 'content-type': 'application/json' }
 
 /** `/v1/models` and `/v1/models/{model}` in OpenAI's shape: what the key may use and has a node. */
 export function mountModels(app: HttpApp, auth: KeyAuth, router: Router): void {
   app.route('GET', '/v1/models', (call) => {
-    withKey(auth, call, (key) => ({
-      object: 'list',
-      data: router
+    withKey(auth, call, (key) => {
+      call.refuseQuery()
+      const data = router
         .models()
         .filter(({ model }) => mayUse(key, model))
-        .map(({ model }) => describe(model)),
-    }))
+        .map(({ model }) => describe(model))
+      reply(call, { object: 'list', data })
+    })
   })
   app.route('GET', '/v1/models/{model*}', (call) => {
     withKey(auth, call, (key) => {
+      call.refuseQuery()
       const name = call.params['model'] ?? ''
       const route = router.find(name)
       if (route === undefined || route.targets.length === 0 || !mayUse(key, route.model)) {
         throw modelNotFound(name)
       }
-      return describe(route.model)
+      reply(call, describe(route.model))
     })
   })
+}
+
+function reply(call: HttpCall, body: unknown): void {
+  call.reply(200, JSON_HEADERS, JSON.stringify(body))
 }
 
 function describe(model: SnapshotModel) {

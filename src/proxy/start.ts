@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { ModelFigures } from '../core/model-figures.js'
+import { publicUrl } from '../core/settings.js'
 import type { Readiness } from '../io/ipc.js'
 import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
@@ -15,6 +17,7 @@ import { createHttpApp, type HttpApp } from '../io/uws.js'
 import { createBodyMemory } from './body-memory.js'
 import { createChangeFeed } from './change-feed.js'
 import { drainRequests } from './drain.js'
+import { mountEndpoints } from './endpoints.js'
 import type { Exchange } from './exchange.js'
 import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
@@ -33,10 +36,17 @@ import { SwapList } from './swap-list.js'
 import { createUpstream } from './upstream.js'
 import { startUsagePipeline, type StartFlusher } from './usage-pipeline.js'
 
+/** The worker threads behind the tenant port. */
+export interface TenantApi {
+  /** Reads how all models did of late. */
+  readFigures(): Promise<readonly ModelFigures[]>
+  close(): Promise<void>
+}
+
 /** What the data plane is given beside its stores: it imports none of its siblings. */
 export interface ProxyParts {
-  /** Mounts the tenant API and the docs, which worker threads answer. Returns what closes them. */
-  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, context: ChildContext) => { close(): Promise<void> }
+  /** Mounts the tenant API and the docs, which worker threads answer. */
+  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, context: ChildContext) => TenantApi
   /** Starts carrying spool directories into ClickHouse, off this thread. */
   readonly startFlusher: StartFlusher
 }
@@ -251,6 +261,8 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   mountPlatformRoutes(app, { readiness })
   const tenantApi = parts.mountTenantApi(app, auth, context)
   lifecycle.add('tenant api', () => tenantApi.close())
+  const baseUrl = `${publicUrl(settings)}/v1`
+  mountEndpoints(app, { auth, router, readFigures: () => tenantApi.readFigures(), baseUrl, now })
   await limits.ready()
   await app.listen(settings.host, settings.port)
   lifecycle.add('tenant port', () => {

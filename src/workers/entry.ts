@@ -1,6 +1,11 @@
 import { workerData } from 'piscina'
 import { failureOf } from '../core/contract/failure.js'
-import type { AdminTokenAnswer, ContractReply, ContractTask } from '../core/contract/task.js'
+import type {
+  AdminTokenAnswer,
+  ContractReply,
+  ContractTask,
+  ModelFiguresAnswer,
+} from '../core/contract/task.js'
 import { createClickHouse } from '../io/clickhouse.js'
 import { createPostgres } from '../io/postgres.js'
 import { createRedis } from '../io/redis.js'
@@ -8,6 +13,7 @@ import { toGatewayError } from '../core/errors.js'
 import { findAdminToken } from './admin-token-lookup.js'
 import { createContractServer } from './contract-server.js'
 import { allHandlers } from './handlers/all.js'
+import { readModelFigures } from './model-figures.js'
 import { fromStoreError } from './store-errors.js'
 import { CONCURRENT_TASKS, WorkerSettings } from './worker-settings.js'
 
@@ -19,27 +25,37 @@ const MAX_REPORT_SECONDS = 4
 const REPORT_TIMEOUT_MS = 5_000
 
 const postgres = createPostgres({ url: databaseUrl, max: CONCURRENT_TASKS, applicationName: name })
+const clickhouse = createClickHouse({
+  url: clickhouseUrl,
+  maxConnections: CONCURRENT_TASKS,
+  requestTimeoutMs: REPORT_TIMEOUT_MS,
+  maxExecutionSeconds: MAX_REPORT_SECONDS,
+})
 const answer = createContractServer({
   handlers: allHandlers,
   postgres,
-  clickhouse: createClickHouse({
-    url: clickhouseUrl,
-    maxConnections: CONCURRENT_TASKS,
-    requestTimeoutMs: REPORT_TIMEOUT_MS,
-    maxExecutionSeconds: MAX_REPORT_SECONDS,
-  }),
+  clickhouse,
   redis: redisUrl === null ? null : createRedis({ url: redisUrl, connectionName: name }),
 })
 
-/** The task that the pool runs: a call of the contract. */
+/** What the pool runs most: a call of the contract. */
 export function serve(task: ContractTask): Promise<ContractReply> {
   return answer(task)
 }
 
-/** The other one: who the admin token of a digest belongs to. */
+/** Who the admin token of a digest belongs to. */
 export async function authenticate(digest: Uint8Array): Promise<AdminTokenAnswer> {
   try {
     return { found: await findAdminToken(postgres, digest) }
+  } catch (thrown) {
+    return failureOf(toGatewayError(fromStoreError(thrown)))
+  }
+}
+
+/** How all models did of late. */
+export async function figures(): Promise<ModelFiguresAnswer> {
+  try {
+    return { figures: await readModelFigures(clickhouse) }
   } catch (thrown) {
     return failureOf(toGatewayError(fromStoreError(thrown)))
   }

@@ -1,7 +1,14 @@
 import { Piscina } from 'piscina'
 import { errorOf } from '../core/contract/failure.js'
-import type { AdminTokenAnswer, ContractReply, ContractTask, FoundAdminToken } from '../core/contract/task.js'
+import type {
+  AdminTokenAnswer,
+  ContractReply,
+  ContractTask,
+  FoundAdminToken,
+  ModelFiguresAnswer,
+} from '../core/contract/task.js'
 import { GatewayError } from '../core/errors.js'
+import type { ModelFigures } from '../core/model-figures.js'
 import { within } from '../io/within.js'
 import { CONCURRENT_TASKS, type WorkerSettings } from './worker-settings.js'
 
@@ -24,7 +31,12 @@ export interface WorkerPool extends AsyncDisposable {
    * @throws GatewayError overloaded when the answer does not come within 3 s
    */
   findAdminToken(digest: Uint8Array): Promise<FoundAdminToken | null>
+  /** Reads how all models did over the last minutes. @throws GatewayError when ClickHouse does not say it in time */
+  readFigures(): Promise<readonly ModelFigures[]>
 }
+
+/** What a thread is given; null: what it does needs nothing. */
+type Input = ContractTask | Uint8Array | null
 
 /** A call waits for this before it is begun. */
 const LOOK_UP_MS = 3_000
@@ -35,7 +47,7 @@ const IDLE_MS = 30_000
 /** Starts the threads that do SQL, validation and JSON, so that no port's event loop has to. */
 export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { settings, maxThreads = 2, maxQueue = 256 } = options
-  const pool = new Piscina<ContractTask | Uint8Array, ContractReply | AdminTokenAnswer>({
+  const pool = new Piscina<Input, ContractReply | AdminTokenAnswer | ModelFiguresAnswer>({
     filename: new URL('./entry.js', import.meta.url).href,
     workerData: settings,
     minThreads: 1,
@@ -44,7 +56,7 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
     maxQueue,
     idleTimeout: IDLE_MS,
   })
-  async function inThread(name: 'serve' | 'authenticate', input: ContractTask | Uint8Array) {
+  async function inThread(name: 'serve' | 'authenticate' | 'figures', input: Input) {
     if (pool.queueSize >= maxQueue) throw new GatewayError('overloaded')
     try {
       return await pool.run(input, { name })
@@ -55,7 +67,7 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   return {
     async run(task) {
       const reply = await inThread('serve', task)
-      if ('found' in reply) throw new GatewayError('internal_error')
+      if ('found' in reply || 'figures' in reply) throw new GatewayError('internal_error')
       return reply
     },
     async findAdminToken(digest) {
@@ -64,6 +76,11 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
         throw new GatewayError('overloaded', { cause: `no look-up of an admin token in ${LOOK_UP_MS} ms` })
       }
       if ('found' in answer) return answer.found
+      throw 'error' in answer ? errorOf(answer) : new GatewayError('internal_error')
+    },
+    async readFigures() {
+      const answer = await inThread('figures', null)
+      if ('figures' in answer) return answer.figures
       throw 'error' in answer ? errorOf(answer) : new GatewayError('internal_error')
     },
     /** Lets running calls finish, then ends the threads and with them their connections. */

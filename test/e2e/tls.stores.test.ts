@@ -145,7 +145,7 @@ test('a named token works until it is revoked, through worker threads that run a
   assert.equal(made.status, 201, made.body)
   const { id, token } = Token.parse(JSON.parse(made.body))
   const headers = { 'x-admin-token': token }
-  const tenant = { name: 'Acme', email: 'tls@acme.example', tier: 'pro' }
+  const tenant = { name: 'Acme', email: 'tls@acme.example', tier: 'enterprise' }
   const created = await call(ports.admin, '/admin/tenants', { method: 'POST', headers, body: tenant })
   assert.equal(created.status, 201, created.body)
   const { api_key: key } = z.object({ api_key: z.string() }).parse(JSON.parse(created.body))

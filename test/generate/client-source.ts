@@ -3,8 +3,7 @@ import { z } from 'zod'
 import type { Endpoint } from '../../src/core/contract/endpoint.js'
 import { honoursIfMatch } from '../../src/core/contract/endpoint.js'
 import { takesIdempotencyKey } from '../../src/core/contract/endpoint-errors.js'
-import { adminPortEndpoints, tenantPortEndpoints } from '../../src/core/contract/contract.js'
-import { getLimits } from '../../src/core/contract/limits.js'
+import { adminPortEndpoints, tenantClientEndpoints } from '../../src/core/contract/contract.js'
 import { ERRORS } from '../../src/core/errors.js'
 import { openApiDocument } from '../../src/core/openapi.js'
 import { comment, typeOf } from './typescript-of-schema.js'
@@ -38,7 +37,7 @@ export async function clientSources(): Promise<Map<string, string>> {
   const codes = Object.keys(ERRORS).map((code) => JSON.stringify(code))
   const sources = {
     'src/core/client/admin-api.ts': apiSource('Admin', adminPortEndpoints),
-    'src/core/client/tenant-api.ts': apiSource('Tenant', [...tenantPortEndpoints, getLimits]),
+    'src/core/client/tenant-api.ts': apiSource('Tenant', tenantClientEndpoints),
     'src/core/client/error-code.ts': `${NOTICE}\nexport type ErrorCode = ${codes.join(' | ')}\n`,
   }
   const formatted = new Map<string, string>()

@@ -50,6 +50,7 @@ function snapshotOf(endpointUrl: string, nodes: readonly string[]): Snapshot {
         type: 'chat',
         contextLength: 100,
         prices,
+        tokensPerSecond: null,
         createdAt: 0,
       },
     ],

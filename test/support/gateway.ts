@@ -40,7 +40,7 @@ export interface TestGateway
   /** Of the tenant port. */
   readonly url: string
   readonly port: number
-  /** A tenant of its own. @returns the tenant's id and its first key, which has the role `admin` */
+  /** A tenant of its own, by default one without limits. @returns the tenant's id and its first key, which has the role `admin` */
   createTenant(fields?: object): Promise<NewKey>
   createKey(tenantId: string, fields?: object): Promise<NewKey>
   /** @returns the model's id; its context holds a million tokens */
@@ -92,8 +92,9 @@ export async function startTestGateway(
 
   async function createTenant(fields: object = {}): Promise<NewKey> {
     const email = `tenant-${++tenants}@example.com`
-    const { body } = await client.tenants.create({ body: { name: 'Test', email, ...fields } })
-    return { id: body.tenant.id, key: body.api_key }
+    const body = { name: 'Test', email, tier: 'enterprise' as const, ...fields }
+    const { body: created } = await client.tenants.create({ body })
+    return { id: created.tenant.id, key: created.api_key }
   }
 
   async function createModel(name: string, fields: object = {}): Promise<string> {

@@ -9,6 +9,7 @@ export const MODEL: SnapshotModel = {
   type: 'chat',
   contextLength: 8_192,
   prices: { inputMicros: 1, cachedInputMicros: null, outputMicros: 2 },
+  tokensPerSecond: null,
   createdAt: 1,
 }
 

@@ -10,6 +10,7 @@ SELECT c.version,
       'price_input_micros', m.price_input_micros,
       'price_cached_input_micros', m.price_cached_input_micros,
       'price_output_micros', m.price_output_micros,
+      'tokens_per_second_capacity', m.tokens_per_second_capacity,
       'created_at', floor(extract(epoch FROM m.created_at)),
       'route', json_build_object(
         'strategy', r.strategy,

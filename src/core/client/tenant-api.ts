@@ -2,6 +2,42 @@
 
 import type { ApiReply, CallOptions } from './call.js'
 
+export interface CallableModel {
+  model_id: string
+  model_name: string
+  family: string
+  type: 'chat' | 'completion' | 'embedding'
+  context_length: number
+  /** Dollars per million tokens. */
+  price_input_per_million: number
+  price_output_per_million: number
+  /** Null: cached prompt tokens cost the input price. */
+  price_cached_input_per_million: number | null
+  /** available: every node that is to take requests is healthy, and one of them has room; degraded: some are not, or all are full; unavailable: none is healthy. */
+  status: 'available' | 'degraded' | 'unavailable'
+  /** Of whole requests, over the last five minutes and all of its users; null: there were none, or it is not known. */
+  avg_latency_ms: number | null
+  /** Time to first token, over the same. */
+  p95_ttft_ms: number | null
+  /** Tokens per second of its healthy nodes together; null: the model's capacity is not known. */
+  capacity_tps: number | null
+  healthy_nodes: number
+  /** For OpenAI clients. */
+  base_url: string
+}
+
+export interface LimitLeft {
+  /** Requests or tokens per minute, requests at the same time, or dollars per calendar month in UTC. */
+  limit: 'requests' | 'tokens' | 'concurrency' | 'spend'
+  scope: 'key' | 'environment' | 'tenant'
+  /** Of spend: dollars. */
+  max: number
+  /** What is left now. Tokens and dollars that running requests may use are not. */
+  remaining: number
+  /** When all of it is there again, if nothing more is used; null for concurrency. */
+  resets_at: string | null
+}
+
 export interface Usage {
   start_date: string
   end_date: string
@@ -150,19 +186,40 @@ export interface RequestAttempt {
   outcome: string
 }
 
-export interface LimitLeft {
-  /** Requests or tokens per minute, requests at the same time, or dollars per calendar month in UTC. */
-  limit: 'requests' | 'tokens' | 'concurrency' | 'spend'
-  scope: 'key' | 'environment' | 'tenant'
-  /** Of spend: dollars. */
-  max: number
-  /** What is left now. Tokens and dollars that running requests may use are not. */
-  remaining: number
-  /** When all of it is there again, if nothing more is used; null for concurrency. */
-  resets_at: string | null
-}
-
 export interface TenantApi {
+  readonly endpoints: {
+    /** Lists the models that this key can call now, with price, state and latency. `GET /v1/endpoints` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly type?: 'chat' | 'completion' | 'embedding' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: CallableModel[]
+      }>
+    >
+    /** Shows one of them, also when it is unavailable. `GET /v1/endpoints/{model_id}` */
+    get(
+      request: {
+        readonly params: {
+          /** Id, name or alias of a model; slashes in a name may stand raw or encoded. */
+          readonly model_id: string
+        }
+      } & CallOptions,
+    ): Promise<ApiReply<CallableModel>>
+  }
+  readonly limits: {
+    /** Every limit that applies to this key, with what is left. `GET /v1/limits` */
+    get(request?: CallOptions): Promise<
+      ApiReply<{
+        data: LimitLeft[]
+      }>
+    >
+  }
   readonly usage: {
     /** Your account's requests, tokens and cost in a range of time. `GET /v1/usage` */
     get(
@@ -234,17 +291,16 @@ export interface TenantApi {
       } & CallOptions,
     ): Promise<ApiReply<ServedRequest>>
   }
-  readonly limits: {
-    /** Every limit that applies to this key, with what is left. `GET /v1/limits` */
-    get(request?: CallOptions): Promise<
-      ApiReply<{
-        data: LimitLeft[]
-      }>
-    >
-  }
 }
 
 export const TENANT_OPERATIONS = {
+  endpoints: {
+    list: ['GET', '/v1/endpoints'],
+    get: ['GET', '/v1/endpoints/{model_id}'],
+  },
+  limits: {
+    get: ['GET', '/v1/limits'],
+  },
   usage: {
     get: ['GET', '/v1/usage'],
     byModel: ['GET', '/v1/usage/by-model'],
@@ -254,8 +310,5 @@ export const TENANT_OPERATIONS = {
   },
   ownRequests: {
     get: ['GET', '/v1/requests/{request_id}'],
-  },
-  limits: {
-    get: ['GET', '/v1/limits'],
   },
 } as const

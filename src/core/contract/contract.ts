@@ -4,6 +4,7 @@ import { auditLogsEndpoints } from './audit-logs.js'
 import { configEndpoints } from './config.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
 import { deploymentsEndpoints } from './deployments.js'
+import { discoveryEndpoints } from './endpoints.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { instanceTypesEndpoints } from './instance-types.js'
@@ -49,6 +50,13 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 /** Every endpoint of the tenant port that a worker answers. */
 export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints, ...ownRequestsEndpoints]
 
+/** What the tenant port answers beside inference, for the client: most by a worker, discovery and limits by the data plane. */
+export const tenantClientEndpoints: readonly Endpoint[] = [
+  ...discoveryEndpoints,
+  getLimits,
+  ...tenantPortEndpoints,
+]
+
 /** Everything that the admin port answers, for its document. */
 export const adminPortDocumented: readonly DocumentedEndpoint[] = [
   ...adminPortEndpoints,
@@ -58,7 +66,6 @@ export const adminPortDocumented: readonly DocumentedEndpoint[] = [
 /** Everything that the tenant port answers, for its document. */
 export const tenantPortDocumented: readonly DocumentedEndpoint[] = [
   ...inferenceEndpoints,
-  getLimits,
-  ...tenantPortEndpoints,
+  ...tenantClientEndpoints,
   ...bothPortsEndpoints,
 ]

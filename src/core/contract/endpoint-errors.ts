@@ -8,20 +8,20 @@ export function errorsOf(endpoint: DocumentedEndpoint): ErrorCode[] {
   return [...codes].sort((one, other) => ERRORS[one].status - ERRORS[other].status)
 }
 
-/** Whether the data plane answers it: the body goes to a node, and is no business of the contract. */
-export function isInference({ id }: DocumentedEndpoint): boolean {
-  return id.startsWith('inference.')
+/** Whether the data plane answers it: a body goes to a node, if anywhere, and is no business of the contract. */
+export function isOfDataPlane({ id }: DocumentedEndpoint): boolean {
+  return id.startsWith('inference.') || id.startsWith('endpoints.')
 }
 
 /** Whether it accepts an Idempotency-Key. */
 export function takesIdempotencyKey(endpoint: DocumentedEndpoint): boolean {
-  return endpoint.auth !== 'none' && endpoint.method === 'POST' && !isInference(endpoint)
+  return endpoint.auth !== 'none' && endpoint.method === 'POST' && !isOfDataPlane(endpoint)
 }
 
 function sharedErrors(endpoint: Endpoint): ErrorCode[] {
   const codes: ErrorCode[] = ['invalid_parameter', 'unknown_parameter', 'overloaded']
   // Also where none is wanted, a body is read, and judged before it is refused.
-  if (!isInference(endpoint) || endpoint.body !== undefined) codes.push('invalid_json', 'body_too_large')
+  if (!isOfDataPlane(endpoint) || endpoint.body !== undefined) codes.push('invalid_json', 'body_too_large')
   codes.push(honoursIfMatch(endpoint) ? 'precondition_failed' : 'not_supported')
   if (takesIdempotencyKey(endpoint)) codes.push('idempotency_mismatch')
   if (endpoint.auth === 'admin') {

@@ -1,4 +1,5 @@
 import type { AdminScope } from '../admin-scope.js'
+import type { ModelFigures } from '../model-figures.js'
 import type { ProcessReports } from '../process-report.js'
 import type { KeyRole } from '../resolved-key.js'
 import type { IfMatch } from './etag.js'
@@ -25,6 +26,9 @@ export interface FoundAdminToken {
 
 /** What a worker thread answers of a named token; null: there is none that holds. */
 export type AdminTokenAnswer = { readonly found: FoundAdminToken | null } | ContractFailure
+
+/** What a worker thread answers of how all models did of late. */
+export type ModelFiguresAnswer = { readonly figures: readonly ModelFigures[] } | ContractFailure
 
 /** One call of the contract, on its way from a port's process to a worker thread. */
 export interface ContractTask {
