@@ -32,8 +32,11 @@ import { startUsagePipeline, type StartFlusher } from './usage-pipeline.js'
 
 /** What the data plane is given beside its stores: it imports none of its siblings. */
 export interface ProxyParts {
-  /** Mounts the tenant API and the docs, which worker threads answer. Returns what closes them. */
-  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, context: ChildContext) => { close(): Promise<void> }
+  /**
+   * Mounts the tenant API and the docs, which worker threads answer. Returns what closes them.
+   * @param announce to be called after each change
+   */
+  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, announce: () => void) => { close(): Promise<void> }
   /** Starts carrying spool directories into ClickHouse, off this thread. */
   readonly startFlusher: StartFlusher
 }
@@ -219,7 +222,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     return { status: Object.keys(wrong).length > 0 ? 'degraded' : 'ready', parts: wrong }
   }
   mountPlatformRoutes(app, { readiness })
-  const tenantApi = parts.mountTenantApi(app, auth, context)
+  const tenantApi = parts.mountTenantApi(app, auth, () => void bus.publish('changes', ''))
   lifecycle.add('tenant api', () => tenantApi.close())
   await app.listen(settings.host, settings.port)
   lifecycle.add('tenant port', () => {

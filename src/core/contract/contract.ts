@@ -1,5 +1,5 @@
 import { adminTokensEndpoints } from './admin-tokens.js'
-import { apiKeysEndpoints } from './api-keys.js'
+import { apiKeysEndpoints, ownApiKeysEndpoints } from './api-keys.js'
 import { auditLogsEndpoints } from './audit-logs.js'
 import { configEndpoints } from './config.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
@@ -46,7 +46,11 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */
-export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints, ...ownRequestsEndpoints]
+export const tenantPortEndpoints: readonly Endpoint[] = [
+  ...ownApiKeysEndpoints,
+  ...usageEndpoints,
+  ...ownRequestsEndpoints,
+]
 
 /** Everything that the admin port answers, for its document. */
 export const adminPortDocumented: readonly DocumentedEndpoint[] = [
