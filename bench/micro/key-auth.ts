@@ -38,6 +38,7 @@ function createAuth(keys: readonly string[]): KeyAuth {
     feedCurrentAt: Date.now,
     graceMs: 3_600_000,
     onLookup: () => {},
+    onUse: () => {},
   })
 }
 

@@ -30,6 +30,7 @@ const INFERENCE_ROLES: ReadonlySet<KeyRole> = new Set<KeyRole>(['admin', 'develo
 export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, call: HttpCall): void {
   const authorization = call.header('authorization')
   let key: ResolvedKey | null
+  let epoch = deps.auth.epoch
   try {
     key = deps.auth.known(authorization)
     if (key !== null) checkKey(deps, call, key)
@@ -58,21 +59,28 @@ export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, cal
     // A body that is too large is refused when the key has been found good.
     if (bytes === null) {
       if (!tooLarge) refused(new GatewayError('overloaded'))
-    } else if (key !== null) proceed(key, bytes)
-    else body = bytes
+    } else if (key !== null && deps.auth.holds(key, epoch)) proceed(key, bytes)
+    else {
+      body = bytes
+      // It may have been revoked while the body came.
+      if (key !== null) lookUp()
+    }
+  }
+  const lookUp = () => {
+    deps.auth
+      .resolve(authorization)
+      .then((found) => {
+        if (call.closed) return
+        checkKey(deps, call, found)
+        key = found
+        epoch = deps.auth.epoch
+        if (body !== null) proceed(found, body)
+      })
+      .catch(refused)
   }
   call.readBody(deps.maxBodyBytes, deliver, held)
-  if (key !== null) return
   // The body has to be taken from the socket while the key is looked up; nothing of it is read before.
-  deps.auth
-    .resolve(authorization)
-    .then((found) => {
-      if (call.closed) return
-      checkKey(deps, call, found)
-      key = found
-      if (body !== null) proceed(found, body)
-    })
-    .catch(refused)
+  if (key === null) lookUp()
 }
 
 function refuse(deps: InferenceDeps, call: HttpCall, error: unknown): void {

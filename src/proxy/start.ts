@@ -4,6 +4,7 @@ import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
 import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
 import { findKey } from '../io/key-lookup.js'
+import { writeKeyUse } from '../io/key-use.js'
 import { createProxyMetrics, type ProxyMetrics } from '../io/metrics.js'
 import { readNodeLive } from '../io/node-live.js'
 import { mountPlatformRoutes } from '../io/platform-routes.js'
@@ -18,6 +19,8 @@ import type { Exchange } from './exchange.js'
 import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
+import { createKeyUseLog } from './key-use.js'
+import { createKeyWatch } from './key-watch.js'
 import { startLiveView } from './live-view.js'
 import { startLoadLeases } from './load-leases.js'
 import { mountModels } from './models.js'
@@ -93,12 +96,15 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     changesSince: (version) => changesSince(postgres, version),
     apply: async (changes) => {
       forget(auth, changes)
+      watch.changed(changes)
       // A start without Postgres has served an old snapshot, or none, until now.
       if (changes.catalogue || !changes.complete || !loaded) await reload()
     },
     logger,
     now,
   })
+  const keyUse = createKeyUseLog({ write: (uses) => writeKeyUse(postgres, uses), logger, now })
+  lifecycle.add('key use', () => keyUse.stop())
   const auth = createKeyAuth({
     findKey: (digest) => findKey(postgres, digest),
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
@@ -107,6 +113,18 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     feedCurrentAt: () => (bus.connected && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
     onLookup: countLookups(metrics),
+    onUse: keyUse.note,
+  })
+  const open = new SwapList<Exchange>()
+  const watch = createKeyWatch({
+    open,
+    nameOf: auth.nameOf,
+    findKey: (digest) => findKey(postgres, digest),
+    onHeeded: (at) => {
+      metrics.keyRevocationLag.observe(Math.max(0, now() - at) / 1000)
+    },
+    logger,
+    now,
   })
 
   try {
@@ -157,8 +175,8 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   lifecycle.add('upstream', () => {
     upstream[Symbol.dispose]()
   })
-  const open = new SwapList<Exchange>()
   const sweep = setInterval(() => {
+    watch.sweep()
     const at = performance.now()
     open.each((exchange) => {
       exchange.sweep(at)
