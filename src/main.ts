@@ -187,7 +187,7 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
   const { databaseUrl, redisUrl, clickhouseUrl } = settings
 
   return startProxy(context, {
-    mountTenantApi(app, auth) {
+    mountTenantApi(app, auth, announce) {
       mountDocs(app, 'tenant', settings.publicUrl ?? undefined)
       const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl }, maxThreads: 1 })
       mountContract(app, {
@@ -205,6 +205,7 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
           }
         },
         runTask: (task) => pool.run(task),
+        afterChange: announce,
         onFailure: logFailure(logger),
       })
       return { readFigures: () => pool.readFigures(), close: async () => pool[Symbol.asyncDispose]() }

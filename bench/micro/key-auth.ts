@@ -41,6 +41,7 @@ function createAuth(keys: readonly string[]): KeyAuth {
     feedCurrentAt: Date.now,
     graceMs: 3_600_000,
     onLookup: () => {},
+    onUse: () => {},
   })
 }
 

@@ -22,6 +22,8 @@ export interface Changes {
   readonly keyDigests: readonly Buffer[]
   /** Tenants all of whose keys are stale. */
   readonly tenantIds: readonly string[]
+  /** When each change of a key or tenant was committed, by the database's clock in Unix milliseconds. */
+  readonly accessChangedAt: readonly number[]
 }
 
 /** A change, or the one row of nulls that carries the version when there is none. */
@@ -31,6 +33,7 @@ const ChangeRow = z.object({
   topic: z.enum(['key', 'tenant', 'catalogue']).nullable(),
   key_digest: z.instanceof(Buffer).nullable(),
   tenant_id: z.string().nullable(),
+  at: z.date().nullable(),
 })
 
 /** The change counter's value: 0 in a new database, one more with each change, without gaps in the order of commits. */
@@ -66,6 +69,9 @@ function collect(rows: readonly z.infer<typeof ChangeRow>[]): Omit<Changes, 'com
     version: first.current_version,
     catalogue: rows.some((row) => row.topic === 'catalogue'),
     keyDigests: digests,
+    accessChangedAt: rows.flatMap(({ topic, at }) =>
+      at === null || topic === 'catalogue' ? [] : [at.getTime()],
+    ),
     tenantIds: [...new Set(rows.flatMap((row) => (row.tenant_id === null ? [] : [row.tenant_id])))],
   }
 }

@@ -5,6 +5,9 @@ import { createMetricSet, type MetricSet } from './metric-cells.js'
 /** 0.01 s doubling to 81.92 s. */
 export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_, i) => 0.01 * 2 ** i)
 
+/** 0.005 s doubling to 10.24 s: what is promised, a second, is in the middle. */
+const REVOCATION_BOUNDS: readonly number[] = Array.from({ length: 12 }, (_, i) => 0.005 * 2 ** i)
+
 const PREFIX = 'crosslogic_'
 
 /**
@@ -101,6 +104,14 @@ export function createProxyMetrics(processName: string) {
       'Key look-ups by where they ended (memory, redis, postgres) and result (hit, miss, error).',
       ['source', 'result'],
     ),
+    keyRevocationLag: set
+      .histogram(
+        'key_revocation_lag_seconds',
+        'From the commit of a change of a key or tenant until it is in effect here, for running requests too.',
+        [],
+        REVOCATION_BOUNDS,
+      )
+      .labels({}),
     snapshotVersion: set
       .gauge('snapshot_version', 'Version served; the oldest of all processes.', [], 'min')
       .labels({}),

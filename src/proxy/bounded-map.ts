@@ -9,7 +9,11 @@ export interface BoundedMap<K, V> {
   readonly size: number
 }
 
-export function createBoundedMap<K, V>(most: number): BoundedMap<K, V> {
+/** @param onForget hears of what is forgotten for want of room */
+export function createBoundedMap<K, V>(
+  most: number,
+  onForget: (value: V) => void = () => {},
+): BoundedMap<K, V> {
   const map = new Map<K, V>()
   return {
     get: (key) => map.get(key),
@@ -17,8 +21,9 @@ export function createBoundedMap<K, V>(most: number): BoundedMap<K, V> {
       map.delete(key)
       map.set(key, value)
       if (map.size <= most) return
-      for (const oldest of map.keys()) {
+      for (const [oldest, forgotten] of map) {
         map.delete(oldest)
+        onForget(forgotten)
         break
       }
     },

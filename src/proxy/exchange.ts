@@ -3,6 +3,7 @@ import { type ExplanationSink, isUnusual } from '../core/explanation.js'
 import { mapNodeErrorFrame, type PassedError } from '../core/node-error.js'
 import { costNanos } from '../core/pricing.js'
 import type { SseTap } from '../core/sse-tap.js'
+import type { ResolvedKey } from '../core/resolved-key.js'
 import { identityLine } from '../core/usage-line.js'
 import type { UsageIdentity } from '../core/usage-record.js'
 import type { Admission } from './admission.js'
@@ -67,6 +68,9 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   completionTokens = 0
   firstTokenAtMicros = 0
 
+  /** When its key expires, in Unix milliseconds, as far as is known by now; null: never. */
+  expiresAt: number | null
+
   readonly #deps: ExchangeDeps
   readonly #admission: Admission
   readonly #reply: ClientReply
@@ -95,6 +99,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     const { call } = admission
     this.#deps = deps
     this.#admission = admission
+    this.expiresAt = admission.isCopy ? null : admission.key.expiresAt
     this.#body = body
     this.#pursuit = new Pursuit(deps, admission, this)
     this.#reply = new ClientReply({
@@ -125,6 +130,11 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     const refusal = this.#pursuit.begin()
     if (refusal !== null) this.#refuse(refusal)
     else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil
+  }
+
+  /** As it was when the request was admitted. */
+  get key(): ResolvedKey {
+    return this.#admission.key
   }
 
   get streamBegun(): boolean {
@@ -531,6 +541,11 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     else this.#fail(new GatewayError('draining'))
   }
 
+  /** Ends it with an error that is the client's to see, unless there is nothing left to end. */
+  end(error: GatewayError): void {
+    if (this.#phase !== 'leaving' && this.#phase !== 'tail') this.#fail(error)
+  }
+
   /** Our own time from the head to the node being asked. */
   #overheadMs(): number {
     const { call, bodyWaitMs } = this.#admission
@@ -571,7 +586,9 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     const { call, tap } = this.#pursuit.attempt ?? { call: null, tap: null }
     const connected = call?.connected === true
     call?.destroy()
-    if (error.code !== 'draining') this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
+    // The rest is no fault of a node.
+    if (error.status >= 500 && error.code !== 'draining')
+      this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
     if (tap?.partial === true) this.#reply.cut()
     else this.#reply.fail(error, connected, body)
     this.#settle(error.status, error.code, error.cause)

@@ -38,6 +38,7 @@ const INFERENCE_ROLES: ReadonlySet<KeyRole> = new Set<KeyRole>(['admin', 'develo
 export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, call: HttpCall): void {
   const authorization = call.header('authorization')
   let key: ResolvedKey | null
+  let epoch = deps.auth.epoch
   try {
     key = deps.auth.known(authorization)
     if (key !== null) checkKey(deps, call, key)
@@ -66,21 +67,28 @@ export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, cal
     // A body that is too large is refused when the key has been found good.
     if (bytes === null) {
       if (!tooLarge) refused(new GatewayError('overloaded'))
-    } else if (key !== null) proceed(key, bytes)
-    else body = bytes
+    } else if (key !== null && deps.auth.holds(key, epoch)) proceed(key, bytes)
+    else {
+      body = bytes
+      // It may have been revoked while the body came.
+      if (key !== null) lookUp()
+    }
+  }
+  const lookUp = () => {
+    deps.auth
+      .resolve(authorization)
+      .then((found) => {
+        if (call.closed) return
+        checkKey(deps, call, found)
+        key = found
+        epoch = deps.auth.epoch
+        if (body !== null) proceed(found, body)
+      })
+      .catch(refused)
   }
   call.readBody(deps.maxBodyBytes, deliver, held)
-  if (key !== null) return
   // The body has to be taken from the socket while the key is looked up; nothing of it is read before.
-  deps.auth
-    .resolve(authorization)
-    .then((found) => {
-      if (call.closed) return
-      checkKey(deps, call, found)
-      key = found
-      if (body !== null) proceed(found, body)
-    })
-    .catch(refused)
+  if (key === null) lookUp()
 }
 
 function refuse(deps: InferenceDeps, call: HttpCall, error: unknown): void {
@@ -125,12 +133,7 @@ function admit(
       begin(deps, known, reservation)
       return
     }
-    deps.limits
-      .ask(key, ask)
-      .then((given) => {
-        begin(deps, known, given)
-      })
-      .catch(refused)
+    askLimits(deps, known, ask).catch(refused)
   } catch (error) {
     refused(error)
   }
@@ -175,6 +178,22 @@ function askOf(endpoint: UsageEndpoint, key: ResolvedKey, { head, asked: { model
 
 type KnownRequest = FoundRequest &
   Pick<Admission, 'key' | 'endpoint' | 'admittedAt' | 'bodyWaitMs' | 'held'> & { readonly call: HttpCall }
+
+/** Rejects with the GatewayError that says why the request is not let through. */
+async function askLimits(deps: InferenceDeps, known: KnownRequest, ask: Ask): Promise<void> {
+  const { epoch } = deps.auth
+  const reservation = await deps.limits.ask(known.key, ask)
+  try {
+    // It may have been revoked while the limits were asked for, and nobody would tell the request later.
+    if (!deps.auth.holds(known.key, epoch)) {
+      checkKey(deps, known.call, await deps.auth.resolve(known.call.header('authorization')))
+    }
+  } catch (error) {
+    reservation.cancel()
+    throw error
+  }
+  begin(deps, known, reservation)
+}
 
 /** Every check is behind the request. @throws what makes it fail before there is an exchange that could tell */
 function begin(deps: InferenceDeps, known: KnownRequest, reservation: Reservation): void {

@@ -2,7 +2,7 @@ import { API_KEY_LENGTH, apiKeyDigestHex, isWellFormedApiKey } from '../core/api
 import { GatewayError } from '../core/errors.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import { createBoundedMap } from './bounded-map.js'
-import type { SharedKeyCache } from './shared-key-cache.js'
+import { SHARED_KEY_TTL_SECONDS, type SharedKeyCache } from './shared-key-cache.js'
 
 /**
  * Checks API keys: this process's memory, then Redis, then Postgres. An entry is void when the change feed names
@@ -16,8 +16,20 @@ export interface KeyAuth {
    * is cached may no longer be relied on
    */
   known(authorization: string | undefined): ResolvedKey | null
-  /** Looks the key up in Redis and Postgres; look-ups of one key at a time are shared. Rejects as `known` throws. */
+  /**
+   * The key, looked up in Redis and Postgres where memory does not have it; look-ups of one key at a time are shared.
+   * Rejects as `known` throws.
+   */
   resolve(authorization: string | undefined): Promise<ResolvedKey>
+  /** Goes up with every change that is heard of: while it stays, what was found good may be taken for good. */
+  readonly epoch: number
+  /** Whether a key that was found in that epoch may still be relied on; if not, it has to be asked for again. */
+  holds(key: ResolvedKey, epoch: number): boolean
+  /**
+   * Names a key as the change feed does, by its digest in hexadecimal; null: it was not found here. What is copied
+   * from a key has no name.
+   */
+  nameOf(key: ResolvedKey): string | null
   /** The key changed at this version of the change feed: what was read before is void. */
   keyChanged(digest: Buffer, version: number): void
   /** These tenants, or environments of theirs, changed. */
@@ -38,6 +50,8 @@ export interface KeyAuthOptions {
   /** How long cached keys are honoured when the feed cannot be read. */
   readonly graceMs: number
   readonly onLookup: (source: 'memory' | 'redis' | 'postgres', result: 'hit' | 'miss' | 'error') => void
+  /** A key was presented and found good; on every request's way. */
+  readonly onUse: (key: ResolvedKey) => void
 }
 
 const BEARER = 'Bearer '
@@ -46,6 +60,10 @@ const MOST_UNKNOWN = 100_000
 /** Floors outlive every cached value that they could void: the shared cache's TTL with room. */
 const MOST_FLOORS = 100_000
 const UNKNOWN_FOR_MS = 5_000
+/** After a restored database the shared cache is passed over until it holds nothing of before. */
+const DISTRUST_MS = 1_000 * SHARED_KEY_TTL_SECONDS
+/** How often a key is read again that changes while it is being read. */
+const MOST_READINGS = 5
 /** Look-ups in Postgres at once; a flood of made-up keys queues behind these and is then refused. */
 const MOST_LOOKUPS = 16
 const MOST_WAITING = 1_000
@@ -55,17 +73,28 @@ const LOOKUP_MS = 1_500
 const FAILED_FOR_MS = 500
 
 export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
-  const { findKey, shared, now, feedCurrentAt, graceMs, onLookup } = options
+  const { findKey, shared, now, feedCurrentAt, graceMs, onLookup, onUse } = options
   const keys = createBoundedMap<string, ResolvedKey>(MOST_KEYS)
   /** Digest → when it may be asked for again. */
   const unknown = createBoundedMap<string, number>(MOST_UNKNOWN)
-  const keyFloors = createBoundedMap<string, number>(MOST_FLOORS)
-  const tenantFloors = createBoundedMap<string, number>(MOST_FLOORS)
+  // A floor that is forgotten is raised under everything: else what it voided could come back.
+  const raiseAll = (floor: number) => {
+    floorOfAll = Math.max(floorOfAll, floor)
+  }
+  const keyFloors = createBoundedMap<string, number>(MOST_FLOORS, raiseAll)
+  const tenantFloors = createBoundedMap<string, number>(MOST_FLOORS, raiseAll)
+  const names = new WeakMap<ResolvedKey, string>()
   const underWay = new Map<string, Promise<ResolvedKey | null>>()
   const waiting: (() => void)[] = []
   let lookups = 0
   let failedUntil = 0
   let floorOfAll = 0
+  /** The newest version heard of. */
+  let newest = 0
+  let epoch = 0
+  /** How often all was void. */
+  let voidings = 0
+  let trustSharedFrom = -Infinity
 
   const isVoid = (id: string, key: ResolvedKey) =>
     key.version < floorOfAll ||
@@ -90,6 +119,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
 
   function checked(key: ResolvedKey): ResolvedKey {
     if (key.expiresAt !== null && key.expiresAt <= now()) throw new GatewayError('invalid_api_key')
+    onUse(key)
     return key
   }
 
@@ -108,7 +138,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
   }
 
   async function fromShared(id: string): Promise<ResolvedKey | null> {
-    if (shared === null) return null
+    if (shared === null || now() < trustSharedFrom) return null
     try {
       const key = await shared.get(id)
       onLookup('redis', key === null ? 'miss' : 'hit')
@@ -135,13 +165,32 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
   }
 
   async function lookUp(id: string): Promise<ResolvedKey | null> {
-    const floor = keyFloors.get(id)
-    const key = (await fromShared(id)) ?? (await inTurn(() => fromPostgres(id)))
-    if (key !== null) {
-      // A change that came while we were reading voids the answer for the next request.
-      if (!isVoid(id, key)) keys.set(id, key)
-    } else if (keyFloors.get(id) === floor) unknown.set(id, now() + UNKNOWN_FOR_MS)
-    return key
+    for (let reading = 1; ; reading++) {
+      const floor = keyFloors.get(id)
+      const voided = voidings
+      const key = (await fromShared(id)) ?? (await inTurn(() => fromPostgres(id)))
+      // A change that was heard of meanwhile may be one that the answer does not know.
+      const isCurrent = key === null ? keyFloors.get(id) === floor : !isVoid(id, key)
+      if (isCurrent && voidings === voided) {
+        remember(id, key)
+        return key
+      }
+      if (reading === MOST_READINGS) throw new GatewayError('auth_unavailable')
+    }
+  }
+
+  function heardOf(version: number): void {
+    newest = version
+    epoch++
+  }
+
+  function remember(id: string, key: ResolvedKey | null): void {
+    if (key === null) {
+      unknown.set(id, now() + UNKNOWN_FOR_MS)
+      return
+    }
+    names.set(key, id)
+    keys.set(id, key)
   }
 
   return {
@@ -157,7 +206,10 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       return null
     },
     async resolve(authorization) {
-      const id = identify(bearerToken(authorization))
+      const text = bearerToken(authorization)
+      const id = identify(text)
+      const known = fromMemory(text)
+      if (known !== null) return known
       let pending = underWay.get(id)
       if (pending === undefined) {
         pending = lookUp(id).finally(() => underWay.delete(id))
@@ -167,7 +219,13 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       if (key === null) throw new GatewayError('invalid_api_key')
       return checked(key)
     },
+    get epoch() {
+      return epoch
+    },
+    holds: (key, since) => since === epoch && (key.expiresAt === null || key.expiresAt > now()),
+    nameOf: (key) => names.get(key) ?? null,
     keyChanged(digest, version) {
+      heardOf(version)
       const id = digest.toString('hex')
       keyFloors.set(id, version)
       keys.delete(id)
@@ -175,6 +233,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
     },
     tenantsChanged(tenantIds, version) {
       if (tenantIds.length === 0) return
+      heardOf(version)
       const changed = new Set(tenantIds)
       for (const tenantId of changed) tenantFloors.set(tenantId, version)
       for (const [id, key] of keys.entries()) if (changed.has(key.tenantId)) keys.delete(id)
@@ -182,6 +241,9 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
     everythingChanged(version) {
       // The counter may have gone back with a restored database, so the old floors go as well.
       for (const map of [keys, unknown, keyFloors, tenantFloors]) map.clear()
+      if (version < newest) trustSharedFrom = now() + DISTRUST_MS
+      voidings++
+      heardOf(version)
       floorOfAll = version
     },
   }

@@ -16,7 +16,7 @@ export interface SharedKeyCache {
  * Shorter than the change log is kept (an hour), so that a proxy which starts late still learns of every change
  * that voids an entry.
  */
-const TTL_SECONDS = 300
+export const SHARED_KEY_TTL_SECONDS = 300
 
 const Cached: z.ZodType<ResolvedKey> = z.object({
   keyId: z.string(),
@@ -45,7 +45,7 @@ export function createSharedKeyCache(redis: RedisClient, logger: Logger): Shared
       return parsed.success ? parsed.data : null
     },
     set(id, key) {
-      redis.set(name(id), JSON.stringify(key), 'EX', TTL_SECONDS).catch((error: unknown) => {
+      redis.set(name(id), JSON.stringify(key), 'EX', SHARED_KEY_TTL_SECONDS).catch((error: unknown) => {
         logger.debug({ event: 'key_cache_write_failed', error })
       })
     },

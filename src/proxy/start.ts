@@ -6,6 +6,7 @@ import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
 import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
 import { findKey } from '../io/key-lookup.js'
+import { writeKeyUse } from '../io/key-use.js'
 import { createLimitStore } from '../io/limit-store.js'
 import { createProxyMetrics, type ProxyMetrics } from '../io/metrics.js'
 import { readNodeLive } from '../io/node-live.js'
@@ -22,6 +23,8 @@ import type { Exchange } from './exchange.js'
 import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
+import { createKeyUseLog } from './key-use.js'
+import { createKeyWatch } from './key-watch.js'
 import { startLimits } from './limits.js'
 import { mountLimits } from './limits-route.js'
 import { startLiveView } from './live-view.js'
@@ -45,8 +48,11 @@ export interface TenantApi {
 
 /** What the data plane is given beside its stores: it imports none of its siblings. */
 export interface ProxyParts {
-  /** Mounts the tenant API and the docs, which worker threads answer. */
-  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, context: ChildContext) => TenantApi
+  /**
+   * Mounts the tenant API and the docs, which worker threads answer.
+   * @param announce to be called after each change
+   */
+  readonly mountTenantApi: (app: HttpApp, auth: KeyAuth, announce: () => void) => TenantApi
   /** Starts carrying spool directories into ClickHouse, off this thread. */
   readonly startFlusher: StartFlusher
 }
@@ -106,12 +112,15 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     changesSince: (version) => changesSince(postgres, version),
     apply: async (changes) => {
       forget(auth, changes)
+      watch.changed(changes)
       // A start without Postgres has served an old snapshot, or none, until now.
       if (changes.catalogue || !changes.complete || !loaded) await reload()
     },
     logger,
     now,
   })
+  const keyUse = createKeyUseLog({ write: (uses) => writeKeyUse(postgres, uses), logger, now })
+  lifecycle.add('key use', () => keyUse.stop())
   const auth = createKeyAuth({
     findKey: (digest) => findKey(postgres, digest),
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
@@ -120,6 +129,18 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     feedCurrentAt: () => (bus.connected && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
     onLookup: countLookups(metrics),
+    onUse: keyUse.note,
+  })
+  const open = new SwapList<Exchange>()
+  const watch = createKeyWatch({
+    open,
+    nameOf: auth.nameOf,
+    findKey: (digest) => findKey(postgres, digest),
+    onHeeded: (at) => {
+      metrics.keyRevocationLag.observe(Math.max(0, now() - at) / 1000)
+    },
+    logger,
+    now,
   })
 
   try {
@@ -192,8 +213,8 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   lifecycle.add('upstream', () => {
     upstream[Symbol.dispose]()
   })
-  const open = new SwapList<Exchange>()
   const sweep = setInterval(() => {
+    watch.sweep()
     const at = performance.now()
     open.each((exchange) => {
       exchange.sweep(at)
@@ -259,7 +280,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     return { status: Object.keys(wrong).length > 0 ? 'degraded' : 'ready', parts: wrong }
   }
   mountPlatformRoutes(app, { readiness })
-  const tenantApi = parts.mountTenantApi(app, auth, context)
+  const tenantApi = parts.mountTenantApi(app, auth, () => void bus.publish('changes', ''))
   lifecycle.add('tenant api', () => tenantApi.close())
   const baseUrl = `${publicUrl(settings)}/v1`
   mountEndpoints(app, { auth, router, readFigures: () => tenantApi.readFigures(), baseUrl, now })

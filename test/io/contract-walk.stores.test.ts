@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { adminPortEndpoints } from '../../src/core/contract/contract.js'
+import { adminPortEndpoints, tenantPortEndpoints } from '../../src/core/contract/contract.js'
 import { type Endpoint, honoursIfMatch, isAudited } from '../../src/core/contract/endpoint.js'
 import { getModel } from '../../src/core/contract/models.js'
 import type { Call } from '../support/calls/call.js'
@@ -9,7 +9,11 @@ import { allCalls, callOf } from '../support/calls/all.js'
 import { type ContractPort, refusal, startContractPort } from '../support/contract-port.js'
 import { freshUsageStore } from '../support/usage-store.js'
 
-/** Every endpoint of the contract, called: what holds for all of them alike. */
+/** Every endpoint of the admin port and every change on the tenant port, called: what holds for all of them alike. */
+const endpoints = [
+  ...adminPortEndpoints,
+  ...tenantPortEndpoints.filter((one) => isAudited(one) || allCalls[one.id] !== undefined),
+]
 
 function call(port: ContractPort, { method }: Endpoint, { path, body, headers }: Call, more: object = {}) {
   return port.send(method, path, body, { ...headers, ...more })
@@ -21,7 +25,7 @@ const Page = z.object({ data: z.array(z.record(z.string(), z.unknown())) })
 test('every endpoint has a call that succeeds with what it declares, and every call an endpoint', async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
-  for (const endpoint of adminPortEndpoints) {
+  for (const endpoint of endpoints) {
     const prepared = await callOf(port, endpoint)
     const reply = await call(port, endpoint, prepared)
     if (prepared.refused !== undefined) {
@@ -33,7 +37,7 @@ test('every endpoint has a call that succeeds with what it declares, and every c
     const parsed = declared.safeParse(reply.body)
     assert.ok(parsed.success, `${endpoint.id}: ${parsed.error?.message}`)
   }
-  const ids = new Set(adminPortEndpoints.map(({ id }) => id))
+  const ids = new Set(endpoints.map(({ id }) => id))
   assert.deepEqual(
     Object.keys(allCalls).filter((id) => !ids.has(id)),
     [],
@@ -52,7 +56,7 @@ test('every change leaves exactly one entry in the audit log, what only reads no
     }>('SELECT actor, action, request_id FROM audit_log ORDER BY id')
     return rows
   }
-  for (const endpoint of adminPortEndpoints) {
+  for (const endpoint of endpoints) {
     const prepared = await callOf(port, endpoint)
     const before = (await entries()).length
     const reply = await call(port, endpoint, prepared)
@@ -69,7 +73,7 @@ test('every change leaves exactly one entry in the audit log, what only reads no
 test('a change of another version than the caller has seen is refused, for every row that has one', async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
-  for (const endpoint of adminPortEndpoints) {
+  for (const endpoint of endpoints) {
     const prepared = await callOf(port, endpoint)
     const stale = await call(port, endpoint, prepared, { 'if-match': '"999999"' })
     if (!honoursIfMatch(endpoint)) {
@@ -85,7 +89,7 @@ test('a change of another version than the caller has seen is refused, for every
 test('replies that show a row carry its version as ETag, with which it can be changed once', async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
-  for (const endpoint of adminPortEndpoints) {
+  for (const endpoint of endpoints) {
     const reply = await call(port, endpoint, await callOf(port, endpoint))
     const shows = endpoint.versioned === true && endpoint.method !== 'DELETE'
     assert.equal(reply.headers.get('etag') !== null, shows, endpoint.id)
@@ -101,12 +105,12 @@ test('replies that show a row carry its version as ETag, with which it can be ch
 test('every list comes in each order that it declares', async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
-  for (const endpoint of adminPortEndpoints) {
+  for (const endpoint of endpoints) {
     const sort: unknown = endpoint.query?.shape['sort']
     if (!(sort instanceof z.ZodType)) continue
-    const { path } = await callOf(port, endpoint)
+    const { path, headers } = await callOf(port, endpoint)
     for (const order of Orders.parse(z.toJSONSchema(sort)).enum) {
-      const { status, body } = await port.send('GET', `${path}?sort=${order}`)
+      const { status, body } = await port.send('GET', `${path}?sort=${order}`, undefined, headers)
       assert.equal(status, 200, `${endpoint.id} by ${order}: ${JSON.stringify(body)}`)
       const column = order.replace('-', '')
       const present = Page.parse(body)

@@ -37,6 +37,7 @@ function authWith(options: Partial<KeyAuthOptions>) {
     feedCurrentAt: () => 0,
     graceMs: 1_000,
     onLookup: () => {},
+    onUse: () => {},
     ...options,
   })
 }
@@ -94,16 +95,92 @@ test('remembers an unknown key for a while, and forgets that at once when it is 
   assert.equal(auth.known(bearer(3)), null, 'asked again after five seconds')
 })
 
-test('a look-up that was under way when the key was made does not hide it', async () => {
-  let answer: (key: ResolvedKey | null) => void = () => {}
-  const auth = authWith({ findKey: () => new Promise((resolve) => (answer = resolve)) })
+/** What a look-up answers is given by the test, one after another. */
+function answered() {
+  const waiting: ((key: ResolvedKey | null) => void)[] = []
+  return {
+    findKey: () => new Promise<ResolvedKey | null>((resolve) => waiting.push(resolve)),
+    async answer(key: ResolvedKey | null) {
+      while (waiting.length === 0) await new Promise(setImmediate)
+      waiting.shift()?.(key)
+      await new Promise(setImmediate)
+    },
+  }
+}
+
+test('a look-up that was under way when the key was made is made again', async () => {
+  const { findKey, answer } = answered()
+  const auth = authWith({ findKey })
   const asked = auth.resolve(bearer(1))
-  await Promise.resolve()
-  await Promise.resolve()
+  await new Promise(setImmediate)
   auth.keyChanged(apiKeyDigest(keyText(1)), 2)
-  answer(null)
-  await assert.rejects(asked, refusedWith('invalid_api_key'))
-  assert.equal(auth.known(bearer(1)), null, 'not remembered as unknown')
+  await answer(null)
+  await answer(resolvedKey(2))
+  assert.equal((await asked).version, 2)
+  assert.notEqual(auth.known(bearer(1)), null)
+})
+
+test('a look-up that was under way when the key was revoked lets nobody in', async () => {
+  const { findKey, answer } = answered()
+  const auth = authWith({ findKey })
+  const asked = auth.resolve(bearer(1))
+  await new Promise(setImmediate)
+  auth.keyChanged(apiKeyDigest(keyText(1)), 2)
+  const refused = assert.rejects(asked, refusedWith('invalid_api_key'))
+  await answer(resolvedKey(1))
+  await answer(null)
+  await refused
+  assert.throws(() => auth.known(bearer(1)), refusedWith('invalid_api_key'))
+})
+
+test('a key that changes whenever it is read is given up, not relied on', async () => {
+  let version = 1
+  const auth = authWith({
+    findKey: async () => {
+      await new Promise(setImmediate)
+      auth.keyChanged(apiKeyDigest(keyText(1)), ++version)
+      return resolvedKey(version - 1)
+    },
+  })
+  await assert.rejects(auth.resolve(bearer(1)), refusedWith('auth_unavailable'))
+})
+
+test('what was found good is relied on until something changes or it expires', async () => {
+  let now = 0
+  const auth = authWith({ now: () => now, findKey: () => Promise.resolve(resolvedKey(1, { expiresAt: 10 })) })
+  const key = await auth.resolve(bearer(1))
+  const { epoch } = auth
+  assert.equal(auth.nameOf(key), apiKeyDigest(keyText(1)).toString('hex'))
+  assert.equal(auth.nameOf({ ...key }), null)
+  assert.equal(auth.holds(key, epoch), true)
+  now = 10
+  assert.equal(auth.holds(key, epoch), false)
+  now = 0
+  auth.tenantsChanged(['other'], 2)
+  assert.equal(auth.holds(key, epoch), false)
+})
+
+test('of a database that was restored, what the shared cache holds of before is not believed', async () => {
+  let now = 0
+  const shared: SharedKeyCache = { get: () => Promise.resolve(resolvedKey(90)), set: () => {} }
+  const auth = authWith({ now: () => now, shared, findKey: () => Promise.resolve(null) })
+  auth.keyChanged(apiKeyDigest(keyText(2)), 100)
+  auth.everythingChanged(50)
+  await assert.rejects(auth.resolve(bearer(1)), refusedWith('invalid_api_key'))
+  now = 300_000
+  assert.equal((await auth.resolve(bearer(1))).version, 90)
+})
+
+test('a floor that is forgotten for want of room voids what it voided', async () => {
+  const shared: SharedKeyCache = { get: () => Promise.resolve(resolvedKey(1)), set: () => {} }
+  const auth = authWith({ shared, findKey: () => Promise.resolve(null) })
+  auth.keyChanged(apiKeyDigest(keyText(1)), 2)
+  const digest = Buffer.alloc(32)
+  for (let other = 0; other < 100_000; other++) {
+    digest.writeUInt32BE(other)
+    auth.keyChanged(digest, 3 + other)
+  }
+  await assert.rejects(auth.resolve(bearer(1)), refusedWith('invalid_api_key'))
 })
 
 test('a revoked key never comes back through what was read before, here or in the shared cache', async () => {

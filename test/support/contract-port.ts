@@ -5,11 +5,13 @@ import { createAdminAuth } from '../../src/admin/admin-auth.js'
 import { nodeCaller } from '../../src/admin/node-caller.js'
 import { parse as parseYaml } from 'yaml'
 import { createClickHouse } from '../../src/io/clickhouse.js'
-import { adminPortEndpoints } from '../../src/core/contract/contract.js'
+import { adminPortEndpoints, tenantPortEndpoints } from '../../src/core/contract/contract.js'
 import type { ContractReply, ContractTask } from '../../src/core/contract/task.js'
-import type { GatewayError } from '../../src/core/errors.js'
+import { apiKeyDigest } from '../../src/core/api-key.js'
+import { GatewayError } from '../../src/core/errors.js'
 import { mountContract } from '../../src/io/contract-mount.js'
-import { createHttpApp } from '../../src/io/uws.js'
+import { findKey } from '../../src/io/key-lookup.js'
+import { createHttpApp, type HttpCall } from '../../src/io/uws.js'
 import { findAdminToken } from '../../src/workers/admin-token-lookup.js'
 import { createContractServer } from '../../src/workers/contract-server.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
@@ -49,7 +51,7 @@ const SCOPES: ReadonlyMap<string, AdminScope> = new Map([
 
 /**
  * The admin API on a real port and a real database, as the role that the app has; handlers in this thread; the root
- * token is `root`, and `operate` and `read` are tokens of those scopes.
+ * token is `root`, and `operate` and `read` are tokens of those scopes. The tenant API is on the same port, for keys.
  */
 export async function startContractPort(
   options: {
@@ -66,10 +68,17 @@ export async function startContractPort(
     adminToken: 'root',
     findToken: (digest) => findAdminToken(database.app, digest),
   })
+  const byKey = async (call: HttpCall) => {
+    const credential = call.header('authorization')?.replace('Bearer ', '') ?? ''
+    const key = await findKey(database.app, apiKeyDigest(credential))
+    if (key === null) throw new GatewayError('invalid_api_key')
+    return { actor: { kind: 'key', ...key }, credential } as const
+  }
   const app = createHttpApp({ onError: (error) => failures.push(error) })
   mountContract(app, {
-    endpoints: adminPortEndpoints,
+    endpoints: [...adminPortEndpoints, ...tenantPortEndpoints],
     authenticate: (call, { auth }) => {
+      if (auth === 'key') return byKey(call)
       if (auth === 'node') return nodeCaller(call)
       const credential = call.header('x-admin-token') ?? ''
       const scope = SCOPES.get(credential)

@@ -1,4 +1,4 @@
 -- Changes of the last $1 seconds; when there are none, one row with the current version alone.
-SELECT c.version AS current_version, l.version, l.topic, l.key_digest, l.tenant_id
+SELECT c.version AS current_version, l.version, l.topic, l.key_digest, l.tenant_id, l.at
 FROM change_counter c LEFT JOIN change_log l ON l.at > now() - make_interval(secs => $1::float8)
 ORDER BY l.version

@@ -1251,8 +1251,6 @@ export interface AdminApi {
         }
         readonly body: {
           readonly name: string
-          /** Id or name of one of the tenant's environments. */
-          readonly environment?: string | undefined
           readonly role?: 'admin' | 'developer' | 'read-only' | undefined
           /** Requests per minute; null: unlimited. */
           readonly rate_limit_per_minute?: number | null | undefined
@@ -1262,6 +1260,8 @@ export interface AdminApi {
           readonly max_concurrency?: number | null | undefined
           readonly expires_at?: string | null | undefined
           readonly allowed_models?: readonly string[] | null | undefined
+          /** Id or name of one of the tenant's environments. */
+          readonly environment?: string | undefined
         }
       } & Repeatable &
         CallOptions,
@@ -1296,7 +1296,23 @@ export interface AdminApi {
       } & Conditional &
         CallOptions,
     ): Promise<ApiReply<ApiKey>>
-    /** Revokes an API key; repeatable. `DELETE /admin/tenants/{id}/api-keys/{key_id}` */
+    /** Makes a key like this one, shown this once, and ends this one at once or after an overlap. `POST /admin/tenants/{id}/api-keys/{key_id}/rotate` */
+    rotate(
+      request: {
+        readonly params: {
+          readonly id: string
+          readonly key_id: string
+        }
+        readonly body?:
+          | {
+              /** How long the old key lives on, at most until its own expiry; 0: not at all. */
+              readonly overlap_seconds?: number | undefined
+            }
+          | undefined
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<NewApiKey>>
+    /** Revokes an API key and ends the requests that it is used for, within a second; repeatable. `DELETE /admin/tenants/{id}/api-keys/{key_id}` */
     delete(
       request: {
         readonly params: {
@@ -2595,6 +2611,7 @@ export const ADMIN_OPERATIONS = {
     create: ['POST', '/admin/tenants/{id}/api-keys'],
     get: ['GET', '/admin/tenants/{id}/api-keys/{key_id}'],
     patch: ['PATCH', '/admin/tenants/{id}/api-keys/{key_id}'],
+    rotate: ['POST', '/admin/tenants/{id}/api-keys/{key_id}/rotate'],
     delete: ['DELETE', '/admin/tenants/{id}/api-keys/{key_id}'],
   },
   models: {

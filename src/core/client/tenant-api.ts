@@ -1,6 +1,6 @@
 // Made from the contract by `npm run generate`: change that instead.
 
-import type { ApiReply, CallOptions } from './call.js'
+import type { ApiReply, CallOptions, Conditional, Repeatable } from './call.js'
 
 export interface CallableModel {
   model_id: string
@@ -36,6 +36,47 @@ export interface LimitLeft {
   remaining: number
   /** When all of it is there again, if nothing more is used; null for concurrency. */
   resets_at: string | null
+}
+
+export interface ApiKey {
+  id: string
+  name: string
+  /** The key's first 16 characters. */
+  prefix: string
+  environment: string
+  role: 'admin' | 'developer' | 'read-only'
+  status: 'active' | 'revoked' | 'expired'
+  /** Requests per minute; null: unlimited. */
+  rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. */
+  tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. */
+  max_concurrency: number | null
+  allowed_models: string[] | null
+  created_at: string
+  last_used_at: string | null
+  expires_at: string | null
+}
+
+export interface NewApiKey {
+  id: string
+  name: string
+  /** The key's first 16 characters. */
+  prefix: string
+  environment: string
+  role: 'admin' | 'developer' | 'read-only'
+  status: 'active' | 'revoked' | 'expired'
+  /** Requests per minute; null: unlimited. */
+  rate_limit_per_minute: number | null
+  /** Prompt and completion tokens per minute; null: unlimited. */
+  tokens_per_minute: number | null
+  /** Requests at the same time; null: unlimited. */
+  max_concurrency: number | null
+  allowed_models: string[] | null
+  created_at: string
+  last_used_at: string | null
+  expires_at: string | null
+  key: string
 }
 
 export interface Usage {
@@ -220,6 +261,95 @@ export interface TenantApi {
       }>
     >
   }
+  readonly apiKeys: {
+    /** Lists your account's API keys, newest first unless sorted. `GET /v1/api-keys` */
+    list(
+      request?: {
+        readonly query?:
+          | {
+              readonly limit?: number | undefined
+              readonly offset?: number | undefined
+              /** A field, ascending; with a minus descending. */
+              readonly sort?:
+                | 'created_at'
+                | '-created_at'
+                | 'name'
+                | '-name'
+                | 'last_used_at'
+                | '-last_used_at'
+                | 'expires_at'
+                | '-expires_at'
+                | undefined
+              /** Id or name. */
+              readonly environment?: string | undefined
+              readonly role?: 'admin' | 'developer' | 'read-only' | undefined
+              readonly status?: 'active' | 'revoked' | 'expired' | undefined
+              /** Part of the name, or of the prefix. */
+              readonly search?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: ApiKey[]
+        pagination: {
+          total: number
+          limit: number
+          offset: number
+          has_more: boolean
+        }
+      }>
+    >
+    /** Creates an API key, shown this once; clsk_live_ in the environment production, clsk_test_ in all others. `POST /v1/api-keys` */
+    create(
+      request: {
+        readonly body: {
+          readonly name: string
+          readonly role?: 'admin' | 'developer' | 'read-only' | undefined
+          /** Requests per minute; null: unlimited. */
+          readonly rate_limit_per_minute?: number | null | undefined
+          /** Prompt and completion tokens per minute; null: unlimited. */
+          readonly tokens_per_minute?: number | null | undefined
+          /** Requests at the same time; null: unlimited. */
+          readonly max_concurrency?: number | null | undefined
+          readonly expires_at?: string | null | undefined
+          readonly allowed_models?: readonly string[] | null | undefined
+          /** Id or name of one of your account's environments; default that of the key that calls. */
+          readonly environment?: string | undefined
+        }
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<NewApiKey>>
+    /** Makes a key like this one, shown this once, and ends this one at once or after an overlap. `POST /v1/api-keys/{key_id}/rotate` */
+    rotate(
+      request: {
+        readonly params: {
+          readonly key_id: string
+        }
+        readonly body?:
+          | {
+              /** How long the old key lives on, at most until its own expiry; 0: not at all. */
+              readonly overlap_seconds?: number | undefined
+            }
+          | undefined
+      } & Repeatable &
+        CallOptions,
+    ): Promise<ApiReply<NewApiKey>>
+    /** Revokes an API key and ends the requests that it is used for, within a second; repeatable. `DELETE /v1/api-keys/{key_id}` */
+    delete(
+      request: {
+        readonly params: {
+          readonly key_id: string
+        }
+      } & Conditional &
+        CallOptions,
+    ): Promise<
+      ApiReply<{
+        id: string
+        status: string
+      }>
+    >
+  }
   readonly usage: {
     /** Your account's requests, tokens and cost in a range of time. `GET /v1/usage` */
     get(
@@ -300,6 +430,12 @@ export const TENANT_OPERATIONS = {
   },
   limits: {
     get: ['GET', '/v1/limits'],
+  },
+  apiKeys: {
+    list: ['GET', '/v1/api-keys'],
+    create: ['POST', '/v1/api-keys'],
+    rotate: ['POST', '/v1/api-keys/{key_id}/rotate'],
+    delete: ['DELETE', '/v1/api-keys/{key_id}'],
   },
   usage: {
     get: ['GET', '/v1/usage'],

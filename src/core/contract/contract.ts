@@ -1,5 +1,5 @@
 import { adminTokensEndpoints } from './admin-tokens.js'
-import { apiKeysEndpoints } from './api-keys.js'
+import { apiKeysEndpoints, ownApiKeysEndpoints } from './api-keys.js'
 import { auditLogsEndpoints } from './audit-logs.js'
 import { configEndpoints } from './config.js'
 import type { DocumentedEndpoint, Endpoint } from './endpoint.js'
@@ -48,7 +48,11 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */
-export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints, ...ownRequestsEndpoints]
+export const tenantPortEndpoints: readonly Endpoint[] = [
+  ...ownApiKeysEndpoints,
+  ...usageEndpoints,
+  ...ownRequestsEndpoints,
+]
 
 /** What the tenant port answers beside inference, for the client: most by a worker, discovery and limits by the data plane. */
 export const tenantClientEndpoints: readonly Endpoint[] = [

@@ -11,6 +11,7 @@ import { nodeAgentsHandlers } from './node-agent.js'
 import { nodeLaunchHandlers } from './node-launch.js'
 import { nodeLogsHandlers } from './node-logs.js'
 import { nodesHandlers } from './nodes.js'
+import { ownApiKeysHandlers } from './own-api-keys.js'
 import { platformMetricsHandlers } from './platform-metrics.js'
 import { platformHealthHandlers } from './platform-health.js'
 import { regionsHandlers } from './regions.js'
@@ -38,6 +39,7 @@ export const allHandlers: readonly Handler[] = [
   ...auditLogsHandlers,
   ...platformHealthHandlers,
   ...configHandlers,
+  ...ownApiKeysHandlers,
   ...usageHandlers,
   ...tenantUsageHandlers,
   ...platformMetricsHandlers,

@@ -15,6 +15,7 @@ export const ApiKeyRow = z.object({
   tenant_id: z.string(),
   name: z.string(),
   prefix: z.string(),
+  environment_id: z.string(),
   environment: z.string(),
   role: ApiKeyRole,
   ...limitColumns,

@@ -4,114 +4,62 @@ import {
   getTenantApiKey,
   listTenantApiKeys,
   patchTenantApiKey,
+  rotateTenantApiKey,
 } from '../../core/contract/api-keys.js'
 import { GatewayError } from '../../core/errors.js'
 import { limitsOver } from '../../core/tiers.js'
 import { loadQuery } from '../../io/postgres.js'
-import { pageOf, rowOf, theRowOf } from '../../io/query.js'
-import { loadSortedQuery } from '../../io/sorted-query.js'
+import { theRowOf } from '../../io/query.js'
 import { audit } from '../audit.js'
 import { allowedModelIds } from './allowed-models.js'
-import { ApiKeyRow, insertApiKey } from './api-key-insert.js'
-import { findEnvironment } from './environments.js'
-import { expiryOf, statusOf } from './expiry.js'
-import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
-import { limitsShown, limitValues } from './limit-columns.js'
-import { listing } from './listing.js'
+import { ApiKeyRow } from './api-key-insert.js'
+import {
+  apiKeyShown,
+  createApiKeyOf,
+  findApiKey,
+  type KeyOfTenant,
+  listApiKeysOf,
+  lockApiKeyAsSeen,
+  revokeApiKeyOf,
+  rotateApiKeyOf,
+} from './api-key-rows.js'
+import { expiryOf } from './expiry.js'
+import { handle, type Handler, Versioned } from './handler.js'
+import { limitValues } from './limit-columns.js'
 import { findTenant, lockTenant } from './tenant-rows.js'
 
-const LIST = loadSortedQuery('api-keys-list')
-const GET = loadQuery('api-keys-get')
-const LOCK = loadQuery('api-keys-lock')
 const UPDATE = loadQuery('api-keys-update')
-const REVOKE = loadQuery('api-keys-revoke')
-
-function shown(row: ApiKeyRow, now: Date) {
-  return {
-    id: row.id,
-    name: row.name,
-    prefix: row.prefix,
-    environment: row.environment,
-    role: row.role,
-    status: statusOf(row, now),
-    ...limitsShown(row),
-    allowed_models: row.allowed_models,
-    created_at: row.created_at.toISOString(),
-    last_used_at: row.last_used_at?.toISOString() ?? null,
-    expires_at: row.expires_at?.toISOString() ?? null,
-  } as const
-}
 
 interface Path {
   readonly id: string
   readonly key_id: string
 }
 
-function noKey(id: string): GatewayError {
-  const message = `The tenant has no API key '${id}'.`
-  return new GatewayError('not_found', { param: 'key_id', message })
-}
+const named = ({ id, key_id }: Path): KeyOfTenant => ({ tenantId: id, keyId: key_id })
 
-/** The key, locked. @throws GatewayError not_found, precondition_failed */
-async function lock({ db, requireVersion }: HandlerContext, { id, key_id }: Path): Promise<ApiKeyRow> {
-  const row = await rowOf(db, LOCK, ApiKeyRow, [key_id, id])
-  if (row === null) throw noKey(key_id)
-  requireVersion(row.version)
-  return row
-}
-
+/** The platform's administrators, for any tenant. */
 export const apiKeysHandlers: readonly Handler[] = [
-  handle(listTenantApiKeys, async ({ params, query }, { db, now }) => {
-    await findTenant(db, params.id)
-    const { rows, total } = await pageOf(db, LIST(query.sort), ApiKeyRow, [
-      params.id,
-      query.environment ?? null,
-      query.role ?? null,
-      query.status ?? null,
-      query.search ?? null,
-      query.limit,
-      query.offset,
-    ])
-    const data = rows.map((row) => shown(row, now))
-    return listing(data, total, query)
+  handle(listTenantApiKeys, async ({ params, query }, context) => {
+    await findTenant(context.db, params.id)
+    return listApiKeysOf(params.id, query, context)
   }),
 
   handle(createTenantApiKey, async ({ params, body }, context) => {
-    const { db, now } = context
-    await lockTenant(db, params.id)
-    const expiresAt = expiryOf(body.expires_at, now)
-    const { key, row } = await insertApiKey(db, {
-      tenantId: params.id,
-      environment: await findEnvironment(db, params.id, body.environment),
-      name: body.name,
-      role: body.role,
-      allowedModelIds: await allowedModelIds(db, body.allowed_models),
-      expiresAt,
-      limits: body,
-    })
-    await audit(context, {
-      action: 'api-key.create',
-      targetType: 'api-key',
-      targetId: row.id,
-      tenantId: params.id,
-      before: null,
-      after: shown(row, now),
-    })
-    return new Versioned({ ...shown(row, now), key }, row.version)
+    await lockTenant(context.db, params.id)
+    return createApiKeyOf(params.id, body, body.environment, context)
   }),
 
-  handle(getTenantApiKey, async ({ params: { id, key_id } }, { db, now }) => {
-    await findTenant(db, id)
-    const row = await rowOf(db, GET, ApiKeyRow, [key_id, id])
-    if (row === null) throw noKey(key_id)
-    return new Versioned(shown(row, now), row.version)
+  handle(getTenantApiKey, async ({ params }, { db, now }) => {
+    await findTenant(db, params.id)
+    const row = await findApiKey(db, named(params))
+    return new Versioned(apiKeyShown(row, now), row.version)
   }),
 
   handle(patchTenantApiKey, async ({ params, body }, context) => {
     const { db, now } = context
     // The tenant's lock keeps the environment from being deleted under a key that comes to life again.
     await lockTenant(db, params.id)
-    const before = await lock(context, params)
+    const before = await lockApiKeyAsSeen(context, named(params))
     if (before.revoked_at !== null) {
       throw new GatewayError('invalid_state', { message: 'The API key is revoked.' })
     }
@@ -129,26 +77,16 @@ export const apiKeysHandlers: readonly Handler[] = [
       targetType: 'api-key',
       targetId: before.id,
       tenantId: params.id,
-      before: shown(before, now),
-      after: shown(after, now),
+      before: apiKeyShown(before, now),
+      after: apiKeyShown(after, now),
     })
-    return new Versioned(shown(after, now), after.version)
+    return new Versioned(apiKeyShown(after, now), after.version)
   }),
 
-  handle(deleteTenantApiKey, async ({ params }, context) => {
-    const { id, key_id } = params
-    const row = await lock(context, params)
-    if (row.revoked_at === null) {
-      await context.db.query(REVOKE, [key_id])
-      await audit(context, {
-        action: 'api-key.revoke',
-        targetType: 'api-key',
-        targetId: key_id,
-        tenantId: id,
-        before: shown(row, context.now),
-        after: shown({ ...row, revoked_at: context.now }, context.now),
-      })
-    }
-    return { id: key_id, status: 'revoked' }
+  handle(rotateTenantApiKey, async ({ params, body }, context) => {
+    await lockTenant(context.db, params.id)
+    return rotateApiKeyOf(named(params), body.overlap_seconds, context)
   }),
+
+  handle(deleteTenantApiKey, ({ params }, context) => revokeApiKeyOf(named(params), context)),
 ]

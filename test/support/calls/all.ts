@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { Endpoint } from '../../../src/core/contract/endpoint.js'
 import type { ContractPort } from '../contract-port.js'
 import { adminTokensCalls } from './admin-tokens.js'
+import { apiKeysCalls } from './api-keys.js'
 import { auditLogsCalls } from './audit-logs.js'
 import type { Call, Calls } from './call.js'
 import { configCalls } from './config.js'
@@ -15,7 +16,7 @@ import { requestsCalls } from './requests.js'
 import { routesCalls } from './routes.js'
 import { tenantsCalls } from './tenants.js'
 
-/** A call that succeeds, for every endpoint of the admin port. */
+/** A call that succeeds, for every endpoint of the admin port and every change on the tenant port. */
 export const allCalls: Calls = {
   ...modelsCalls,
   ...nodesCalls,
@@ -24,6 +25,7 @@ export const allCalls: Calls = {
   ...routesCalls,
   ...regionsCalls,
   ...tenantsCalls,
+  ...apiKeysCalls,
   ...adminTokensCalls,
   ...auditLogsCalls,
   ...platformCalls,

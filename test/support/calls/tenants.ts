@@ -38,6 +38,10 @@ export const tenantsCalls: Calls = {
   'environments.delete': ofOne('/environments', { name: 'staging' }),
   'tenant-api-keys.get': ofOne('/api-keys', { name: 'ci' }),
   'tenant-api-keys.patch': ofOne('/api-keys', { name: 'ci' }, { name: 'cd', tokens_per_minute: 1000 }),
+  'tenant-api-keys.rotate': async (port) => {
+    const { path } = await ofOne('/api-keys', { name: 'ci' })(port)
+    return { path: `${path}/rotate`, body: { overlap_seconds: 60 } }
+  },
   'tenant-api-keys.delete': ofOne('/api-keys', { name: 'ci' }),
   'tenant-usage.get': one('/usage'),
   'tenant-usage.detailed': one('/usage/detailed'),

@@ -33,13 +33,15 @@ const usedEnvironment: Prepare = async (port) => {
   return call
 }
 
-const revokedKey: Prepare = async (port) => {
-  const created = await made(port, '/admin/tenants', tenantBody())
-  const keys = `/admin/tenants/${created['tenant']?.['id']}/api-keys`
-  const { id } = await made(port, keys, { name: 'ci' })
-  await port.send('DELETE', `${keys}/${id}`)
-  return { path: `${keys}/${id}`, body: { name: 'cd' } }
-}
+const revokedKey =
+  (rest: string, body: object): Prepare =>
+  async (port) => {
+    const created = await made(port, '/admin/tenants', tenantBody())
+    const keys = `/admin/tenants/${created['tenant']?.['id']}/api-keys`
+    const { id } = await made(port, keys, { name: 'ci' })
+    await port.send('DELETE', `${keys}/${id}`)
+    return { path: `${keys}/${id}${rest}`, body }
+  }
 
 export const tenantsRefusals: Refusals = {
   'tenants.create': {
@@ -58,7 +60,8 @@ export const tenantsRefusals: Refusals = {
     invalid_state: environment('production', { name: 'live' }),
   },
   'environments.delete': { in_use: usedEnvironment, invalid_state: environment('production') },
-  'tenant-api-keys.patch': { invalid_state: revokedKey },
+  'tenant-api-keys.patch': { invalid_state: revokedKey('', { name: 'cd' }) },
+  'tenant-api-keys.rotate': { invalid_state: revokedKey('/rotate', {}) },
   'environments.create': {
     already_exists: async (port) => {
       const created = await made(port, '/admin/tenants', tenantBody())
