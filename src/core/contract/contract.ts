@@ -7,6 +7,7 @@ import { deploymentsEndpoints } from './deployments.js'
 import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { instanceTypesEndpoints } from './instance-types.js'
+import { metricsEndpoints } from './metrics.js'
 import { modelsEndpoints } from './models.js'
 import { nodeAgentsEndpoints } from './node-agent.js'
 import { nodeLaunchEndpoints } from './node-launch.js'
@@ -21,6 +22,7 @@ import { routesEndpoints } from './routes.js'
 import { tenantUsageEndpoints } from './tenant-usage.js'
 import { tenantsEndpoints } from './tenants.js'
 import { usageEndpoints } from './usage.js'
+import { usageRecordsEndpoints } from './usage-records.js'
 
 /** Every endpoint of the admin port that a worker answers, in the order of the documentation. */
 export const adminPortEndpoints: readonly Endpoint[] = [
@@ -46,7 +48,12 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 ]
 
 /** Every endpoint of the tenant port that a worker answers. */
-export const tenantPortEndpoints: readonly Endpoint[] = [...usageEndpoints, ...ownRequestsEndpoints]
+export const tenantPortEndpoints: readonly Endpoint[] = [
+  ...usageEndpoints,
+  ...usageRecordsEndpoints,
+  ...metricsEndpoints,
+  ...ownRequestsEndpoints,
+]
 
 /** Everything that the admin port answers, for its document. */
 export const adminPortDocumented: readonly DocumentedEndpoint[] = [

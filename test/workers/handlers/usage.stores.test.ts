@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { UsageIdentity } from '../../../src/core/usage-record.js'
-import { getLatency, getUsage, getUsageByModel } from '../../../src/core/contract/usage.js'
+import { getLatency } from '../../../src/core/contract/metrics.js'
+import { getUsage, getUsageByModel } from '../../../src/core/contract/usage.js'
 import { numberedId } from '../../support/spool.js'
 import { startTenantPort } from '../../support/tenant-port.js'
 import { recordUsage, type UsageRow } from '../../support/usage-store.js'
@@ -107,6 +108,7 @@ test('bounds that are no whole hours are exact, whatever the zone', async () => 
 test('usage is filtered by model and by key', async () => {
   await using port = await startTenantPort()
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+  await port.addKeys([3, 33].map((number) => ({ id: numberedId(number), name: `key ${number}` })))
   await recordUsage(port.store, [
     [{}, ONE],
     [{ model: 'small' }, ONE],
