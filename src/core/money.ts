@@ -16,3 +16,9 @@ export function dollarsOfMicros(micros: number): number {
 export function dollarsOfNanos(nanos: bigint): number {
   return Number(`${nanos}e-9`)
 }
+
+/** Dollars of integer nano-dollars as a decimal number, exactly, with nine digits behind the point. */
+export function decimalOfNanos(nanos: bigint): string {
+  const digits = (nanos < 0n ? -nanos : nanos).toString().padStart(10, '0')
+  return `${nanos < 0n ? '-' : ''}${digits.slice(0, -9)}.${digits.slice(-9)}`
+}

@@ -94,8 +94,8 @@ export function createContractServer(
 
 function answerOf(result: unknown, { replyType }: Endpoint): Answer & { readonly part?: ContractPart } {
   if (result instanceof Part) {
-    const { contentType, fileName, next } = result
-    const body = new TextEncoder().encode(result.text)
+    const { contentType, fileName, next, content } = result
+    const body = typeof content === 'string' ? new TextEncoder().encode(content) : content
     return { etag: null, body, part: { contentType, fileName, next } }
   }
   const [shown, etag] =

@@ -443,8 +443,9 @@ export interface AdminServedRequest {
     overhead_ms: number
     ended_at: string
     environment_id: string
+    /** Of the node that served it in the end, as in x-gateway-node. */
     node_id: string
-    /** The cluster_name of the node that served it in the end. */
+    /** That node's cluster_name. */
     node: string
   } | null
 }
@@ -623,9 +624,8 @@ export interface UsageRecord {
   api_key_id: string
   model_id: string
   model: string
+  /** Of the node that served it in the end, as in x-gateway-node. */
   node_id: string
-  /** The cluster_name of the node that served it in the end. */
-  node: string
   endpoint: string
   stream: boolean
   status: number
@@ -648,6 +648,8 @@ export interface UsageRecord {
   overhead_ms: number
   started_at: string
   ended_at: string
+  /** That node's cluster_name. */
+  node: string
 }
 
 /** Percentiles are within 2%. */
@@ -2494,7 +2496,7 @@ export interface AdminApi {
               /** Name or alias of a model; a name that no model has any more finds what was used under it. */
               readonly model?: string | undefined
               readonly api_key_id?: string | undefined
-              /** Of by_date; hours, days, weeks from Monday and months of the calendar in tz. */
+              /** Of the dates: hours, days, weeks from Monday and months of the calendar in tz. */
               readonly granularity?: 'hour' | 'day' | 'week' | 'month' | undefined
             }
           | undefined
@@ -2548,7 +2550,7 @@ export interface AdminApi {
               /** Name or alias of a model; a name that no model has any more finds what was used under it. */
               readonly model?: string | undefined
               readonly api_key_id?: string | undefined
-              /** Of by_date; hours, days, weeks from Monday and months of the calendar in tz. */
+              /** Of the dates: hours, days, weeks from Monday and months of the calendar in tz. */
               readonly granularity?: 'hour' | 'day' | 'week' | 'month' | undefined
             }
           | undefined

@@ -109,6 +109,71 @@ export interface ModelUsage {
   avg_latency_ms: number
 }
 
+export interface KeyUsage {
+  api_key_id: string
+  /** Also of a revoked key; null: nothing is known of that key any more. */
+  api_key_name: string | null
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  cost_usd: number
+  /** Mean of the whole requests. */
+  avg_latency_ms: number
+}
+
+export interface DateUsage {
+  /** The calendar date; of a week its Monday, of a month its first day, of an hour the time at which it begins. */
+  date: string
+  requests: number
+  /** The gateway's or a node's failures; a client's abort is none. */
+  failed_requests: number
+  prompt_tokens: number
+  completion_tokens: number
+  /** Prompt tokens that came from a cache; part of prompt_tokens. */
+  cached_tokens: number
+  total_tokens: number
+  cost_usd: number
+  /** Null without a request. */
+  avg_latency_ms: number | null
+}
+
+export interface OwnUsageRecord {
+  request_id: string
+  environment_id: string
+  api_key_id: string
+  model_id: string
+  model: string
+  /** Of the node that served it in the end, as in x-gateway-node. */
+  node_id: string
+  endpoint: string
+  stream: boolean
+  status: number
+  error_code: string | null
+  client_abort: boolean
+  failed: boolean
+  attempts: number
+  /** How often its stream broke at a node and went on at another one. */
+  resumed: number
+  prompt_tokens: number
+  completion_tokens: number
+  cached_tokens: number
+  total_tokens: number
+  counted: 'reported' | 'estimated'
+  cost_usd: number
+  /** Of the whole request. */
+  latency_ms: number
+  ttft_ms: number | null
+  itl_ms: number | null
+  overhead_ms: number
+  started_at: string
+  ended_at: string
+}
+
 /** Latency of whole requests, time to first token, and mean time between tokens of a request. Percentiles are within 2%. Null where no request of the period has such a latency: no token came, or only one. */
 export interface ModelLatency {
   model: string
@@ -125,6 +190,61 @@ export interface ModelLatency {
   p50_itl_ms: number | null
   p95_itl_ms: number | null
   p99_itl_ms: number | null
+}
+
+export interface ModelTokens {
+  model: string
+  requests: number
+  total_tokens: number
+  input_tokens: number
+  output_tokens: number
+  /** Input tokens that came from a cache; part of input_tokens. */
+  cached_tokens: number
+  avg_tokens_per_request: number
+  /** The speed of one request as its client sees it: output tokens by the time that requests took from their start to their end, all added up. Null where they took none. */
+  output_tokens_per_second: number | null
+}
+
+/** A request and its tokens count where it ended. */
+export interface Throughput {
+  start: string
+  end: string
+  step_seconds: number
+  /** Of all models; oldest first, zeros where there was nothing; the last one is under way. */
+  series: ThroughputPoint[]
+  /** Of each model with a request, the one with the most first. */
+  by_model: {
+    model: string
+    requests: number
+    series: ThroughputPoint[]
+  }[]
+}
+
+export interface ThroughputPoint {
+  /** When the stretch begins; it ends where the next begins. */
+  at: string
+  requests: number
+  requests_per_second: number
+  tokens_per_second: number
+  input_tokens_per_second: number
+  output_tokens_per_second: number
+}
+
+/** Shares of the requests, from 0 to 1. What is neither success, failure nor abort was refused by the node with a 4xx. Null: all requests of the period are from before the gateway kept that count; if some are, the rate is of the others. */
+export interface ModelPerformance {
+  model: string
+  requests: number
+  success_rate: number | null
+  /** The gateway's or a node's failures, timeouts included. */
+  failure_rate: number
+  /** No first token in time, or none after it; part of failure_rate. */
+  timeout_rate: number | null
+  /** The client left before the end. */
+  abort_rate: number
+  /** Asked of more than one node: again after a failure, beside a slow one, or to go on. */
+  retry_rate: number | null
+  /** The stream broke at a node and went on at another one; part of retry_rate. */
+  resume_rate: number | null
 }
 
 export interface ServedRequest {
@@ -391,6 +511,97 @@ export interface TenantApi {
         data: ModelUsage[]
       }>
     >
+    /** The same by API key; keys without a request are left out. `GET /v1/usage/by-key` */
+    byKey(
+      request?: {
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: KeyUsage[]
+      }>
+    >
+    /** The same by hour, day, week or month, oldest first. `GET /v1/usage/by-date` */
+    byDate(
+      request?: {
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+              /** Of the dates: hours, days, weeks from Monday and months of the calendar in tz. */
+              readonly granularity?: 'hour' | 'day' | 'week' | 'month' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: DateUsage[]
+      }>
+    >
+    /** Your account's usage records, one a request, the latest first. `GET /v1/usage/detailed` */
+    detailed(
+      request?: {
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+              readonly limit?: number | undefined
+              /** The next_cursor of the page before. */
+              readonly cursor?: string | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: OwnUsageRecord[]
+        next_cursor: string | null
+      }>
+    >
+    /** Exports your account's usage records, the latest first, as a stream. `GET /v1/usage/export` */
+    export(
+      request?: {
+        readonly query?:
+          | {
+              /** A whole day in tz, or an RFC 3339 time. Default: 29 days before the end. */
+              readonly start_date?: string | undefined
+              /** A whole day in tz, inclusive, or an RFC 3339 time, exclusive. Default: today. */
+              readonly end_date?: string | undefined
+              /** Time zone of whole days. */
+              readonly tz?: string | undefined
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly api_key_id?: string | undefined
+              readonly format?: 'csv' | 'ndjson' | 'parquet' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<string>>
   }
   readonly metrics: {
     /** Averages and percentiles of latency by model; models without a request are left out. `GET /v1/metrics/latency` */
@@ -407,6 +618,50 @@ export interface TenantApi {
     ): Promise<
       ApiReply<{
         data: ModelLatency[]
+      }>
+    >
+    /** Tokens by model, and how fast they come; models without a request are left out. `GET /v1/metrics/tokens` */
+    tokens(
+      request?: {
+        readonly query?:
+          | {
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly period?: '1h' | '24h' | '7d' | '30d' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: ModelTokens[]
+      }>
+    >
+    /** Requests and tokens per second over time, in all and by model. `GET /v1/metrics/throughput` */
+    throughput(
+      request?: {
+        readonly query?:
+          | {
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly period?: '1h' | '24h' | '7d' | '30d' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<ApiReply<Throughput>>
+    /** How requests ended, by model; models without a request are left out. `GET /v1/metrics/performance` */
+    performance(
+      request?: {
+        readonly query?:
+          | {
+              /** Name or alias of a model; a name that no model has any more finds what was used under it. */
+              readonly model?: string | undefined
+              readonly period?: '1h' | '24h' | '7d' | '30d' | undefined
+            }
+          | undefined
+      } & CallOptions,
+    ): Promise<
+      ApiReply<{
+        data: ModelPerformance[]
       }>
     >
   }
@@ -440,9 +695,16 @@ export const TENANT_OPERATIONS = {
   usage: {
     get: ['GET', '/v1/usage'],
     byModel: ['GET', '/v1/usage/by-model'],
+    byKey: ['GET', '/v1/usage/by-key'],
+    byDate: ['GET', '/v1/usage/by-date'],
+    detailed: ['GET', '/v1/usage/detailed'],
+    export: ['GET', '/v1/usage/export'],
   },
   metrics: {
     latency: ['GET', '/v1/metrics/latency'],
+    tokens: ['GET', '/v1/metrics/tokens'],
+    throughput: ['GET', '/v1/metrics/throughput'],
+    performance: ['GET', '/v1/metrics/performance'],
   },
   ownRequests: {
     get: ['GET', '/v1/requests/{request_id}'],

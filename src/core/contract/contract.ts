@@ -9,6 +9,7 @@ import { environmentsEndpoints } from './environments.js'
 import { inferenceEndpoints } from './inference.js'
 import { instanceTypesEndpoints } from './instance-types.js'
 import { getLimits } from './limits.js'
+import { metricsEndpoints } from './metrics.js'
 import { modelsEndpoints } from './models.js'
 import { nodeAgentsEndpoints } from './node-agent.js'
 import { nodeLaunchEndpoints } from './node-launch.js'
@@ -23,6 +24,7 @@ import { routesEndpoints } from './routes.js'
 import { tenantUsageEndpoints } from './tenant-usage.js'
 import { tenantsEndpoints } from './tenants.js'
 import { usageEndpoints } from './usage.js'
+import { usageRecordsEndpoints } from './usage-records.js'
 
 /** Every endpoint of the admin port that a worker answers, in the order of the documentation. */
 export const adminPortEndpoints: readonly Endpoint[] = [
@@ -51,6 +53,8 @@ export const adminPortEndpoints: readonly Endpoint[] = [
 export const tenantPortEndpoints: readonly Endpoint[] = [
   ...ownApiKeysEndpoints,
   ...usageEndpoints,
+  ...usageRecordsEndpoints,
+  ...metricsEndpoints,
   ...ownRequestsEndpoints,
 ]
 

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import { Timestamp, Uuid } from './fields.js'
-import { Count, counts, Latency, ModelUsage, Period } from './usage.js'
+import { Latency, Period } from './metrics.js'
+import { Count, counts, ModelUsage } from './usage.js'
 
 const latencies = {
   avg_latency_ms: Latency.meta({ description: 'Of whole requests; null without a request.' }),

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import { ModelShown, Timestamp, Uuid } from './fields.js'
-import { UsageRecord } from './tenant-usage.js'
 import { Count } from './usage.js'
+import { UsageRecord } from './usage-records.js'
 
 const At = z.number().meta({ description: 'Milliseconds since the request came.' })
 const AtOrNull = z.number().nullable().meta({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { GRANULARITIES } from '../date-buckets.js'
 import { isTimeZone } from '../date-range.js'
 import { endpoint } from './endpoint.js'
 import { ModelName, ModelShown, Uuid } from './fields.js'
@@ -14,7 +15,7 @@ export const DateInput = z
   )
   .refine((text) => Number(text.slice(0, 4)) >= 1970, 'expected a year from 1970 on')
 
-const ModelOrAlias = ModelName.meta({
+export const ModelOrAlias = ModelName.meta({
   description: 'Name or alias of a model; a name that no model has any more finds what was used under it.',
 })
 
@@ -68,34 +69,41 @@ export const Usage = z
   })
   .meta({ id: 'Usage' })
 
-export const Period = z.enum(['1h', '24h', '7d', '30d'])
+/** A model's use, of which another breakdown has the same columns. */
+const { model: _model, ...modelColumns } = ModelUsage.shape
 
-/** Null where no request of the period has such a latency: no token came, or only one. */
-export const Latency = z.number().nullable()
-
-const ModelLatency = z
+export const KeyUsage = z
   .object({
-    model: ModelShown,
+    api_key_id: Uuid,
+    api_key_name: z
+      .string()
+      .nullable()
+      .meta({
+        description: 'Also of a revoked key; null: nothing is known of that key any more.',
+        examples: ['ci'],
+      }),
+    ...modelColumns,
+  })
+  .meta({ id: 'KeyUsage' })
+
+export const DateUsage = z
+  .object({
+    date: z.string().meta({
+      description:
+        'The calendar date; of a week its Monday, of a month its first day, of an hour the time at which it begins.',
+    }),
     requests: Count,
-    avg_latency_ms: Latency,
-    p50_latency_ms: Latency,
-    p95_latency_ms: Latency,
-    p99_latency_ms: Latency,
-    avg_ttft_ms: Latency,
-    p50_ttft_ms: Latency,
-    p95_ttft_ms: Latency,
-    p99_ttft_ms: Latency,
-    avg_itl_ms: Latency,
-    p50_itl_ms: Latency,
-    p95_itl_ms: Latency,
-    p99_itl_ms: Latency,
+    ...counts,
+    cost_usd: z.number(),
+    avg_latency_ms: z.number().nullable().meta({ description: 'Null without a request.' }),
   })
-  .meta({
-    id: 'ModelLatency',
-    description:
-      'Latency of whole requests, time to first token, and mean time between tokens of a request. Percentiles are' +
-      ' within 2%. Null where no request of the period has such a latency: no token came, or only one.',
-  })
+  .meta({ id: 'DateUsage' })
+
+/** How dates are cut. */
+export const Granularity = z
+  .enum(GRANULARITIES)
+  .default('day')
+  .meta({ description: 'Of the dates: hours, days, weeks from Monday and months of the calendar in tz.' })
 
 const tag = 'Usage'
 const roles = ['admin', 'developer', 'read-only'] as const
@@ -110,7 +118,7 @@ export const getUsage = endpoint({
   summary: "Your account's requests, tokens and cost in a range of time",
   query: usageQuery,
   reply: { 200: Usage },
-  errors: [],
+  errors: ['not_found'],
 })
 
 export const getUsageByModel = endpoint({
@@ -123,23 +131,35 @@ export const getUsageByModel = endpoint({
   summary: 'The same by model; models without a request are left out',
   query: usageQuery,
   reply: { 200: z.object({ data: z.array(ModelUsage) }) },
-  errors: [],
+  errors: ['not_found'],
 })
 
-export const getLatency = endpoint({
-  id: 'metrics.latency',
+export const getUsageByKey = endpoint({
+  id: 'usage.by-key',
   method: 'GET',
-  path: '/v1/metrics/latency',
+  path: '/v1/usage/by-key',
   auth: 'key',
   roles,
-  tag: 'Metrics',
-  summary: 'Averages and percentiles of latency by model; models without a request are left out',
-  query: z.strictObject({
-    model: ModelOrAlias.optional(),
-    period: Period.default('24h'),
-  }),
-  reply: { 200: z.object({ data: z.array(ModelLatency) }) },
-  errors: [],
+  tag,
+  summary: 'The same by API key; keys without a request are left out',
+  query: usageQuery,
+  reply: { 200: z.object({ data: z.array(KeyUsage) }) },
+  errors: ['not_found'],
 })
 
-export const usageEndpoints = [getUsage, getUsageByModel, getLatency]
+export const getUsageByDate = endpoint({
+  id: 'usage.by-date',
+  method: 'GET',
+  path: '/v1/usage/by-date',
+  auth: 'key',
+  roles,
+  tag,
+  summary: 'The same by hour, day, week or month, oldest first',
+  description:
+    'Every stretch of the range is there, with zeros where nothing was used; the range cuts the first and the last.',
+  query: usageQuery.extend({ granularity: Granularity }),
+  reply: { 200: z.object({ data: z.array(DateUsage) }) },
+  errors: ['not_found'],
+})
+
+export const usageEndpoints = [getUsage, getUsageByModel, getUsageByKey, getUsageByDate]

@@ -6,6 +6,7 @@ import { deploymentsHandlers } from './deployments.js'
 import { environmentsHandlers } from './environments.js'
 import type { Handler } from './handler.js'
 import { instanceTypesHandlers } from './instance-types.js'
+import { metricsHandlers } from './metrics.js'
 import { modelsHandlers } from './models.js'
 import { nodeAgentsHandlers } from './node-agent.js'
 import { nodeLaunchHandlers } from './node-launch.js'
@@ -20,6 +21,8 @@ import { routesHandlers } from './routes.js'
 import { tenantUsageHandlers } from './tenant-usage.js'
 import { tenantsHandlers } from './tenants.js'
 import { usageHandlers } from './usage.js'
+import { usageExportHandlers } from './usage-export.js'
+import { ownUsageRecordsHandlers } from './usage-own-records.js'
 
 /** The handlers of every endpoint of the contract, on either port. */
 export const allHandlers: readonly Handler[] = [
@@ -41,6 +44,9 @@ export const allHandlers: readonly Handler[] = [
   ...configHandlers,
   ...ownApiKeysHandlers,
   ...usageHandlers,
+  ...ownUsageRecordsHandlers,
+  ...usageExportHandlers,
+  ...metricsHandlers,
   ...tenantUsageHandlers,
   ...platformMetricsHandlers,
   ...requestsHandlers,

@@ -109,7 +109,7 @@ export const auditLogsHandlers: readonly Handler[] = [
     return new Part({
       contentType: AUDIT_EXPORT_TYPES[query.format],
       fileName: `audit-log.${query.format}`,
-      text: header + rows.map(query.format === 'csv' ? csv : ndjson).join(''),
+      content: header + rows.map(query.format === 'csv' ? csv : ndjson).join(''),
       next: last === undefined ? null : JSON.stringify([last.exact_at, last.id]),
     })
   }),

@@ -63,13 +63,13 @@ export class Part implements ContractPart {
   readonly contentType: string
   readonly fileName: string
   readonly next: string | null
-  readonly text: string
+  readonly content: string | Uint8Array
 
-  constructor({ contentType, fileName, next, text }: ContractPart & { readonly text: string }) {
+  constructor({ contentType, fileName, next, content }: ContractPart & Pick<Part, 'content'>) {
     this.contentType = contentType
     this.fileName = fileName
     this.next = next
-    this.text = text
+    this.content = content
   }
 }
 

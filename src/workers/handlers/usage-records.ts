@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { dateRange, type DateQuery } from '../../core/date-range.js'
+import { type DateQuery, type DateRange, dateRange } from '../../core/date-range.js'
 import { dollarsOfNanos } from '../../core/money.js'
-import { parseUsageCursor, usageCursor } from '../../core/usage-cursor.js'
+import { parseUsageCursor, usageCursor, type UsagePlace } from '../../core/usage-cursor.js'
 import { clickHouseRows } from './clickhouse-rows.js'
 import type { HandlerContext } from './handler.js'
 import { boundsOf, Count, filterOf, type UsageFilter } from './usage-rows.js'
@@ -43,28 +43,54 @@ export interface UsageRecordsQuery extends DateQuery, UsageFilter {
   readonly cursor?: string | undefined
 }
 
-/** A page of a tenant's usage records, the latest first. @throws GatewayError invalid_parameter for a bad cursor */
-export async function usageRecords(context: HandlerContext, tenantId: string, query: UsageRecordsQuery) {
-  const place = query.cursor === undefined ? null : parseUsageCursor(query.cursor)
-  const { start, end } = boundsOf(dateRange(query, context.now.getTime()))
-  // One more than the page shows whether another one follows.
-  const rows = await clickHouseRows(context, 'usage-records-page', RecordRow, {
-    tenant_id: tenantId,
+/** A part of a listing of records: those of a filter and range, the latest first, behind a place in that order. */
+export interface RecordsPart {
+  readonly tenantId: string
+  readonly range: DateRange
+  readonly filter: Awaited<ReturnType<typeof filterOf>>
+  readonly status: number | null
+  /** Null: from the first. */
+  readonly after: UsagePlace | null
+  readonly limit: number
+}
+
+/** At most `limit` records, and the place behind which the next ones stand; null: these are the last. */
+export async function recordsPart(context: HandlerContext, part: RecordsPart) {
+  const { start, end } = boundsOf(part.range)
+  // One more than the part shows whether another one follows.
+  const found = await clickHouseRows(context, 'usage-records-page', RecordRow, {
+    tenant_id: part.tenantId,
     start,
     end,
-    before: place?.endedAtMicros ?? null,
-    before_id: place?.requestId ?? null,
-    ...(await filterOf(context, query)),
-    status: query.status ?? null,
-    limit: query.limit + 1,
+    before: part.after?.endedAtMicros ?? null,
+    before_id: part.after?.requestId ?? null,
+    ...part.filter,
+    status: part.status,
+    limit: part.limit + 1,
   })
-  const page = rows.slice(0, query.limit)
-  const last = rows.length > page.length ? page.at(-1) : undefined
-  const next_cursor =
-    last === undefined
-      ? null
-      : usageCursor({ endedAtMicros: last.ended_at_micros, requestId: last.request_id })
-  return { data: page.map(recordShown), next_cursor }
+  const rows = found.slice(0, part.limit)
+  const last = found.length > rows.length ? rows.at(-1) : undefined
+  const next: UsagePlace | null =
+    last === undefined ? null : { endedAtMicros: last.ended_at_micros, requestId: last.request_id }
+  return { rows, next }
+}
+
+/** A page of a tenant's usage records, the latest first. @throws GatewayError invalid_parameter for a bad cursor */
+export async function usageRecords(context: HandlerContext, tenantId: string, query: UsageRecordsQuery) {
+  const { cursor, limit, model, api_key_id, status, start_date, end_date, tz } = query
+  const same = [tenantId, model, api_key_id, status, start_date, end_date, tz]
+  const reached = cursor === undefined ? null : parseUsageCursor(cursor, same)
+  const askedAtMs = reached?.askedAtMs ?? context.now.getTime()
+  const { rows, next } = await recordsPart(context, {
+    tenantId,
+    range: dateRange(query, askedAtMs),
+    filter: await filterOf(context, query),
+    status: status ?? null,
+    after: reached?.place ?? null,
+    limit,
+  })
+  const next_cursor = next === null ? null : usageCursor({ place: next, askedAtMs }, same)
+  return { data: rows.map(recordShown), next_cursor }
 }
 
 /** A usage record as replies show it. */
@@ -83,4 +109,16 @@ export function recordShown(row: RecordRow) {
     started_at: new Date(started_at_micros / 1000).toISOString(),
     ended_at: new Date(ended_at_micros / 1000).toISOString(),
   }
+}
+
+/** The same as its tenant sees it: names of nodes are the operator's. */
+export function ownRecordShown(row: RecordRow) {
+  return withoutNode(recordShown(row))
+}
+
+export function withoutNode<T extends { readonly node: string }>({
+  node: _node,
+  ...record
+}: T): Omit<T, 'node'> {
+  return record
 }

@@ -26,22 +26,25 @@ export const UsageSums = z.object({
 })
 export type UsageSums = z.infer<typeof UsageSums>
 
-const ModelUsageRow = UsageSums.extend({ model: z.string(), avg_e2e_micros: z.number() })
-export type ModelUsageRow = z.infer<typeof ModelUsageRow>
+/** Sums of the requests that have the same value, `name`, in a column. */
+const GroupRow = UsageSums.extend({ name: z.string(), avg_e2e_micros: z.number() })
+export type GroupRow = z.infer<typeof GroupRow>
 
 export interface UsageFilter {
   readonly model?: string | undefined
   readonly api_key_id?: string | undefined
 }
 
-/** A tenant's use by model in a range, the model with the most requests first. */
-export async function usageByModel(
+/** A tenant's use in a range by model or by API key, the one with the most requests first. */
+export async function usageBy(
   context: HandlerContext,
+  by: 'model' | 'api_key_id',
   tenantId: string,
   range: DateRange,
   filter: UsageFilter,
-): Promise<ModelUsageRow[]> {
-  return clickHouseRows(context, 'usage-by-model', ModelUsageRow, {
+): Promise<GroupRow[]> {
+  return clickHouseRows(context, 'usage-by', GroupRow, {
+    by,
     tenant_id: tenantId,
     ...boundsOf(range),
     ...(await filterOf(context, filter)),
@@ -84,12 +87,17 @@ export function sumsShown(sums: UsageSums) {
   }
 }
 
-export function modelUsage(row: ModelUsageRow) {
-  return { model: row.model, ...sumsShown(row), avg_latency_ms: row.avg_e2e_micros / 1000 }
+/** A group as replies show it, beside its name. */
+export function groupUsage(row: GroupRow) {
+  return { ...sumsShown(row), avg_latency_ms: row.avg_e2e_micros / 1000 }
+}
+
+export function modelUsage(row: GroupRow) {
+  return { model: row.name, ...groupUsage(row) }
 }
 
 /** The reply of usage in a range, totals and all, from its rows by model. */
-export function usageTotals(range: DateRange, rows: readonly ModelUsageRow[]) {
+export function usageTotals(range: DateRange, rows: readonly GroupRow[]) {
   const { requests, cost_usd, ...counts } = sumsShown(sumOf(rows))
   return {
     start_date: range.startDate,

@@ -1,50 +1,54 @@
-import { z } from 'zod'
-import { getLatency, getUsage, getUsageByModel } from '../../core/contract/usage.js'
-import { dateRange } from '../../core/date-range.js'
-import { LATENCY_BUCKET_GROWTH } from '../../core/latency-buckets.js'
-import { clickHouseRows } from './clickhouse-rows.js'
-import { handle, tenantOf, type Handler } from './handler.js'
-import { AllLatencyColumns, allLatenciesShown } from './latency-columns.js'
-import { ownName } from './model-name.js'
-import { Count, modelUsage, usageByModel, usageTotals } from './usage-rows.js'
+import { getUsage, getUsageByDate, getUsageByKey, getUsageByModel } from '../../core/contract/usage.js'
+import { type DateQuery, type DateRange, dateRange } from '../../core/date-range.js'
+import { handle, type Handler, type HandlerContext, tenantOf } from './handler.js'
+import { usageByModelAndDate } from './usage-buckets.js'
+import { keyNames, requireOwnKey } from './usage-keys.js'
+import { groupUsage, modelUsage, usageBy, type UsageFilter, usageTotals } from './usage-rows.js'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
+interface Asked {
+  readonly tenantId: string
+  readonly range: DateRange
+}
 
-const usage = handle(getUsage, async ({ query }, context) => {
+/** Whose usage is asked for and when. @throws GatewayError for a bad range, or a key of another tenant */
+async function askedFor(context: HandlerContext, query: DateQuery & UsageFilter): Promise<Asked> {
+  const tenantId = tenantOf(context.actor)
   const range = dateRange(query, context.now.getTime())
-  return usageTotals(range, await usageByModel(context, tenantOf(context.actor), range, query))
-})
+  await requireOwnKey(context, tenantId, query.api_key_id)
+  return { tenantId, range }
+}
 
-const byModel = handle(getUsageByModel, async ({ query }, context) => {
-  const range = dateRange(query, context.now.getTime())
-  const rows = await usageByModel(context, tenantOf(context.actor), range, query)
-  return { data: rows.map(modelUsage) }
-})
+export const usageHandlers: readonly Handler[] = [
+  handle(getUsage, async ({ query }, context) => {
+    const { tenantId, range } = await askedFor(context, query)
+    return usageTotals(range, await usageBy(context, 'model', tenantId, range, query))
+  }),
 
-/** How far back each period goes, and the rollup that it is read from: whole minutes or whole hours. */
-const PERIODS = {
-  '1h': { lengthMs: HOUR_MS, rollup: 'usage_by_minute', stepMs: 60_000 },
-  '24h': { lengthMs: DAY_MS, rollup: 'usage_by_minute', stepMs: 60_000 },
-  '7d': { lengthMs: 7 * DAY_MS, rollup: 'usage_by_hour', stepMs: HOUR_MS },
-  '30d': { lengthMs: 30 * DAY_MS, rollup: 'usage_by_hour', stepMs: HOUR_MS },
-} as const
+  handle(getUsageByModel, async ({ query }, context) => {
+    const { tenantId, range } = await askedFor(context, query)
+    const rows = await usageBy(context, 'model', tenantId, range, query)
+    return { data: rows.map(modelUsage) }
+  }),
 
-const LatencyRow = AllLatencyColumns.extend({ model: z.string(), requests: Count })
+  handle(getUsageByKey, async ({ query }, context) => {
+    const { tenantId, range } = await askedFor(context, query)
+    const rows = await usageBy(context, 'api_key_id', tenantId, range, query)
+    const names = await keyNames(
+      context,
+      tenantId,
+      rows.map(({ name }) => name),
+    )
+    return {
+      data: rows.map((row) => ({
+        api_key_id: row.name,
+        api_key_name: names.get(row.name) ?? null,
+        ...groupUsage(row),
+      })),
+    }
+  }),
 
-const latency = handle(getLatency, async ({ query }, context) => {
-  const { lengthMs, rollup, stepMs } = PERIODS[query.period]
-  const startMs = Math.floor((context.now.getTime() - lengthMs) / stepMs) * stepMs
-  const rows = await clickHouseRows(context, 'latency-by-model', LatencyRow, {
-    tenant_id: tenantOf(context.actor),
-    rollup,
-    start: startMs / 1000,
-    growth: LATENCY_BUCKET_GROWTH,
-    model: await ownName(context, query.model),
-  })
-  return {
-    data: rows.map((row) => ({ model: row.model, requests: row.requests, ...allLatenciesShown(row) })),
-  }
-})
-
-export const usageHandlers: readonly Handler[] = [usage, byModel, latency]
+  handle(getUsageByDate, async ({ query }, context) => {
+    const { tenantId, range } = await askedFor(context, query)
+    return { data: (await usageByModelAndDate(context, tenantId, range, query)).byDate }
+  }),
+]

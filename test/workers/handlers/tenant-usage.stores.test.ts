@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { getDetailedUsage, getTenantUsage } from '../../../src/core/contract/tenant-usage.js'
+import { usageCursor } from '../../../src/core/usage-cursor.js'
 import { type ContractPort, refusal, startContractPort, tenantBody } from '../../support/contract-port.js'
 import {
   expectedDollars,
@@ -194,8 +195,12 @@ test('a year can be asked for in any zone and granularity', async () => {
     const [date, requests] = [by_date.at(-1)?.date, by_date.at(-1)?.requests]
     assert.deepEqual([date, requests], [last, 1])
   }
-  const far = Buffer.from(`9007199254740991.${numberedId(0)}`).toString('base64url')
-  const path = `/admin/tenants/${tenantId}/usage/detailed?start_date=2024-12-31&end_date=2024-12-31`
+  const day = '2024-12-31'
+  const far = usageCursor(
+    { place: { endedAtMicros: Number.MAX_SAFE_INTEGER, requestId: numberedId(0) }, askedAtMs: Date.now() },
+    [tenantId, undefined, undefined, undefined, day, day, 'UTC'],
+  )
+  const path = `/admin/tenants/${tenantId}/usage/detailed?start_date=${day}&end_date=${day}`
   const { status, body } = await port.send('GET', `${path}&cursor=${far}`)
   assert.deepEqual([status, body['data']?.length], [200, 1])
 })

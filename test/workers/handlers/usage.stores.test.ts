@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { UsageIdentity } from '../../../src/core/usage-record.js'
-import { getLatency, getUsage, getUsageByModel } from '../../../src/core/contract/usage.js'
+import { getLatency } from '../../../src/core/contract/metrics.js'
+import { getUsage, getUsageByDate, getUsageByKey, getUsageByModel } from '../../../src/core/contract/usage.js'
 import { numberedId } from '../../support/spool.js'
 import { startTenantPort } from '../../support/tenant-port.js'
 import { recordUsage, type UsageRow } from '../../support/usage-store.js'
@@ -107,6 +108,7 @@ test('bounds that are no whole hours are exact, whatever the zone', async () => 
 test('usage is filtered by model and by key', async () => {
   await using port = await startTenantPort()
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+  await port.addKeys([3, 33].map((number) => ({ id: numberedId(number), name: `key ${number}` })))
   await recordUsage(port.store, [
     [{}, ONE],
     [{ model: 'small' }, ONE],
@@ -119,6 +121,88 @@ test('usage is filtered by model and by key', async () => {
   assert.equal(await total(`api_key_id=${numberedId(33)}`), 1)
   assert.equal(await total(`api_key_id=${numberedId(33)}&model=llama-3.1-8b-instruct`), 0)
   assert.equal(await total('model=unknown'), 0)
+})
+
+test('usage by key names each key, revoked ones as well, and adds up to all of it', async () => {
+  await using port = await startTenantPort()
+  await port.addKeys([
+    { id: numberedId(31), name: 'ci' },
+    { id: numberedId(32), name: 'old', revoked: true },
+  ])
+  await recordUsage(port.store, [
+    [{ apiKeyId: numberedId(31) }, { ...ONE, ...at('2026-05-01T00:00:00Z') }],
+    [{ apiKeyId: numberedId(31) }, { ...ONE, ...at('2026-05-01T12:00:00Z'), status: 502 }],
+    [
+      { apiKeyId: numberedId(32), model: 'small' },
+      { ...ONE, ...at('2026-05-02T00:00:00Z') },
+    ],
+    [{ apiKeyId: numberedId(33) }, { ...ONE, ...at('2026-05-02T00:00:00Z') }],
+  ])
+  const { status, body } = await port.get('/v1/usage/by-key?start_date=2026-05-01&end_date=2026-05-02')
+  assert.equal(status, 200)
+  const { data } = getUsageByKey.reply[200].parse(body)
+  assert.deepEqual(body, { data })
+  assert.deepEqual(
+    data.map((row) => [row.api_key_id, row.api_key_name, row.requests, row.failed_requests, row.cost_usd]),
+    [
+      [numberedId(31), 'ci', 2, 1, 2 * ONE_COST],
+      [numberedId(32), 'old', 1, 0, ONE_COST],
+      [numberedId(33), null, 1, 0, ONE_COST],
+    ],
+  )
+})
+
+test('a key of another tenant is a 404 like one that never was, on every route that takes one', async () => {
+  await using port = await startTenantPort()
+  await port.addKeys([{ id: numberedId(31), name: 'own', revoked: true }])
+  await port.addKeys([{ id: numberedId(41), name: 'theirs' }], numberedId(99))
+  await recordUsage(port.store, [[{ tenantId: numberedId(99), apiKeyId: numberedId(41) }, ONE]])
+  for (const route of ['', '/by-model', '/by-key', '/by-date', '/detailed', '/export']) {
+    const ask = (key: string) => port.download(`/v1/usage${route}?api_key_id=${key}`)
+    assert.equal((await ask(numberedId(31))).status, 200, route)
+    const [theirs, nobodys] = await Promise.all([ask(numberedId(41)), ask(numberedId(42))])
+    assert.deepEqual([theirs.status, nobodys.status], [404, 404], route)
+    const text = theirs.bytes.toString()
+    assert.equal(text.replaceAll(numberedId(41), numberedId(42)), nobodys.bytes.toString())
+    const { error } = JSON.parse(text) as { error: Record<string, unknown> }
+    assert.deepEqual([error['code'], error['param']], ['not_found', 'api_key_id'], route)
+  }
+})
+
+test('usage by date has every stretch of the calendar, also where the clock moves and hours begin at half past', async () => {
+  await using port = await startTenantPort()
+  await recordUsage(port.store, [
+    [{}, { ...ONE, ...at('2026-03-28T22:59:59.999Z') }],
+    [{}, { ...ONE, ...at('2026-03-28T23:00:00Z') }],
+    [{}, { ...ONE, ...at('2026-03-29T21:59:59.999Z') }],
+    [{}, { ...ONE, ...at('2026-03-29T22:00:00Z') }],
+  ])
+  const dates = async (query: string) => {
+    const { status, body } = await port.get(`/v1/usage/by-date?${query}`)
+    assert.equal(status, 200, JSON.stringify(body))
+    const { data } = getUsageByDate.reply[200].parse(body)
+    assert.deepEqual(body, { data })
+    return data
+  }
+  const berlin = 'start_date=2026-03-28&end_date=2026-03-30&tz=Europe/Berlin'
+  assert.deepEqual(
+    (await dates(berlin)).map(({ date, requests, avg_latency_ms }) => [date, requests, avg_latency_ms]),
+    [
+      ['2026-03-28', 1, 1000],
+      ['2026-03-29', 2, 1000],
+      ['2026-03-30', 1, 1000],
+    ],
+  )
+  // A day of 23 hours.
+  assert.equal((await dates(`${berlin}&granularity=hour`)).length, 71)
+  const halves = await dates('start_date=2026-03-29&end_date=2026-03-29&tz=Asia/Kolkata&granularity=hour')
+  assert.deepEqual(
+    halves.filter(({ requests }) => requests > 0).map(({ date, requests }) => [date, requests]),
+    // 22:59:59.999 and 23:00 UTC are 4:29 and 4:30 there: the same hour of its clock.
+    [['2026-03-28T22:30:00.000Z', 2]],
+  )
+  const year = 'start_date=2024-01-01&end_date=2024-12-31&granularity=hour'
+  assert.equal((await dates(year)).length, 8_784)
 })
 
 test('a model is found by its alias too, and by a name that it has no more', async () => {
@@ -199,6 +283,23 @@ test('a bad parameter is refused by name', async () => {
     ['/v1/usage?model=', 'model', 'invalid_parameter'],
     ['/v1/usage/by-model?limit=5', 'limit', 'unknown_parameter'],
     ['/v1/metrics/latency?period=1y', 'period', 'invalid_parameter'],
+    ['/v1/usage/by-date?granularity=year', 'granularity', 'invalid_parameter'],
+    ['/v1/usage/by-date?granularity=', 'granularity', 'invalid_parameter'],
+    ['/v1/usage/by-key?start_date=2026-05-02&end_date=2026-05-01', 'start_date', 'invalid_parameter'],
+    ['/v1/usage/by-key?tz=UTC&tz=UTC', 'tz', 'invalid_parameter'],
+    ['/v1/usage/by-key?granularity=day', 'granularity', 'unknown_parameter'],
+    ['/v1/usage/detailed?limit=0', 'limit', 'invalid_parameter'],
+    ['/v1/usage/detailed?limit=-1', 'limit', 'invalid_parameter'],
+    ['/v1/usage/detailed?limit=201', 'limit', 'invalid_parameter'],
+    ['/v1/usage/detailed?limit=ten', 'limit', 'invalid_parameter'],
+    ['/v1/usage/detailed?cursor=abc', 'cursor', 'invalid_parameter'],
+    ['/v1/usage/detailed?status=200', 'status', 'unknown_parameter'],
+    ['/v1/usage/export?format=xlsx', 'format', 'invalid_parameter'],
+    ['/v1/usage/export?limit=5', 'limit', 'unknown_parameter'],
+    ['/v1/usage/export?start_date=2024-05-02&end_date=2026-05-01', 'start_date', 'invalid_parameter'],
+    ['/v1/metrics/throughput?period=2h', 'period', 'invalid_parameter'],
+    ['/v1/metrics/performance?period=', 'period', 'invalid_parameter'],
+    ['/v1/metrics/tokens?api_key_id=1', 'api_key_id', 'unknown_parameter'],
     ["/v1/metrics/latency?model=x'%20OR%201=1", 'model', 'invalid_parameter'],
   ] as const) {
     const { status, body } = await port.get(query)

@@ -1,7 +1,7 @@
--- A tenant's use by model in [start, end): the whole hours out of the rollup, what is left before and after them
--- (less than two hours) out of the records. Times are Unix microseconds.
+-- A tenant's use in [start, end) by a column, `model` or `api_key_id`: the whole hours out of the rollup, what is left
+-- before and after them (less than two hours) out of the records. Times are Unix microseconds.
 SELECT
-    model,
+    toString({by:Identifier}) AS name,
     sum(requests) AS requests,
     sum(failed_requests) AS failed_requests,
     sum(prompt_tokens) AS prompt_tokens,
@@ -33,5 +33,5 @@ FROM
 )
 WHERE ({model:Nullable(String)} IS NULL OR model = {model:Nullable(String)})
     AND ({api_key_id:Nullable(UUID)} IS NULL OR api_key_id = {api_key_id:Nullable(UUID)})
-GROUP BY model
-ORDER BY requests DESC, model
+GROUP BY name
+ORDER BY requests DESC, name
