@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { startSimulatedNode, type SimulatedNode } from '../../bench/nodes.js'
 import type { NewKey } from '../support/gateway.js'
@@ -78,7 +79,7 @@ test('a budget is never exceeded and used up, running streams finish, and raisin
   let last = -1
   await eventually('the budget is spent', async () => {
     const before = hammer.admittedSoFar
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await sleep(1_000)
     const spent = before === last && before === hammer.admittedSoFar
     last = before
     return spent
