@@ -106,6 +106,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   lifecycle.add('worker threads', () => pool[Symbol.asyncDispose]())
   const leader = startLeaderThread({
     databaseUrl,
+    clickhouseUrl,
     redisUrl,
     logLevel: settings.logLevel,
     processName: name,

@@ -157,6 +157,8 @@ export class StreamGeneration extends Generation {
     const stray = strays && fault.ms === undefined ? STRAY_RESPONSE : ''
     this.halt()
     if (!this.sink.write(lastToken + usage + DONE + stray, lastToken === '' ? 0 : 1)) return
+    // Now, not when it is flushed: whoever has read the end may send the next request before that is known.
+    this.engine.scheduler.leave(this)
     this.sink.flushed(() => {
       this.entry.finished = true
       this.end()

@@ -14,6 +14,7 @@ import { mountPlatformRoutes } from '../io/platform-routes.js'
 import { createPostgres } from '../io/postgres.js'
 import { createRedis, redisReady } from '../io/redis.js'
 import { loadSnapshot } from '../io/snapshot-load.js'
+import { spendSince } from '../io/tenant-spend.js'
 import { createHttpApp, type HttpApp } from '../io/uws.js'
 import { createBodyMemory } from './body-memory.js'
 import { createChangeFeed } from './change-feed.js'
@@ -34,6 +35,7 @@ import { createRouter } from './routing.js'
 import { createSettle } from './settle.js'
 import { createSharedKeyCache } from './shared-key-cache.js'
 import { watchSlow } from './slow-nodes.js'
+import { startSpendFeed } from './spend-feed.js'
 import { createSnapshotFile } from './snapshot-file.js'
 import { SwapList } from './swap-list.js'
 import { createUpstream } from './upstream.js'
@@ -203,6 +205,14 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
       metrics.limitExchanges.labels({ ledger, result: failed ? 'error' : 'ok' }).inc()
     },
   })
+  const spending = startSpendFeed({
+    read: (since) => spendSince(postgres, since),
+    apply: (tenantId, month, nanos) => {
+      limits.spent(tenantId, month, nanos)
+    },
+    logger,
+  })
+  lifecycle.add('spend feed', () => spending.stop())
   lifecycle.add('limits', async () => {
     await limits.stop()
     limitRedis?.disconnect()

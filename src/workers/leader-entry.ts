@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { LoadBook } from '../core/load-book.js'
 import { decodeLoadReport, LOAD_TOPIC } from '../core/load-report.js'
 import { createBus } from '../io/bus.js'
+import { createClickHouse } from '../io/clickhouse.js'
 import { createLogger } from '../io/logger.js'
 import { createPostgres } from '../io/postgres.js'
 import { createRedis } from '../io/redis.js'
@@ -9,10 +10,11 @@ import { probeNodes } from './health-probe.js'
 import { LeaderThreadData } from './leader-settings.js'
 import { standForLeader } from './leadership.js'
 import { createNodeClient } from './node-client.js'
+import { watchSpend } from './spend-watch.js'
 
 /** The file of the leader's thread, see leader-thread.ts. Any message ends it. */
 if (parentPort === null) throw new Error('this file is run as a worker thread')
-const { databaseUrl, redisUrl, logLevel, processName } = LeaderThreadData.parse(workerData)
+const { databaseUrl, clickhouseUrl, redisUrl, logLevel, processName } = LeaderThreadData.parse(workerData)
 const logger = createLogger({ level: logLevel, process: processName })
 const stopping = new AbortController()
 parentPort.once('message', () => {
@@ -21,7 +23,7 @@ parentPort.once('message', () => {
 
 const postgres = createPostgres({
   url: databaseUrl,
-  max: 3,
+  max: 4,
   statementTimeoutMs: 3_000,
   connectTimeoutMs: 1_000,
   applicationName: 'crosslogic-probe',
@@ -36,15 +38,27 @@ bus.subscribe(LOAD_TOPIC, (message) => {
   if (report !== null) loads.take(report, Date.now())
 })
 const client = createNodeClient()
+const clickhouse = createClickHouse({
+  url: clickhouseUrl,
+  maxConnections: 1,
+  requestTimeoutMs: 5_000,
+  maxExecutionSeconds: 4,
+})
 
 await standForLeader({
   postgresUrl: databaseUrl,
   logger,
   signal: stopping.signal,
-  lead: (signal) =>
-    probeNodes({ postgres, redis, client, loads, logger, now: Date.now, random: Math.random }, signal),
+  lead: async (signal) => {
+    const now = Date.now
+    await Promise.all([
+      probeNodes({ postgres, redis, client, loads, logger, now, random: Math.random }, signal),
+      watchSpend({ postgres, clickhouse, logger, now }, signal),
+    ])
+  },
 })
 await client[Symbol.asyncDispose]()
+await clickhouse.close()
 await bus.close()
 redis?.disconnect()
 await postgres.end()

@@ -104,6 +104,7 @@ test('a leader elected among two sees nodes come, fail, recover and run', async 
   await using port = await startContractPort()
   const data = {
     databaseUrl: port.database.url,
+    clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
     processName: 'test',
@@ -197,7 +198,13 @@ test('what proxies tell is in the live state for as long as they do', async () =
   await using node = await startSimulatedNode({ models: ['m'], seed: 1 })
   const name = await registerOn(port, node.url)
   const { url, postgres } = port.database
-  const data = { databaseUrl: url, redisUrl: null, logLevel: 'silent', processName: 'test' } as const
+  const data = {
+    databaseUrl: url,
+    clickhouseUrl: 'http://127.0.0.1:9',
+    redisUrl: null,
+    logLevel: 'silent',
+    processName: 'test',
+  } as const
   await using _leader = startLeaderThread({ ...data, logger })
   const { rows } = await postgres.query<{ id: string }>('SELECT id FROM nodes')
   const nodeId = rows[0]?.id ?? ''
@@ -263,6 +270,7 @@ test('when the leader ends, another takes over', async () => {
   const { postgres } = port.database
   const data = {
     databaseUrl: port.database.url,
+    clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
     processName: 'test',
@@ -285,6 +293,7 @@ test('a leader whose connection is cut stops leading and stands again', async ()
   const { postgres } = port.database
   await using _leader = startLeaderThread({
     databaseUrl: port.database.url,
+    clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
     processName: 'test',

@@ -3,6 +3,7 @@ import { adminLoad } from './admin-load.js'
 import { cpuScenario, smallRequests, streams, type CpuLoad } from './cpu.js'
 import { largeBodies } from './large-bodies.js'
 import { latency } from './latency.js'
+import { limits } from './limits.js'
 import { manyStreams } from './many-streams.js'
 import { prompts } from './prompts.js'
 import { slowReaders } from './slow-readers.js'
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   prompts,
   largeBodies,
   twoProxies,
+  limits,
   slowReaders,
   adminLoad,
   manyStreams,

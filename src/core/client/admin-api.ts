@@ -44,6 +44,8 @@ export interface TenantDetail {
   api_keys_count: number
   /** Of all time. Null while the usage store does not answer. */
   total_spend_usd: number | null
+  /** In the present calendar month in UTC, to which `max_monthly_spend_usd` applies. Null while the usage store does not answer. */
+  month_spend_usd: number | null
   /** Prompt and completion tokens of all time. Null while the usage store does not answer. */
   total_tokens: number | null
   /** Of all time. Null while the usage store does not answer. */

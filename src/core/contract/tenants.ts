@@ -57,6 +57,12 @@ const TenantDetail = Tenant.extend({
     .number()
     .nullable()
     .meta({ description: `Of all time. ${AWAY}` }),
+  month_spend_usd: z
+    .number()
+    .nullable()
+    .meta({
+      description: `In the present calendar month in UTC, to which \`max_monthly_spend_usd\` applies. ${AWAY}`,
+    }),
   total_tokens: z
     .number()
     .int()

@@ -42,7 +42,7 @@ test('a change of the tier moves the limits that are its defaults and no other, 
   assert.equal(rows[0]?.after['max_monthly_spend_usd'], 5)
 })
 
-test("a tenant's detail has what it used in all, and nulls while ClickHouse is away", async () => {
+test("a tenant's detail has what it used in all and spent this month, and nulls while ClickHouse is away", async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
   const { body } = await port.send('POST', '/admin/tenants', tenantBody())
@@ -50,13 +50,16 @@ test("a tenant's detail has what it used in all, and nulls while ClickHouse is a
   const totals = async (at = port) => {
     const reply = await at.send('GET', `/admin/tenants/${tenantId}`)
     assert.equal(reply.status, 200)
-    const { total_spend_usd, total_tokens, total_requests, last_request_at } = reply.body as object as Record<
-      string,
-      unknown
-    >
-    return [total_spend_usd, total_tokens, total_requests, last_request_at]
+    const fields = reply.body as object as Record<string, unknown>
+    return [
+      fields['total_spend_usd'],
+      fields['month_spend_usd'],
+      fields['total_tokens'],
+      fields['total_requests'],
+      fields['last_request_at'],
+    ]
   }
-  assert.deepEqual(await totals(), [0, 0, 0, null])
+  assert.deepEqual(await totals(), [0, 0, 0, 0, null])
   const at = (time: string) => ({ endedAtMicros: Date.parse(time) * 1000 })
   await recordUsage(store, [
     [{ tenantId }, at('2025-01-01T00:00:00Z')],
@@ -65,12 +68,14 @@ test("a tenant's detail has what it used in all, and nulls while ClickHouse is a
     [{ tenantId: numberedId(99) }, at('2026-05-03T00:00:00Z')],
   ])
   // (80 × 0.15 + 20 × 0.075 + 50 × 0.6) dollars ÷ 1,000,000 each
-  assert.deepEqual(await totals(), [3 * 0.0000435, 450, 3, '2026-05-02T12:34:56.789Z'])
+  assert.deepEqual(await totals(), [3 * 0.0000435, 0, 450, 3, '2026-05-02T12:34:56.789Z'])
+  await recordUsage(store, [[{ tenantId, requestId: numberedId(50) }, {}]])
+  assert.deepEqual((await totals()).slice(0, 4), [4 * 0.0000435, 0.0000435, 600, 4])
 
   await using away = await startContractPort()
   const other = await away.send('POST', '/admin/tenants', tenantBody())
   const { body: detail } = await away.send('GET', `/admin/tenants/${other.body['tenant']?.['id']}`)
   assert.equal(detail['name'], 'Acme')
-  assert.deepEqual([detail['total_spend_usd'], detail['total_requests']], [null, null])
+  assert.deepEqual([detail['total_spend_usd'], detail['month_spend_usd']], [null, null])
   assert.deepEqual(away.failures, [])
 })
