@@ -107,18 +107,17 @@ async function openStream(gateway: TestGateway, key: string) {
     }),
   })
   assert.equal(reply.status, 200)
-  const reader = reply.body?.getReader()
+  const reader = reply.body?.pipeThrough(new TextDecoderStream()).getReader()
   assert.ok(reader)
-  const decoder = new TextDecoder()
-  let text = decoder.decode((await reader.read()).value, { stream: true })
+  let { value: text = '' } = await reader.read()
   const ended = (async () => {
     let cleanly = true
     for (;;) {
       const part = await reader.read().catch(() => {
         cleanly = false
-        return { done: true, value: undefined }
+        return { done: true, value: '' }
       })
-      text += decoder.decode(part.value, { stream: true })
+      text += part.value ?? ''
       if (part.done) return { at: performance.now(), text, cleanly }
     }
   })()

@@ -98,7 +98,7 @@ function answered() {
   const waiting: ((key: ResolvedKey | null) => void)[] = []
   return {
     findKey: () => new Promise<ResolvedKey | null>((resolve) => waiting.push(resolve)),
-    async answer(key: ResolvedKey | null) {
+    answer: async (key: ResolvedKey | null) => {
       while (waiting.length === 0) await new Promise(setImmediate)
       waiting.shift()?.(key)
       await new Promise(setImmediate)

@@ -69,11 +69,11 @@ function watchOver() {
     asked,
     heeded,
     most: () => most,
-    at(ms: number) {
+    at: (ms: number) => {
       now = ms
       watch.sweep()
     },
-    open(key: ResolvedKey) {
+    open: (key: ResolvedKey) => {
       const request = {
         key,
         expiresAt: key.expiresAt,
