@@ -29,7 +29,7 @@ export interface KeyAuth {
    * Names a key as the change feed does, by its digest in hexadecimal; null: it was not found here. What is copied
    * from a key has no name.
    */
-  nameOf(key: ResolvedKey): string | null
+  readonly nameOf: (key: ResolvedKey) => string | null
   /** The key changed at this version of the change feed: what was read before is void. */
   keyChanged(digest: Buffer, version: number): void
   /** These tenants, or environments of theirs, changed. */

@@ -18,7 +18,7 @@ export interface KeyUseOptions {
 /** Notes when keys are used, for their `last_used_at`. */
 export interface KeyUseLog {
   /** Costs an entry in a map: on every request's way. */
-  note(key: ResolvedKey): void
+  readonly note: (key: ResolvedKey) => void
   /** Writes what is due. Never rejects. */
   flush(): Promise<void>
   /** Writes all that is noted, and no more after that. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { apiKeyDigest, generateApiKey } from '../../src/core/api-key.js'
 import { GatewayError } from '../../src/core/errors.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
@@ -100,7 +101,7 @@ function answered() {
   const waiting: ((key: ResolvedKey | null) => void)[] = []
   return {
     findKey: () => new Promise<ResolvedKey | null>((resolve) => waiting.push(resolve)),
-    async answer(key: ResolvedKey | null) {
+    answer: async (key: ResolvedKey | null) => {
       while (waiting.length === 0) await new Promise(setImmediate)
       waiting.shift()?.(key)
       await new Promise(setImmediate)
@@ -278,4 +279,110 @@ test('a flood of made-up keys reaches the database in bounded numbers', async ()
   assert.equal(most, 16)
   assert.equal(codes.filter((code) => code === 'auth_unavailable').length, 2_000 - 1_016)
   assert.equal(codes.filter((code) => code === 'invalid_api_key').length, 1_016)
+})
+
+/**
+ * Two proxies with a shared cache whose reads and writes arrive late, over one truth: what is taken from the truth, from
+ * the cache and told by the feed comes in any order that the feed's own order allows.
+ */
+class World {
+  /** Of the truth: the version counts all changes, as in the database. */
+  version = 1
+  good = true
+  readonly steps: (() => void)[] = []
+  readonly cache = new Map<string, ResolvedKey>()
+  readonly proxies = [0, 1].map(() => {
+    const heard = { version: 0 }
+    const auth = authWith({
+      shared: {
+        get: async (id) => {
+          await this.later()
+          const found = this.cache.get(id) ?? null
+          await this.later()
+          return found
+        },
+        set: (id, key) => void this.later().then(() => this.cache.set(id, key)),
+      },
+      findKey: async () => {
+        await this.later()
+        const found = this.good ? resolvedKey(this.version) : null
+        await this.later()
+        return found
+      },
+    })
+    return { auth, heard }
+  })
+  readonly wrong: string[] = []
+
+  /** Resolves when a step lets it. */
+  later(): Promise<void> {
+    return new Promise((resolve) => this.steps.push(resolve))
+  }
+
+  change(good: boolean): void {
+    this.good = good
+    this.version++
+  }
+
+  /** A proxy hears of all changes up to now. */
+  hear(proxy: number, byTenant: boolean): void {
+    const { auth, heard } = this.proxies[proxy] ?? assert.fail()
+    if (heard.version === this.version) return
+    heard.version = this.version
+    if (byTenant) auth.tenantsChanged(['tenant'], this.version)
+    auth.keyChanged(apiKeyDigest(keyText(1)), this.version)
+  }
+
+  /** Whoever is let in must be so by what is no older than what its proxy had heard of. */
+  ask(proxy: number): void {
+    const { auth, heard } = this.proxies[proxy] ?? assert.fail()
+    const check = (key: ResolvedKey) => {
+      if (key.version < heard.version) this.wrong.push(`let in by ${key.version} after ${heard.version}`)
+    }
+    try {
+      const known = auth.known(bearer(1))
+      if (known !== null) check(known)
+      else auth.resolve(bearer(1)).then(check, () => {})
+    } catch {
+      // Refused.
+    }
+  }
+}
+
+test('after a change was heard of nobody is let in by what was read before, however late it arrives', async () => {
+  const step = fc.record({
+    kind: fc.constantFrom('ask', 'ask', 'step', 'step', 'step', 'revoke', 'renew', 'hear'),
+    proxy: fc.nat(1),
+    pick: fc.nat(20),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
+      const world = new World()
+      for (const { kind, proxy, pick } of steps) {
+        if (kind === 'ask') world.ask(proxy)
+        else if (kind === 'revoke') world.change(false)
+        else if (kind === 'renew') world.change(true)
+        else if (kind === 'hear') world.hear(proxy, pick % 2 === 0)
+        else world.steps.splice(pick % Math.max(1, world.steps.length), 1)[0]?.()
+        await new Promise(setImmediate)
+      }
+      // Whatever is still on its way arrives; then both have heard of all, and nothing old is left.
+      const settle = async () => {
+        while (world.steps.length > 0) {
+          world.steps.shift()?.()
+          await new Promise(setImmediate)
+        }
+      }
+      await settle()
+      world.change(false)
+      for (const proxy of [0, 1]) world.hear(proxy, false)
+      for (const { auth } of world.proxies) {
+        const refused = assert.rejects(auth.resolve(bearer(1)), refusedWith('invalid_api_key'))
+        await settle()
+        await refused
+      }
+      assert.deepEqual(world.wrong, [])
+    }),
+    { numRuns: 1_000 },
+  )
 })
