@@ -2,16 +2,18 @@ import { parseArgs } from 'node:util'
 import { UsageError, wholeNumber, type Command } from './command.js'
 import { MAX_BATCH_ROWS } from '../src/workers/usage-spool-directory.js'
 import { benchFlush } from './usage/flush.js'
+import { benchFreshness } from './usage/freshness.js'
 import { abortOnInterrupt } from './usage/interruption.js'
 import { benchLatency } from './usage/latency.js'
 import { benchLive } from './usage/live.js'
 
 const RECORDS = 500_000
 
-const HELP = `Usage in ClickHouse: how fast it gets there, and how fast percentiles come out of it.
+const HELP = `Usage in ClickHouse: how fast it gets there, how soon it counts, and how fast percentiles come out of it.
 
 usage: usage flush [options]     carries a spool into the embedded ClickHouse, and checks that nothing is lost or twice
        usage latency [options]   generates requests, and asks the gateway for percentiles over 30 days of them
+       usage freshness [options] sends requests to a gateway, and asks it all the time how many it counts
 
   flush
     --records N    records in the spool (${RECORDS})
@@ -22,7 +24,10 @@ usage: usage flush [options]     carries a spool into the embedded ClickHouse, a
     --requests N   requests to generate, about 160 bytes of disk each (10000000; the goal is for 100000000)
     --days N       spread over so many days (30)
     --keep DIR     keep what was generated in DIR for the next run with the same numbers; else it is removed
-  both
+  freshness
+    --rate N       requests a second (20)
+    --seconds N    for so long (20)
+  all
     --strict       exit code 1 when the goal is missed
   --help
 
@@ -41,6 +46,12 @@ const LATENCY_OPTIONS = {
   requests: { type: 'string', default: '10000000' },
   days: { type: 'string', default: '30' },
   keep: { type: 'string' },
+  strict: { type: 'boolean', default: false },
+} as const
+
+const FRESHNESS_OPTIONS = {
+  rate: { type: 'string', default: '20' },
+  seconds: { type: 'string', default: '20' },
   strict: { type: 'boolean', default: false },
 } as const
 
@@ -66,7 +77,15 @@ export function runOf(args: readonly string[]): Run {
     const plan = { requests, days, keep: values.keep ?? null }
     return { strict: values.strict, start: (signal) => benchLatency(plan, signal) }
   }
-  throw new UsageError('say what to measure: usage flush, or usage latency')
+  if (what === 'freshness') {
+    const { values } = parseArgs({ args: rest, options: FRESHNESS_OPTIONS })
+    const plan = {
+      perSecond: wholeNumber('rate', values.rate, 1, 1_000),
+      seconds: wholeNumber('seconds', values.seconds, 1, 3600),
+    }
+    return { strict: values.strict, start: (signal) => benchFreshness(plan, signal) }
+  }
+  throw new UsageError('say what to measure: usage flush, usage latency, or usage freshness')
 }
 
 function flushOf(values: FlushValues): Run['start'] {
@@ -84,7 +103,7 @@ function flushOf(values: FlushValues): Run['start'] {
 
 /** Measures and prints. Exit code 1 when a run failed or was interrupted, or with `--strict` when a goal was missed. */
 export const usageCommand: Command = {
-  summary: 'usage records: flush into ClickHouse, percentiles out of it',
+  summary: 'usage records: flush into ClickHouse, percentiles out of it, how soon they count',
   help: HELP,
   async run(args) {
     const run = runOf(args)

@@ -51,6 +51,13 @@ test('usage flush --rate measures while the spool is written', async () => {
   assert.match(out, /exact: 2,400 requests/)
 })
 
+test('usage freshness counts each request once, and says how long after its end', async () => {
+  const { code, out, errors } = await runBench('freshness', '--rate', '10', '--seconds', '3')
+  assert.equal(code, 0, errors)
+  assert.match(out, /requests +30 {2}each counted once/)
+  assert.match(out, /counted, latest +[\d.]+ s {2}goal ≤ 2 s {2}(met|MISSED)\n/)
+})
+
 test('usage latency generates, measures through the gateway and keeps its store for the next run', async () => {
   await using folder = await temporaryFolder()
   const args = ['latency', '--requests', '20000', '--days', '3', '--keep', join(folder.path, 'kept')]

@@ -12,8 +12,8 @@ import { temporaryFolder } from '../support/temporary-folder.js'
 
 test('options that cannot be used are refused with what to do', () => {
   for (const [args, words] of [
-    [[], /usage flush, or usage latency/],
-    [['drain'], /usage flush, or usage latency/],
+    [[], /usage flush, usage latency, or usage freshness/],
+    [['drain'], /usage flush, usage latency, or usage freshness/],
     [['flush', '--records', '0'], /--records/],
     [['flush', '--batch', '20001'], /--batch/],
     [['flush', '--rate', '1.5'], /--rate/],
@@ -21,6 +21,7 @@ test('options that cannot be used are refused with what to do', () => {
     [['flush', '--seconds', '10'], /--rate/],
     [['latency', '--requests', 'many'], /--requests/],
     [['latency', '--days', '0'], /--days/],
+    [['freshness', '--rate', '0'], /--rate/],
   ] as const) {
     assert.throws(
       () => runOf(args),

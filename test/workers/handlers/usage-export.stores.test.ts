@@ -87,8 +87,11 @@ test('an export has every record with every field, the latest first, whatever it
   assert.deepEqual(
     cells.map((line) => line.split(',')),
     expected.map((record, i) => {
-      const shown: Record<string, unknown> = { ...record, cost_usd: decimal(exact[i]?.['cost']) }
-      return names.map((name) => (shown[name] === null ? '' : String(shown[name])))
+      const shown: Record<string, string | number | boolean | null> = {
+        ...record,
+        cost_usd: decimal(exact[i]?.['cost']),
+      }
+      return names.map((name) => String(shown[name] ?? ''))
     }),
   )
 
