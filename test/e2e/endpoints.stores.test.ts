@@ -54,7 +54,7 @@ after(async () => {
 
 async function get(path: string, apiKey = key) {
   const reply = await fetch(gateway.url + path, { headers: { authorization: `Bearer ${apiKey}` } })
-  return { status: reply.status, body: (await reply.json()) }
+  return { status: reply.status, body: await reply.json() }
 }
 
 const shown = async () => getEndpoint.reply[200].parse((await get(`/v1/endpoints/${modelId}`)).body)
