@@ -5,7 +5,7 @@ import type { Readiness } from '../io/ipc.js'
 import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
 import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
-import { findKey } from '../io/key-lookup.js'
+import { findKeys } from '../io/key-lookup.js'
 import { createProxyMetrics, type ProxyMetrics } from '../io/metrics.js'
 import { readNodeLive } from '../io/node-live.js'
 import { mountPlatformRoutes } from '../io/platform-routes.js'
@@ -21,6 +21,7 @@ import type { Exchange } from './exchange.js'
 import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
+import { createKeyFinder } from './key-finder.js'
 import { startLiveView } from './live-view.js'
 import { startLoadLeases } from './load-leases.js'
 import { mountModels } from './models.js'
@@ -107,7 +108,10 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     now,
   })
   const auth = createKeyAuth({
-    findKey: (digest) => findKey(postgres, digest),
+    findKey: createKeyFinder({
+      findKeys: (digests) => findKeys(postgres, digests),
+      now: () => performance.now(),
+    }),
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
     now,
     // While the bus is up and has told of nothing that we could not read, nothing has changed.

@@ -187,7 +187,7 @@ test('a flood of made-up keys reaches the database in bounded numbers', async ()
       return null
     },
   })
-  const flood = Array.from({ length: 2_000 }, (_, i) => {
+  const flood = Array.from({ length: 5_000 }, (_, i) => {
     const random = Buffer.alloc(32)
     random.writeUInt32BE(i)
     return auth.resolve(`Bearer ${generateApiKey('live', random)}`).catch((error: unknown) => error)
@@ -195,7 +195,7 @@ test('a flood of made-up keys reaches the database in bounded numbers', async ()
   const codes = (await Promise.all(flood)).map((error) =>
     error instanceof GatewayError ? error.code : 'none',
   )
-  assert.equal(most, 16)
-  assert.equal(codes.filter((code) => code === 'auth_unavailable').length, 2_000 - 1_016)
-  assert.equal(codes.filter((code) => code === 'invalid_api_key').length, 1_016)
+  assert.equal(most, 2_000)
+  assert.equal(codes.filter((code) => code === 'auth_unavailable').length, 5_000 - 3_000)
+  assert.equal(codes.filter((code) => code === 'invalid_api_key').length, 3_000)
 })
