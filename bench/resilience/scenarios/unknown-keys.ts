@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { BYTES_PER_KB, parseResidentBytes } from '../../compare/memory.js'
 import { setUpModel, startGateway, type Gateway } from '../../gateway.js'
 import { startNodeFleet } from '../../node-fleet.js'
+import { proxyOf } from '../../proxy-of.js'
 import { quantile } from '../../statistics.js'
 import { MODEL } from '../bed.js'
 import { startKeyFlood } from '../key-flood.js'
@@ -14,7 +15,8 @@ import { startSharedStores } from '../shared-stores.js'
 
 const CALM_SECONDS = 15
 const FLOOD_SECONDS = 60
-const CONNECTIONS = 64
+/** More than look-ups that may wait: a look-up each that took its turn alone would be turned away, good or not. */
+const CONNECTIONS = 2_000
 const LEAST_KEYS = 300_000
 /** Requests a second, one by one: of a key that is in use, of keys that this process has not seen, of keys made just now. */
 const KNOWN_RATE = 50
@@ -29,7 +31,7 @@ const STATISTICS_MS = 2_000
 
 const REQUEST = {
   path: '/v1/chat/completions' as const,
-  body: { model: MODEL, max_tokens: 1, messages: [{ role: 'user', content: 'Hello' }] },
+  body: { model: MODEL, max_tokens: 1, sim_ttft_ms: 5, messages: [{ role: 'user', content: 'Hello' }] },
   leave: null,
 }
 
@@ -84,7 +86,7 @@ export const unknownKeys: Scenario = {
   title: `a flood of unknown keys for ${FLOOD_SECONDS} s over ${CONNECTIONS} connections, beside ${KNOWN_RATE} requests/s of a known one`,
   async run(note) {
     await using stores = await startSharedStores()
-    await using nodes = await startNodeFleet(['--model', MODEL, '--ttft', '5ms'])
+    await using nodes = await startNodeFleet(['--model', MODEL])
     await using gateway = await startGateway({ env: stores.env })
     const apiKey = await setUpModel(gateway, MODEL, nodes.urls)
     const postgres = new Client({ connectionString: stores.env['DATABASE_URL'] })
@@ -108,12 +110,9 @@ export const unknownKeys: Scenario = {
     const unseen: string[] = []
     for (let at = 0; at < UNSEEN_RATE * (CALM_SECONDS + FLOOD_SECONDS); at++) unseen.push(await newKey())
 
-    const proxy = gateway.process.family().find(({ title }) => title.includes('crosslogic-proxy'))
-    if (proxy === undefined) throw new Error('there is no proxy process')
+    const proxy = proxyOf(gateway.process)
     const residentMb = () =>
-      parseResidentBytes(readFileSync(`/proc/${proxy.pid}/smaps_rollup`, 'utf8')) /
-      BYTES_PER_KB /
-      BYTES_PER_KB
+      parseResidentBytes(readFileSync(`/proc/${proxy}/smaps_rollup`, 'utf8')) / BYTES_PER_KB / BYTES_PER_KB
     using known = new LoadClient(gateway.tenantPort, apiKey)
     const port = gateway.tenantPort
     const good = async (seconds: number) => {
