@@ -6,8 +6,9 @@ import { fairness } from './scenarios/fairness.js'
 import { faults } from './scenarios/faults.js'
 import { killNodes } from './scenarios/kill-nodes.js'
 import { rollingRestart } from './scenarios/rolling-restart.js'
+import { unknownKeys } from './scenarios/unknown-keys.js'
 
-const SCENARIOS: readonly Scenario[] = [faults, killNodes, failover, fairness, rollingRestart]
+const SCENARIOS: readonly Scenario[] = [faults, killNodes, failover, fairness, rollingRestart, unknownKeys]
 
 const HELP = `What clients notice when nodes and instances fail, are restarted or are flooded: counts and times beside their goals.
 

@@ -48,5 +48,16 @@ const KeyRow = z
  * none, it is revoked or expired, or its environment or tenant is deleted; a suspended tenant's key is found.
  */
 export function findKey(postgres: Queryable, digest: Buffer): Promise<ResolvedKey | null> {
-  return rowOf(postgres, FIND, KeyRow, [digest])
+  return rowOf(postgres, FIND, KeyRow, [[digest]])
+}
+
+const Digest = z.object({ digest: z.string() })
+
+/** The same of many digests in one statement: the keys that were found, by digest in hexadecimal. */
+export async function findKeys(
+  postgres: Queryable,
+  digests: readonly Buffer[],
+): Promise<Map<string, ResolvedKey>> {
+  const { rows } = await postgres.query(FIND, [digests])
+  return new Map(rows.map((row) => [Digest.parse(row).digest, KeyRow.parse(row)]))
 }

@@ -64,8 +64,8 @@ const UNKNOWN_FOR_MS = 5_000
 const DISTRUST_MS = 1_000 * SHARED_KEY_TTL_SECONDS
 /** How often a key is read again that changes while it is being read. */
 const MOST_READINGS = 5
-/** Look-ups in Postgres at once; a flood of made-up keys queues behind these and is then refused. */
-const MOST_LOOKUPS = 16
+/** Keys that Postgres is asked for at once, some hundred in a statement; a flood of made-up ones queues behind these. */
+const MOST_LOOKUPS = 2_000
 const MOST_WAITING = 1_000
 /** A Postgres that hangs must not hold a request longer; its connection is given up later. */
 const LOOKUP_MS = 1_500

@@ -5,7 +5,7 @@ import type { Readiness } from '../io/ipc.js'
 import type { ChildContext, RunningRole } from '../io/child.js'
 import { createBus } from '../io/bus.js'
 import { changesSince, readVersion, recentChanges, type Changes } from '../io/changes.js'
-import { findKey } from '../io/key-lookup.js'
+import { findKeys } from '../io/key-lookup.js'
 import { writeKeyUse } from '../io/key-use.js'
 import { createLimitStore } from '../io/limit-store.js'
 import { createProxyMetrics, type ProxyMetrics } from '../io/metrics.js'
@@ -24,6 +24,7 @@ import type { Exchange } from './exchange.js'
 import { createHealthMetrics } from './health-metrics.js'
 import { serveInference } from './inference.js'
 import { createKeyAuth, type KeyAuth, type KeyAuthOptions } from './key-auth.js'
+import { createKeyFinder } from './key-finder.js'
 import { createKeyUseLog } from './key-use.js'
 import { createKeyWatch } from './key-watch.js'
 import { startLimits } from './limits.js'
@@ -123,21 +124,27 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   })
   const keyUse = createKeyUseLog({ write: (uses) => writeKeyUse(postgres, uses), logger, now })
   lifecycle.add('key use', () => keyUse.stop())
+  const findKey = createKeyFinder({
+    findKeys: (digests) => findKeys(postgres, digests),
+    now: () => performance.now(),
+  })
   const auth = createKeyAuth({
-    findKey: (digest) => findKey(postgres, digest),
+    findKey,
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
     now,
     // While the bus is up and has told of nothing that we could not read, nothing has changed.
     feedCurrentAt: () => (bus.connected && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
     onLookup: countLookups(metrics),
-    onUse: keyUse.note,
+    onUse: (key) => {
+      keyUse.note(key)
+    },
   })
   const open = new SwapList<Exchange>()
   const watch = createKeyWatch({
     open,
-    nameOf: auth.nameOf,
-    findKey: (digest) => findKey(postgres, digest),
+    nameOf: (key) => auth.nameOf(key),
+    findKey,
     onHeeded: (at) => {
       metrics.keyRevocationLag.observe(Math.max(0, now() - at) / 1000)
     },

@@ -3,8 +3,6 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { readRequestHead } from '../../src/core/request-head.js'
-import type { ResolvedKey } from '../../src/core/resolved-key.js'
-import { UNLIMITED } from '../../src/core/tiers.js'
 import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
 import type { UsageOutcome } from '../../src/core/usage-record.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
@@ -19,23 +17,10 @@ import { openSpool } from '../../src/proxy/spool.js'
 import { createUpstream } from '../../src/proxy/upstream.js'
 import { eventually } from '../support/processes.js'
 import { openRawClient, type RawClient } from '../support/raw-client.js'
+import { resolvedKey } from '../support/resolved-key.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 
-const KEY: ResolvedKey = {
-  keyId: 'key',
-  keyName: 'Key',
-  environmentId: 'environment',
-  tenantId: 'tenant',
-  tenantStatus: 'active',
-  tier: 'pro',
-  role: 'developer',
-  allowedModels: null,
-  tenantAllowedModels: null,
-  limits: { key: UNLIMITED, environment: UNLIMITED, tenant: UNLIMITED },
-  monthlyBudgetNanos: null,
-  expiresAt: null,
-  version: 1,
-}
+const KEY = resolvedKey()
 
 function snapshotOf(endpointUrl: string, nodes: readonly string[]): Snapshot {
   const prices = { inputMicros: 1, cachedInputMicros: null, outputMicros: 1 }

@@ -1,22 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import { createLogger } from '../../src/io/logger.js'
 import { createKeyUseLog, type KeyUse } from '../../src/proxy/key-use.js'
+import { resolvedKey } from '../support/resolved-key.js'
 
-const key = (keyId: string): ResolvedKey => ({
-  keyId,
-  keyName: keyId,
-  environmentId: 'environment',
-  tenantId: 'tenant',
-  tenantStatus: 'active',
-  tier: 'enterprise',
-  role: 'developer',
-  allowedModels: null,
-  tenantAllowedModels: null,
-  expiresAt: null,
-  version: 1,
-})
+const key = (keyId: string) => resolvedKey({ keyId })
 
 function useLog() {
   const writes: [string, number][][] = []

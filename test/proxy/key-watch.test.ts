@@ -5,24 +5,13 @@ import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import type { Changes } from '../../src/io/changes.js'
 import { createLogger } from '../../src/io/logger.js'
 import { createKeyWatch, type Watched } from '../../src/proxy/key-watch.js'
+import { resolvedKey } from '../support/resolved-key.js'
 
 const NAMES = ['aa', 'bb', 'cc'] as const
 type Name = (typeof NAMES)[number]
 
-const keyNamed = (name: Name, changes: Partial<ResolvedKey> = {}): ResolvedKey => ({
-  keyId: name,
-  keyName: name,
-  environmentId: 'environment',
-  tenantId: name === 'cc' ? 'other' : 'tenant',
-  tenantStatus: 'active',
-  tier: 'enterprise',
-  role: 'developer',
-  allowedModels: null,
-  tenantAllowedModels: null,
-  expiresAt: null,
-  version: 1,
-  ...changes,
-})
+const keyNamed = (name: Name, changes: Partial<ResolvedKey> = {}) =>
+  resolvedKey({ keyId: name, tenantId: name === 'cc' ? 'other' : 'tenant', ...changes })
 
 const NOTHING: Changes = {
   version: 2,

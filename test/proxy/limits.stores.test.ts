@@ -12,6 +12,7 @@ import type { Ask } from '../../src/proxy/key-limits.js'
 import { type Limits, monthAt, startLimits } from '../../src/proxy/limits.js'
 import type { Reservation } from '../../src/proxy/reservation.js'
 import { eventually } from '../support/processes.js'
+import { resolvedKey } from '../support/resolved-key.js'
 import { type FreshRedis, freshRedis } from '../support/stores.js'
 
 let server: FreshRedis
@@ -47,22 +48,13 @@ async function startProcess(shared = true): Promise<Process> {
 }
 
 function keyWith(limits: Partial<KeyLimits>, more: Partial<ResolvedKey> = {}): ResolvedKey {
-  return {
+  return resolvedKey({
     keyId: randomUUID(),
-    keyName: 'key',
     environmentId: randomUUID(),
     tenantId: randomUUID(),
-    tenantStatus: 'active',
-    tier: 'pro',
-    role: 'developer',
-    allowedModels: null,
-    tenantAllowedModels: null,
     limits: { key: { ...UNLIMITED, ...limits }, environment: UNLIMITED, tenant: UNLIMITED },
-    monthlyBudgetNanos: null,
-    expiresAt: null,
-    version: 1,
     ...more,
-  }
+  })
 }
 
 const ONE: Ask = { tokens: 10, stated: true, nanos: 0 }

@@ -1,28 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pino from 'pino'
-import type { ResolvedKey } from '../../src/core/resolved-key.js'
-import { UNLIMITED } from '../../src/core/tiers.js'
 import { createRedis, redisReady } from '../../src/io/redis.js'
 import { createSharedKeyCache } from '../../src/proxy/shared-key-cache.js'
 import { eventually } from '../support/processes.js'
+import { resolvedKey } from '../support/resolved-key.js'
 import { freshRedis } from '../support/stores.js'
 
-const key: ResolvedKey = {
-  keyId: 'key',
-  keyName: 'first',
-  environmentId: 'environment',
-  tenantId: 'tenant',
-  tenantStatus: 'active',
-  tier: 'enterprise',
-  role: 'admin',
-  allowedModels: ['m'],
-  tenantAllowedModels: null,
-  limits: { key: UNLIMITED, environment: UNLIMITED, tenant: UNLIMITED },
-  monthlyBudgetNanos: null,
-  expiresAt: 5,
-  version: 3,
-}
+const key = resolvedKey({ allowedModels: ['m'], expiresAt: 5, version: 3 })
 
 test('a key comes back as another proxy left it, and not at all from a version without its tier', async () => {
   await using server = await freshRedis()
