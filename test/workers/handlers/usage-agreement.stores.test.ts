@@ -11,7 +11,7 @@ import { insertVaried, type VariedRequest, variedRequests } from '../../support/
 
 /** Every route that tells of usage tells the same of the same requests: to the token and the nano-dollar. */
 
-/** What requests come to. Dollars of replies are JSON numbers: exact in nano-dollars below nine million. */
+/** What requests come to. Dollars of replies are JSON numbers: exact in nano-dollars below eight million. */
 const SUMS = [
   'requests',
   'failed_requests',
@@ -29,11 +29,13 @@ const Row = z.looseObject({
   total_cost_usd: z.number().optional(),
 })
 
+const nanosOf = (dollars: number) => BigInt(dollars.toFixed(9).replace('.', ''))
+
 function sumsOfRow(input: unknown): Sums {
   const row = Row.parse(input)
   const integer = (value: unknown) => BigInt(z.number().int().parse(value))
   const dollars = row.total_cost_usd ?? z.number().parse(row.cost_usd)
-  assert.ok(dollars < 9e6, 'a JSON number holds these dollars to the nano-dollar')
+  assert.ok(dollars < 8e6, 'a JSON number holds these dollars to the nano-dollar')
   return {
     requests: integer(row.total_requests ?? row.requests),
     failed_requests: integer(row['failed_requests']),
@@ -41,7 +43,7 @@ function sumsOfRow(input: unknown): Sums {
     completion_tokens: integer(row['completion_tokens']),
     cached_tokens: integer(row['cached_tokens']),
     total_tokens: integer(row['total_tokens']),
-    cost_nanos: BigInt(Math.round(dollars * 1e9)),
+    cost_nanos: nanosOf(dollars),
   }
 }
 
@@ -81,7 +83,7 @@ function sumsOfRecord(record: Record<string, unknown>, costNanos: bigint): Sums 
 const Record_ = z.record(z.string(), z.unknown())
 const jsonRecord = (input: unknown) => {
   const record = Record_.parse(input)
-  return sumsOfRecord(record, BigInt(Math.round(z.number().parse(record['cost_usd']) * 1e9)))
+  return sumsOfRecord(record, nanosOf(z.number().parse(record['cost_usd'])))
 }
 
 /** Where the requests lie: the clocks of Europe go forward within. */
