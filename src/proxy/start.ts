@@ -17,6 +17,7 @@ import { loadSnapshot } from '../io/snapshot-load.js'
 import { spendSince } from '../io/tenant-spend.js'
 import { createHttpApp, type HttpApp } from '../io/uws.js'
 import { createBodyMemory } from './body-memory.js'
+import { startBusPulse } from './bus-pulse.js'
 import { createChangeFeed } from './change-feed.js'
 import { drainRequests } from './drain.js'
 import { mountEndpoints } from './endpoints.js'
@@ -94,6 +95,10 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   }
   const bus = createBus(redis === null ? { postgresUrl: settings.databaseUrl, logger } : { redis, logger })
   lifecycle.add('bus', () => bus.close())
+  const pulse = startBusPulse({ bus, now })
+  lifecycle.add('bus pulse', () => {
+    pulse.stop()
+  })
 
   const router = createRouter({ now, random: Math.random })
   const file = createSnapshotFile(settings.dataDir, name)
@@ -132,8 +137,8 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     findKey,
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
     now,
-    // While the bus is up and has told of nothing that we could not read, nothing has changed.
-    feedCurrentAt: () => (bus.connected && !feed.behind ? now() : feed.currentAt),
+    // While the bus is alive and has told of nothing that we could not read, nothing has changed.
+    feedCurrentAt: () => (pulse.alive && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
     onLookup: countLookups(metrics),
     onUse: (key) => {
