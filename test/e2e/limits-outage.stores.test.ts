@@ -16,8 +16,8 @@ const CONNECTIONS = 32
 const OUTAGE_MS = 5_000
 /** A request under way waits for the store at most so long before its process goes by itself. */
 const NOTICED_MS = 1_500
-/** Long enough for a percent of what is admitted then to be more than one. */
-const AFTER_MS = 15_000
+/** Long enough for all processes to be back, and to tell what they let through by themselves. */
+const AFTER_MS = 8_000
 
 interface Phase {
   readonly from: number

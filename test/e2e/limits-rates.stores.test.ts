@@ -14,11 +14,11 @@ const MODEL = 'sim-8b'
 /** Requests per minute, and how many of the 64 connections hammer each. */
 const RATES = new Map([
   [1, 2],
-  [10, 4],
+  [10, 2],
   [60, 4],
   [600, 4],
-  [6_000, 6],
-  [60_000, 32],
+  [6_000, 8],
+  [60_000, 28],
 ])
 /** Tokens are limited where answers are far shorter than asked for, and longer than reckoned with. */
 const TOKENS = [
@@ -27,7 +27,9 @@ const TOKENS = [
   { what: 'longer', perMinute: 600_000, model: 'longer', ask: {}, estimate: 1_030 },
 ] as const
 const LONG_ANSWER = 1_500
-const TOKEN_CONNECTIONS = 6
+const TOKEN_CONNECTIONS = 8
+/** Of all replies: a bucket that is always empty refuses at least so many. */
+const LEAST_REFUSED = 0.1
 
 const chat = (model: string, ask: object) => ({
   model,
@@ -89,20 +91,24 @@ test('64 connections over four proxies of two instances get burst + rate × time
   const longest = Math.max(...runs.map(seconds))
   t.diagnostic(`${(total(runs.map(answered)) / longest).toFixed(0)} requests/s were answered, with refusals`)
   const wrong: string[] = []
-  const judge = (what: string, verdict: ReturnType<typeof judgeAdmitted>) => {
-    t.diagnostic(`${what} ${verdict.text}`)
-    if (!verdict.ok) wrong.push(`${what} ${verdict.text}`)
+  const judge = (
+    what: string,
+    run: Hammered,
+    verdict: ReturnType<typeof judgeAdmitted>,
+    admitted: number,
+  ) => {
+    const refused = total(run.refused.values())
+    // A machine that can send little more than the limit lets through does not keep the bucket empty. It shows that not too
+    // much is let through, and no more than that.
+    const tooSlow = refused < answered(run) * LEAST_REFUSED
+    const found = tooSlow ? verdict.text.replace(/ WRONG$/, '') : verdict.text
+    const text = `${what} ${found}, ${refused} refused${tooSlow ? ': TOO SLOW to tell whether it is too few' : ''}`
+    t.diagnostic(text)
+    if (tooSlow ? admitted > verdict.expected + verdict.tolerance : !verdict.ok) wrong.push(text)
   }
   for (const { perMinute, run } of ofRates) {
-    const verdict = judgeAdmitted({ perMinute, admitted: run.admitted.length, seconds: seconds(run) })
-    if (run.refused.size > 0) judge('requests', verdict)
-    else if (run.admitted.length < verdict.expected) {
-      // A machine that is too slow for 1,500 requests a second never empties that bucket. That all are let through then
-      // is right as well, and says less.
-      t.diagnostic(
-        `TOO SLOW: ${run.admitted.length} requests for ${perMinute}/min, all admitted; ${verdict.text}`,
-      )
-    } else wrong.push(`never refused: ${verdict.text}`)
+    const admitted = run.admitted.length
+    judge('requests', run, judgeAdmitted({ perMinute, admitted, seconds: seconds(run) }), admitted)
   }
   for (const { limit, run } of ofTokens) {
     const admitted = total(run.admitted.map((one) => one.tokens))
@@ -110,7 +116,9 @@ test('64 connections over four proxies of two instances get burst + rate × time
     const inFlight = limit.estimate + TOKEN_CONNECTIONS * Math.abs(each - limit.estimate)
     judge(
       `tokens, ${each.toFixed(0)} each where ${limit.estimate} are reckoned with,`,
+      run,
       judgeAdmitted({ perMinute: limit.perMinute, admitted, seconds: seconds(run), inFlight }),
+      admitted,
     )
     assert.ok(limit.what === 'longer' ? each > limit.estimate : each < limit.estimate)
   }
