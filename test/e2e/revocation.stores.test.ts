@@ -15,8 +15,8 @@ const PROMISED_MS = 1_000
 const PROMISED_WITHOUT_BUS_MS = 5_000
 const TRIALS = Number(process.env['REVOCATION_TRIALS'] ?? 200)
 const TRIALS_WITHOUT_BUS = 12
-/** Each stays with one of an instance's two proxies: that all ten come to the same one happens once in 512 times. */
-const CONNECTIONS = 10
+/** Each stays with one of an instance's two proxies: that all eight come to the same one happens once in 128 times. */
+const CONNECTIONS = 8
 /** How long after the last acceptance nothing more may come. */
 const QUIET_MS = 60
 const MODEL = 'acme/revoked'
@@ -70,7 +70,7 @@ function hammer(key: string) {
         accepted.first.add(connection)
         accepted.lastAt = performance.now()
       } else refusedBy.add(connection)
-      await sleep(4)
+      await sleep(8)
     }
   })
   return {
