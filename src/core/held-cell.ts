@@ -1,4 +1,5 @@
 import type { LimitCell } from './limit-cell.js'
+import { LimitDemand } from './limit-demand.js'
 import type { HeldRequest, LimitGrant } from './limit-ledger.js'
 
 /** As for rates, but what others hold comes back at any moment. */
@@ -31,8 +32,7 @@ export class HeldCell implements LimitCell {
   #floor = 0
   #free: number
   #seenAt = -Infinity
-  #askedAt = -Infinity
-  #takenSince = 0
+  #demand = new LimitDemand()
   /** Spent by grants of another ledger than the shared one. */
   #alone = 0
   /** Told as spent by the exchange that is under way. */
@@ -50,7 +50,7 @@ export class HeldCell implements LimitCell {
 
   take(amount: number, now: number): void {
     this.#used += amount
-    this.#takenSince += amount
+    this.#demand.note(amount)
     this.usedAt = now
   }
 
@@ -76,7 +76,10 @@ export class HeldCell implements LimitCell {
 
   isDue(now: number): boolean {
     if (this.#pending !== 0 || this.keepsTooMuch) return true
-    return this.#granted !== 0 && (now - this.#askedAt >= RENEW_MS || (this.#isIdle(now) && this.#kept > 0))
+    return (
+      this.#granted !== 0 &&
+      (this.#demand.sinceExchange(now) >= RENEW_MS || (this.#isIdle(now) && this.#kept > 0))
+    )
   }
 
   left(): number {
@@ -92,7 +95,7 @@ export class HeldCell implements LimitCell {
     const spare = this.#isIdle(now) ? 0 : this.#spare
     // What became spent is part of what was granted.
     const kept = Math.max(inUse, Math.min(this.#granted - this.#pending, inUse + spare))
-    const ahead = Math.max(more, Math.min(spare, this.#takenSince))
+    const ahead = Math.max(more, Math.min(spare, this.#demand.ahead(now)))
     this.#telling = this.#pending
     const request = {
       kind: 'held',
@@ -106,8 +109,7 @@ export class HeldCell implements LimitCell {
       seed: this.#spent,
     } as const
     this.#granted = kept + this.#pending
-    this.#takenSince = 0
-    this.#askedAt = now
+    this.#demand.exchanged(now)
     return request
   }
 
@@ -128,7 +130,7 @@ export class HeldCell implements LimitCell {
 
   quiesce(): void {
     this.usedAt = -Infinity
-    this.#takenSince = 0
+    this.#demand = new LimitDemand()
   }
 
   rejoin(): void {

@@ -17,7 +17,7 @@ export interface RateRequest {
   readonly need: number
   /** Granted as far as it is there, at least {@link need}. */
   readonly want: number
-  /** What was last known to be left; what a ledger that knows nothing of the bucket begins with. */
+  /** What is left by all that the process knows; what a ledger that knows nothing of the bucket begins with. */
   readonly seed: number
 }
 
@@ -34,7 +34,7 @@ export interface HeldRequest {
   readonly held: number
   readonly need: number
   readonly want: number
-  /** What was last known to be spent for good by all. */
+  /** Spent for good by all, as far as the process knows; what a ledger that knows nothing begins with. */
   readonly seed: number
 }
 

@@ -1,12 +1,11 @@
 import type { LimitCell } from './limit-cell.js'
+import { LimitDemand } from './limit-demand.js'
 import type { LimitGrant, RateRequest } from './limit-ledger.js'
 
 /** What the ledger said is believed for so long: who asks again before is refused without asking. */
 const FRESH_MS = 50
-/** A lease covers so much of what the limit lets through. */
+/** A lease is no more than what the limit lets through in this time. */
 const LEASE_MS = 100
-/** Demand is measured over no shorter time. */
-const LEAST_SPAN_MS = 10
 /** What was leased and not used goes back. */
 const IDLE_MS = 200
 /** A lease of less than so many requests of the usual size is none: each request asks. */
@@ -31,8 +30,7 @@ export class RateCell implements LimitCell {
   #open = 0
   #left: number
   #seenAt = -Infinity
-  #askedAt = -Infinity
-  #takenSince = 0
+  #demand = new LimitDemand()
   #lastNeed = 1
   /** Below this more is leased ahead; 0: each request asks. */
   #low = 0
@@ -53,7 +51,7 @@ export class RateCell implements LimitCell {
 
   take(amount: number, now: number): void {
     this.#available -= amount
-    this.#takenSince += amount
+    this.#demand.note(amount)
     this.#lastNeed = amount
     this.#open++
     this.usedAt = now
@@ -107,8 +105,7 @@ export class RateCell implements LimitCell {
     }
     this.#low = lease / 2
     this.#giving = this.#owed
-    this.#takenSince = 0
-    this.#askedAt = now
+    this.#demand.exchanged(now)
     return {
       kind: 'rate',
       id: this.id,
@@ -132,7 +129,7 @@ export class RateCell implements LimitCell {
 
   quiesce(): void {
     this.usedAt = -Infinity
-    this.#takenSince = 0
+    this.#demand = new LimitDemand()
   }
 
   rejoin(): void {
@@ -145,8 +142,7 @@ export class RateCell implements LimitCell {
   }
 
   #lease(now: number): number {
-    const perMs = this.#takenSince / Math.max(LEAST_SPAN_MS, now - this.#askedAt)
-    const lease = Math.floor(Math.min((this.limit * LEASE_MS) / MINUTE_MS, perMs * LEASE_MS * 1.5))
+    const lease = Math.floor(Math.min((this.limit * LEASE_MS) / MINUTE_MS, this.#demand.ahead(now)))
     return lease < LEAST_LEASE * this.#lastNeed ? 0 : lease
   }
 }

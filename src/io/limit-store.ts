@@ -44,8 +44,17 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
       const keys = requests.map(({ id }) => `crosslogic:limits:{${tenantId}}:${id}`)
       const values = requests.flatMap((request) =>
         request.kind === 'rate'
-          ? ['rate', request.limit, request.give, 0, 0, request.need, request.want]
-          : ['held', request.limit, request.add, request.floor, request.held, request.need, request.want],
+          ? ['rate', request.limit, request.give, 0, 0, request.need, request.want, request.seed]
+          : [
+              'held',
+              request.limit,
+              request.add,
+              request.floor,
+              request.held,
+              request.need,
+              request.want,
+              request.seed,
+            ],
       )
       const numbers = Reply.parse(await run(keys, [process, LEASE_MS, KEEP_MS, ...values]))
       return requests.map((_request, at) => {

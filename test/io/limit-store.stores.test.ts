@@ -45,9 +45,10 @@ const anyRequest = fc.oneof(
       give: fc.integer({ min: -20, max: 20 }),
       need: amount,
       ahead: amount,
+      seed: amount,
     })
     // As slow as that, what is filled in while the test runs is next to nothing.
-    .map(({ id, give, need, ahead }) => rate(id, 30, { give, need, want: need + ahead })),
+    .map(({ id, ahead, ...numbers }) => rate(id, 30, { ...numbers, want: numbers.need + ahead })),
   fc
     .record({
       id: fc.constantFrom('c', 'd'),
@@ -56,6 +57,7 @@ const anyRequest = fc.oneof(
       held: amount,
       need: amount,
       ahead: amount,
+      seed: fc.nat(20),
     })
     .map(({ id, ahead, ...numbers }) => held(id, 60, { ...numbers, want: numbers.need + ahead })),
 )
@@ -145,6 +147,18 @@ test('money that was spent stays spent, whoever held it', async () => {
     held('spend', budget, { floor: budget - 3, need: 4, want: 4 }),
   ])
   assert.deepEqual(raised, { granted: 0, left: 3, spent: budget - 3 })
+})
+
+test('a Redis that has lost its data goes on from what the processes know', async () => {
+  const store = createLimitStore(redis, 'process')
+  const tenant = randomUUID()
+  const [bucket, money] = await store.exchange(tenant, [
+    rate('r', 60, { seed: 7 }),
+    held('spend', 100, { seed: 90, add: 2 }),
+  ])
+  assert.deepEqual([bucket?.left, money], [7, { granted: 0, left: 8, spent: 92 }])
+  const [again] = await store.exchange(tenant, [held('spend', 100, { seed: 95, add: 1 })])
+  assert.equal(again?.spent, 93, 'what Redis knows is what counts')
 })
 
 test('the script is loaded again when the server has lost it', async () => {
