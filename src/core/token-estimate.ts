@@ -1,4 +1,4 @@
-import { costNanos } from './pricing.js'
+import { costNumber } from './pricing.js'
 import type { RequestHead } from './request-head.js'
 import type { SnapshotModel } from './snapshot.js'
 import type { UsageEndpoint } from './usage-record.js'
@@ -33,5 +33,5 @@ export function estimateTokens(
 /** What that costs at most, in nano-dollars. */
 export function estimateCost({ prompt, completion }: TokenEstimate, model: SnapshotModel): number {
   const tokens = { promptTokens: prompt, cachedTokens: 0, completionTokens: completion }
-  return Number(costNanos(tokens, model.prices))
+  return costNumber(tokens, model.prices)
 }

@@ -1,7 +1,7 @@
 import { ERRORS, GatewayError, type ErrorCode } from '../core/errors.js'
 import { type ExplanationSink, isUnusual } from '../core/explanation.js'
 import { mapNodeErrorFrame, type PassedError } from '../core/node-error.js'
-import { costNanos } from '../core/pricing.js'
+import { costNumber } from '../core/pricing.js'
 import type { SseTap } from '../core/sse-tap.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import { identityLine } from '../core/usage-line.js'
@@ -660,7 +660,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
       resumed: this.#continuation?.seams.length ?? 0,
     } as const
     const { reservation } = this.#admission
-    const nanos = reservation.budgeted ? Number(costNanos(counts, identity.prices)) : 0
+    const nanos = reservation.budgeted ? costNumber(counts, identity.prices) : 0
     reservation.settle(counts.promptTokens + counts.completionTokens, nanos)
     this.#deps.settle(this, identity, outcome, cause)
     this.#explain(status, code)

@@ -126,7 +126,7 @@ function admit(
     const admittedAt = performance.now()
     call.refuseQuery()
     const found = readRequest(deps, endpoint, key, body)
-    const known = { call, key, endpoint, ...found, admittedAt, bodyWaitMs: call.bodyWaitMs, held }
+    const known = { call, key, endpoint, found, admittedAt, bodyWaitMs: call.bodyWaitMs, held }
     const ask = askOf(endpoint, key, found)
     const reservation = deps.limits.take(key, ask)
     if (reservation !== null) {
@@ -176,8 +176,10 @@ function askOf(endpoint: UsageEndpoint, key: ResolvedKey, { head, asked: { model
   }
 }
 
-type KnownRequest = FoundRequest &
-  Pick<Admission, 'key' | 'endpoint' | 'admittedAt' | 'bodyWaitMs' | 'held'> & { readonly call: HttpCall }
+interface KnownRequest extends Pick<Admission, 'key' | 'endpoint' | 'admittedAt' | 'bodyWaitMs' | 'held'> {
+  readonly call: HttpCall
+  readonly found: FoundRequest
+}
 
 /** Rejects with the GatewayError that says why the request is not let through. */
 async function askLimits(deps: InferenceDeps, known: KnownRequest, ask: Ask): Promise<void> {
@@ -197,7 +199,8 @@ async function askLimits(deps: InferenceDeps, known: KnownRequest, ask: Ask): Pr
 
 /** Every check is behind the request. @throws what makes it fail before there is an exchange that could tell */
 function begin(deps: InferenceDeps, known: KnownRequest, reservation: Reservation): void {
-  const { call, key, endpoint, head, asked, bytes, admittedAt, bodyWaitMs, held } = known
+  const { call, key, endpoint, admittedAt, bodyWaitMs, held } = known
+  const { head, asked, bytes } = known.found
   if (call.closed) {
     reservation.cancel()
     return

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { costNanos } from '../../src/core/pricing.js'
+import { costNanos, costNumber } from '../../src/core/pricing.js'
 
 const tokens = fc.oneof(fc.nat({ max: 200_000 }), fc.nat({ max: 0xffff_ffff }), fc.maxSafeNat())
 const price = fc.oneof(fc.nat({ max: 5_000 }), fc.nat({ max: 100_000_000 }), fc.maxSafeNat())
@@ -19,7 +19,9 @@ test('is the weighted sum ÷ 1,000, half up once, exact for any size', () => {
           (prompt - cached) * BigInt(prices.inputMicros) +
           cached * BigInt(prices.cachedInputMicros ?? prices.inputMicros) +
           BigInt(counts.completionTokens) * BigInt(prices.outputMicros)
-        assert.equal(costNanos(counts, prices), sum / 1000n + (sum % 1000n >= 500n ? 1n : 0n))
+        const expected = sum / 1000n + (sum % 1000n >= 500n ? 1n : 0n)
+        assert.equal(costNanos(counts, prices), expected)
+        assert.equal(costNumber(counts, prices), Number(expected))
       },
     ),
     { numRuns: 5000 },
