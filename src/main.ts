@@ -205,6 +205,11 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
             return { actor, credential: credential ?? '' }
           }
         },
+        refuse: (call, error) => {
+          auth.refuse(error, () => {
+            call.fail(error)
+          })
+        },
         runTask: (task) => pool.run(task),
         afterChange: announce,
         onFailure: logFailure(logger),

@@ -3,6 +3,7 @@ import { GatewayError } from '../../src/core/errors.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import { UNLIMITED } from '../../src/core/tiers.js'
 import { createKeyAuth, type KeyAuth } from '../../src/proxy/key-auth.js'
+import { createPacedRefusals } from '../../src/proxy/paced-refusals.js'
 import type { MicroBench } from './harness/bench.js'
 import { sampleBytes, sampleId } from './inputs/text.js'
 import { turns } from './inputs/turns.js'
@@ -42,6 +43,7 @@ function createAuth(keys: readonly string[]): KeyAuth {
     graceMs: 3_600_000,
     onLookup: () => {},
     onUse: () => {},
+    refusals: createPacedRefusals(),
   })
 }
 

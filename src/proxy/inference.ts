@@ -95,7 +95,9 @@ function refuse(deps: InferenceDeps, call: HttpCall, error: unknown): void {
   if (call.closed) return
   const code = error instanceof GatewayError ? error.code : 'internal_error'
   deps.metrics.refusals.labels({ code }).inc()
-  call.fail(error)
+  deps.auth.refuse(error, () => {
+    call.fail(error)
+  })
 }
 
 /** What is checked between the key and the body. @throws GatewayError */

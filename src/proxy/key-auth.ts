@@ -2,6 +2,7 @@ import { API_KEY_LENGTH, apiKeyDigestHex, isWellFormedApiKey } from '../core/api
 import { GatewayError } from '../core/errors.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import { createBoundedMap } from './bounded-map.js'
+import type { PacedRefusals } from './paced-refusals.js'
 import { SHARED_KEY_TTL_SECONDS, type SharedKeyCache } from './shared-key-cache.js'
 
 /**
@@ -21,6 +22,8 @@ export interface KeyAuth {
    * Rejects as `known` throws.
    */
   resolve(authorization: string | undefined): Promise<ResolvedKey>
+  /** Answers a caller with an error; one whose key is not good in its turn, where there are many. */
+  refuse(error: unknown, send: () => void): void
   /** Goes up with every change that is heard of: while it stays, what was found good may be taken for good. */
   readonly epoch: number
   /** Whether a key that was found in that epoch may still be relied on; if not, it has to be asked for again. */
@@ -50,6 +53,7 @@ export interface KeyAuthOptions {
   /** How long cached keys are honoured when the feed cannot be read. */
   readonly graceMs: number
   readonly onLookup: (source: 'memory' | 'redis' | 'postgres', result: 'hit' | 'miss' | 'error') => void
+  readonly refusals: PacedRefusals
   /** A key was presented and found good; on every request's way. */
   readonly onUse: (key: ResolvedKey) => void
 }
@@ -73,7 +77,7 @@ const LOOKUP_MS = 1_500
 const FAILED_FOR_MS = 500
 
 export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
-  const { findKey, shared, now, feedCurrentAt, graceMs, onLookup, onUse } = options
+  const { findKey, shared, now, feedCurrentAt, graceMs, onLookup, onUse, refusals } = options
   const keys = createBoundedMap<string, ResolvedKey>(MOST_KEYS)
   /** Digest → when it may be asked for again. */
   const unknown = createBoundedMap<string, number>(MOST_UNKNOWN)
@@ -218,6 +222,10 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       const key = await pending
       if (key === null) throw new GatewayError('invalid_api_key')
       return checked(key)
+    },
+    refuse(error, send) {
+      if (error instanceof GatewayError && error.code === 'invalid_api_key') refusals.answer(send)
+      else send()
     },
     get epoch() {
       return epoch

@@ -17,7 +17,9 @@ export function withKey(
 ): void {
   const authorization = call.header('authorization')
   const fail = (error: unknown) => {
-    call.fail(error)
+    auth.refuse(error, () => {
+      call.fail(error)
+    })
   }
   const reply = (key: ResolvedKey) => {
     try {

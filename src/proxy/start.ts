@@ -33,6 +33,7 @@ import { mountLimits } from './limits-route.js'
 import { startLiveView } from './live-view.js'
 import { startLoadLeases } from './load-leases.js'
 import { mountModels } from './models.js'
+import { createPacedRefusals } from './paced-refusals.js'
 import { createRouter } from './routing.js'
 import { createSettle } from './settle.js'
 import { createSharedKeyCache } from './shared-key-cache.js'
@@ -133,6 +134,10 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     findKeys: (digests) => findKeys(postgres, digests),
     now: () => performance.now(),
   })
+  const refusals = createPacedRefusals()
+  lifecycle.add('refusals', () => {
+    refusals.stop()
+  })
   const auth = createKeyAuth({
     findKey,
     shared: redis === null ? null : createSharedKeyCache(redis, logger),
@@ -141,6 +146,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
     feedCurrentAt: () => (pulse.alive && !feed.behind ? now() : feed.currentAt),
     graceMs: settings.keyGraceSeconds * 1000,
     onLookup: countLookups(metrics),
+    refusals,
     onUse: (key) => {
       keyUse.note(key)
     },

@@ -144,25 +144,6 @@ test('numbers in queries are documented with their bounds and defaults', () => {
   assert.deepEqual(limit, { name: 'limit', in: 'query', required: false, schema })
 })
 
-test('every limit and budget is documented as not enforced', () => {
-  const properties = z.record(z.string(), z.object({ description: z.string() }).loose())
-  const { paths, components } = documentOf(adminPortDocumented)
-  const shapes: unknown[] = ['Tenant', 'Environment', 'ApiKey'].map((name) => components.schemas[name])
-  for (const path of ['/admin/tenants', '/admin/tenants/{id}/environments', '/admin/tenants/{id}/api-keys']) {
-    const content = z.object({ 'application/json': z.object({ schema: z.unknown() }) })
-    shapes.push(content.parse(paths[path]?.['post']?.requestBody?.['content'])['application/json'].schema)
-  }
-  for (const shape of shapes) {
-    const limits = Object.entries(
-      z.object({ properties: z.record(z.string(), z.unknown()) }).parse(shape).properties,
-    ).filter(([name]) => /_per_minute$|^max_/.test(name))
-    assert.ok(limits.length >= 3)
-    for (const { description } of Object.values(properties.parse(Object.fromEntries(limits)))) {
-      assert.match(description, /not enforced by this version/)
-    }
-  }
-})
-
 test('docs/errors.md has every error with its status, type and message, in the order of the table', () => {
   const text = readFileSync(join(packageRoot, 'docs/errors.md'), 'utf8')
   const rows = text.split('\n').flatMap((line) => {

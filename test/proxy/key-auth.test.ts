@@ -5,6 +5,7 @@ import { apiKeyDigest, generateApiKey } from '../../src/core/api-key.js'
 import { GatewayError } from '../../src/core/errors.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import { createKeyAuth, type KeyAuthOptions } from '../../src/proxy/key-auth.js'
+import { createPacedRefusals } from '../../src/proxy/paced-refusals.js'
 import type { SharedKeyCache } from '../../src/proxy/shared-key-cache.js'
 import { resolvedKey } from '../support/resolved-key.js'
 
@@ -22,6 +23,7 @@ function authWith(options: Partial<KeyAuthOptions>) {
     graceMs: 1_000,
     onLookup: () => {},
     onUse: () => {},
+    refusals: createPacedRefusals(),
     ...options,
   })
 }
