@@ -1,6 +1,6 @@
 import type { LimitCell } from './limit-cell.js'
 import { LimitDemand } from './limit-demand.js'
-import type { HeldRequest, LimitGrant } from './limit-ledger.js'
+import type { HeldRequest, LedgerKind, LimitGrant } from './limit-ledger.js'
 
 /** As for rates, but what others hold comes back at any moment. */
 const FRESH_MS = 5
@@ -20,21 +20,22 @@ export class HeldCell implements LimitCell {
   readonly id: string
   limit: number
   usedAt = -Infinity
+  watched = false
   /** By requests under way. */
   #used = 0
   /** What the ledger has granted, used or not. */
   #granted = 0
   /** Spent for good, which the ledger has not heard of. */
   #pending = 0
-  /** Spent for good by all, as the ledger last said. */
+  /** Spent for good by all, as the shared ledger last said. */
   #spent = 0
   /** At least so much is spent, by what else is known. */
   #floor = 0
   #free: number
   #seenAt = -Infinity
   #demand = new LimitDemand()
-  /** Spent by grants of another ledger than the shared one. */
-  #alone = 0
+  /** What was spent by itself, and what was known to be spent when that began. */
+  #alone: { spent: number; readonly floor: number } | null = null
   /** Told as spent by the exchange that is under way. */
   #telling = 0
 
@@ -82,6 +83,11 @@ export class HeldCell implements LimitCell {
     )
   }
 
+  /** Spent for good by all, as far as it is known here. */
+  get spent(): number {
+    return this.#spent + this.#pending
+  }
+
   left(): number {
     return this.#free + this.#kept
   }
@@ -102,6 +108,7 @@ export class HeldCell implements LimitCell {
       id: this.id,
       limit: this.limit,
       add: this.#telling,
+      debt: this.#debt,
       floor: this.#floor,
       held: kept,
       need: Math.max(0, inUse + need - kept),
@@ -113,19 +120,48 @@ export class HeldCell implements LimitCell {
     return request
   }
 
-  granted({ granted, left, spent }: LimitGrant, shared: boolean, now: number): void {
+  granted({ granted, left, spent }: LimitGrant, ledger: LedgerKind, now: number): void {
     const add = this.#telling
     this.#telling = 0
     this.#pending -= add
     this.#granted += granted - add
     this.#free = left
-    this.#spent = spent
     this.#seenAt = now
-    if (!shared) this.#alone += add
+    if (ledger.shared) {
+      this.#spent = spent
+      this.#alone = null
+      return
+    }
+    this.#alone ??= { spent: 0, floor: this.#floor }
+    // What the shared one may have been told is not told again: if it was not, the bill makes up for it.
+    if (!ledger.uncertain) this.#alone.spent += add
   }
 
   get forgettable(): boolean {
     return !this.restless
+  }
+
+  get alone(): boolean {
+    return this.#alone !== null
+  }
+
+  /** What it holds and nothing else, for the shared ledger to know; null: nothing. */
+  statement(): HeldRequest | null {
+    if (this.#granted === 0) return null
+    const { id, limit } = this
+    const held = this.#granted - this.#pending
+    return {
+      kind: 'held',
+      id,
+      limit,
+      add: 0,
+      debt: 0,
+      floor: this.#floor,
+      held,
+      need: 0,
+      want: 0,
+      seed: this.#spent,
+    }
   }
 
   quiesce(): void {
@@ -133,10 +169,10 @@ export class HeldCell implements LimitCell {
     this.#demand = new LimitDemand()
   }
 
-  rejoin(): void {
-    this.#pending += this.#alone
-    this.#granted += this.#alone
-    this.#alone = 0
+  /** What was spent by itself, as far as the bill does not tell it already. */
+  get #debt(): number {
+    if (this.#alone === null) return 0
+    return Math.max(0, this.#alone.spent - (this.#floor - this.#alone.floor))
   }
 
   /** Granted, and neither used nor spent. */

@@ -1,4 +1,4 @@
-import type { LimitGrant, LimitRequest } from './limit-ledger.js'
+import type { LedgerKind, LimitGrant, LimitRequest } from './limit-ledger.js'
 
 /** A process's part of one limit, between its requests and the ledger. One exchange is under way at a time. */
 export interface LimitCell {
@@ -6,10 +6,14 @@ export interface LimitCell {
   limit: number
   /** When something was last taken. */
   readonly usedAt: number
+  /** Its tenant looks after it; the tenant's own. */
+  watched: boolean
   /** Something has to be told to the ledger sooner or later. */
   readonly restless: boolean
   /** Nothing is held, owed or expected back. */
   readonly forgettable: boolean
+  /** The process's own ledger was asked last, which the shared one has to hear of. */
+  readonly alone: boolean
   /** Whether the ledger should hear from this process now. */
   isDue(now: number): boolean
   /**
@@ -18,10 +22,8 @@ export interface LimitCell {
    * @param more of those behind it
    */
   request(need: number, more: number, now: number): LimitRequest
-  /** The ledger's answer. @param shared whether it is the one that all proxies share */
-  granted(grant: LimitGrant, shared: boolean, now: number): void
-  /** The shared ledger is back: what was used meanwhile is its to know. */
-  rejoin(): void
+  /** The ledger's answer. */
+  granted(grant: LimitGrant, ledger: LedgerKind, now: number): void
   /** Nothing more will come: what is kept for it goes back with the next exchange. */
   quiesce(): void
 }

@@ -13,6 +13,8 @@ export interface RateRequest {
   readonly limit: number
   /** Given back; negative: used beyond what was granted. */
   readonly give: number
+  /** Used by grants of the process's own ledger, which the shared one has to hear of. */
+  readonly debt: number
   /** Granted whole or not at all. */
   readonly need: number
   /** Granted as far as it is there, at least {@link need}. */
@@ -28,6 +30,8 @@ export interface HeldRequest {
   readonly limit: number
   /** Spent for good since the last time. */
   readonly add: number
+  /** Spent while the process went by itself, which the shared ledger has to hear of. */
+  readonly debt: number
   /** At least so much is known to be spent for good. */
   readonly floor: number
   /** What this process holds, before what it is granted now. */
@@ -48,25 +52,41 @@ export interface LimitGrant {
   readonly spent: number
 }
 
-/** Grants nothing of anything unless everything that is needed is there. */
-export type LimitExchange = (requests: readonly LimitRequest[]) => readonly LimitGrant[]
+/** With which ledger an exchange was. */
+export interface LedgerKind {
+  /** Whether all processes share it. */
+  readonly shared: boolean
+  /** What part of each limit it gives out: 1 where it is shared. */
+  readonly share: number
+  /** The shared one was asked first and did not answer: whether it did what it was asked for is not known. */
+  readonly uncertain: boolean
+}
 
 interface Bucket {
   level: number
   readonly filledAtMs: number
   /** The most that was needed at once. */
   readonly most: number
+  /** Per millisecond. */
+  readonly rate: number
+  readonly capacity: number
+}
+
+interface Spent {
+  readonly total: number
+  readonly atMs: number
 }
 
 export interface LimitLedger {
-  readonly exchange: LimitExchange
+  /** Grants nothing of anything unless everything that is needed is there. Debts are not its business. */
+  exchange(requests: readonly LimitRequest[]): readonly LimitGrant[]
   /** Forgets what is as if it had never been used. */
   prune(): void
-  /** How many limits it knows. */
-  readonly size: number
 }
 
 const MINUTE_MS = 60_000
+/** Longer than a month, after which nobody asks for what was spent in it. */
+const FORGET_SPENT_MS = 40 * 24 * 60 * MINUTE_MS
 
 /**
  * A ledger in memory that one process alone uses.
@@ -75,25 +95,29 @@ const MINUTE_MS = 60_000
  */
 export function createLimitLedger(nowMs: () => number, share: number): LimitLedger {
   const buckets = new Map<string, Bucket>()
-  /** By id: spent for good. */
-  const spent = new Map<string, number>()
+  const spent = new Map<string, Spent>()
+
+  const filled = ({ level, filledAtMs, rate, capacity }: Bucket, now: number) =>
+    Math.min(capacity, level + (now - filledAtMs) * rate)
 
   /** The bucket as it is now, with what is given back. */
   function bucketOf({ id, limit, give, need, seed }: RateRequest): Bucket {
     const now = nowMs()
-    const known = buckets.get(id) ?? { level: Math.min(limit, seed) * share, filledAtMs: now, most: 0 }
+    const known = buckets.get(id)
     // A request that needs more than the share is let through when that much has gathered.
-    const most = Math.max(known.most, Math.min(need, limit))
-    const capacity = Math.max(limit * share, share === 1 ? 0 : most)
-    const refilled = known.level + ((now - known.filledAtMs) * limit * share) / MINUTE_MS
-    const bucket = { level: Math.min(capacity, Math.min(capacity, refilled) + give), filledAtMs: now, most }
+    const most = share === 1 ? 0 : Math.max(known?.most ?? 0, Math.min(need, limit))
+    const capacity = Math.max(limit * share, most)
+    const rate = (limit * share) / MINUTE_MS
+    const begun = { level: Math.min(limit, seed) * share, filledAtMs: now, most, rate, capacity }
+    const level = Math.min(capacity, filled({ ...(known ?? begun), rate, capacity }, now) + give)
+    const bucket = { level, filledAtMs: now, most, rate, capacity }
     buckets.set(id, bucket)
     return bucket
   }
 
   function spentOf({ id, add, floor, seed }: HeldRequest): number {
-    const total = Math.max((spent.get(id) ?? seed) + add, floor)
-    if (total > 0) spent.set(id, total)
+    const total = Math.max((spent.get(id)?.total ?? seed) + add, floor)
+    if (total > 0) spent.set(id, { total, atMs: nowMs() })
     return total
   }
 
@@ -117,19 +141,14 @@ export function createLimitLedger(nowMs: () => number, share: number): LimitLedg
           const bucket = buckets.get(request.id)
           if (bucket !== undefined) bucket.level -= granted
         }
-        const base = request.kind === 'rate' ? 0 : (spent.get(request.id) ?? 0)
+        const base = request.kind === 'rate' ? 0 : (spent.get(request.id)?.total ?? 0)
         return { granted, left: there - granted, spent: base }
       })
     },
     prune() {
       const now = nowMs()
-      for (const [id, { level, filledAtMs }] of buckets) {
-        // An empty bucket is full after a minute; one in debt takes longer.
-        if (level >= 0 && now - filledAtMs > MINUTE_MS) buckets.delete(id)
-      }
-    },
-    get size() {
-      return buckets.size + spent.size
+      for (const [id, bucket] of buckets) if (filled(bucket, now) >= bucket.capacity) buckets.delete(id)
+      for (const [id, { atMs }] of spent) if (now - atMs > FORGET_SPENT_MS) spent.delete(id)
     },
   }
 }

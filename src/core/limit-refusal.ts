@@ -1,6 +1,6 @@
 import { GatewayError } from './errors.js'
 import { durationText, type LimitHeaders } from './limit-headers.js'
-import { dollarsOfNanos } from './money.js'
+import { decimalOfNanos } from './money.js'
 import type { LimitScope } from './resolved-key.js'
 
 /** What a limit counts. */
@@ -47,24 +47,35 @@ export function tooManyTokens({ scope, limit, needed, waitMs, headers }: Shortag
   return new GatewayError('rate_limit_exceeded', {
     type: 'tokens',
     message:
-      `The request is too large: it may take ${needed} tokens, and ${WHO[scope]} may use ${limit} per minute.` +
-      ' Shorten the prompt or ask for fewer tokens with max_tokens.',
+      `The request is too large: it asks for ${needed} tokens, and ${WHO[scope]} may use ${limit} per minute.` +
+      ' Ask for fewer with max_tokens.',
     retryAfterMs: Math.ceil(waitMs),
     headers: { ...headers, 'x-should-retry': 'false' },
   })
 }
 
-export function slotsTaken({ scope, limit, headers }: Shortage): GatewayError {
+export function slotsTaken({ scope, limit, waitMs, headers }: Shortage): GatewayError {
   return new GatewayError('concurrency_exceeded', {
     message:
       `Too many requests at once: ${WHO[scope]} may have ${limit} under way.` +
       ' Try again when one of them has ended.',
+    retryAfterMs: waitMs,
+    headers,
+  })
+}
+
+/** What is left is reserved for requests under way, which may cost less. */
+export function budgetHeld({ limit, needed, left, waitMs, headers }: Shortage): GatewayError {
+  return new GatewayError('insufficient_quota', {
+    message:
+      `What is left of the monthly budget of ${dollars(limit)} is held by requests under way: ${dollars(left)} are free,` +
+      ` and this request may cost ${dollars(needed)}. Try again when some have ended.`,
+    retryAfterMs: waitMs,
     headers,
   })
 }
 
 export function budgetSpent({ limit, needed, left, waitMs, headers }: Shortage): GatewayError {
-  const dollars = (nanos: number) => `$${dollarsOfNanos(BigInt(Math.max(0, Math.floor(nanos))))}`
   return new GatewayError('insufficient_quota', {
     message:
       `The monthly budget of ${dollars(limit)} is spent: ${dollars(left)} are left, and this request may cost` +
@@ -72,6 +83,11 @@ export function budgetSpent({ limit, needed, left, waitMs, headers }: Shortage):
     retryAfterMs: Math.ceil(waitMs),
     headers,
   })
+}
+
+function dollars(nanos: number): string {
+  const exact = decimalOfNanos(BigInt(Math.max(0, Math.floor(nanos))))
+  return `$${exact.replace(/\.?0+$/, '')}`
 }
 
 function again(waitMs: number): string {

@@ -1,6 +1,6 @@
 import type { LimitCell } from './limit-cell.js'
 import { LimitDemand } from './limit-demand.js'
-import type { LimitGrant, RateRequest } from './limit-ledger.js'
+import type { LedgerKind, LimitGrant, RateRequest } from './limit-ledger.js'
 
 /** What the ledger said is believed for so long: who asks again before is refused without asking. */
 const FRESH_MS = 50
@@ -12,6 +12,13 @@ const IDLE_MS = 200
 const LEAST_LEASE = 4
 const MINUTE_MS = 60_000
 
+/** What a ledger last said. */
+interface Seen {
+  readonly left: number
+  readonly at: number
+  readonly share: number
+}
+
 /**
  * A process's part of a bucket of requests or tokens: what it has leased, what it owes. Slow limits are asked for each
  * request; of busy ones a lease is kept that follows the demand, so that most requests need not ask. Times are
@@ -21,28 +28,27 @@ export class RateCell implements LimitCell {
   readonly id: string
   /** Per minute. */
   limit: number
-  /** When something was last taken. */
   usedAt = -Infinity
+  watched = false
   #available = 0
   /** To be given back with the next exchange; negative: used beyond what was granted. */
   #owed = 0
   /** Requests that may give back something yet. */
   #open = 0
-  #left: number
-  #seenAt = -Infinity
   #demand = new LimitDemand()
   #lastNeed = 1
   /** Below this more is leased ahead; 0: each request asks. */
   #low = 0
-  /** What was granted by another ledger than the shared one, which has to hear of it. */
-  #alone = 0
+  /** Of the shared ledger; null: it has not been asked. */
+  #shared: Seen | null = null
+  /** Of the process's own ledger, while it is by itself. */
+  #own: Seen | null = null
   /** Given back by the exchange that is under way. */
   #giving = 0
 
   constructor(id: string, limit: number) {
     this.id = id
     this.limit = limit
-    this.#left = limit
   }
 
   has(amount: number): boolean {
@@ -63,10 +69,6 @@ export class RateCell implements LimitCell {
     this.#open--
   }
 
-  get forgettable(): boolean {
-    return !this.restless && this.#open === 0
-  }
-
   /** The lease is nearly used up. */
   get runsLow(): boolean {
     return this.#available < this.#low
@@ -76,20 +78,29 @@ export class RateCell implements LimitCell {
     return this.#available !== 0 || this.#owed !== 0
   }
 
-  /** What is left for all, as far as it is known here. */
+  get forgettable(): boolean {
+    return !this.restless && this.#open === 0
+  }
+
+  get alone(): boolean {
+    return this.#own !== null
+  }
+
+  /** What is left for all, or of the process's share while it is by itself, as far as it is known here. */
   left(now: number): number {
-    const refilled = this.#seenAt === -Infinity ? 0 : ((now - this.#seenAt) * this.limit) / MINUTE_MS
-    return Math.min(this.limit, Math.min(this.limit, this.#left + refilled) + this.#available)
+    return Math.min(this.limit, this.#atLedger(this.#own ?? this.#shared, now) + this.#available)
   }
 
   /** Milliseconds until so much will be there; 0: it is. */
   waitFor(amount: number, now: number): number {
-    return Math.max(0, ((amount - this.left(now)) * MINUTE_MS) / this.limit)
+    const perMs = (this.limit * (this.#own?.share ?? 1)) / MINUTE_MS
+    return Math.max(0, (amount - this.left(now)) / perMs)
   }
 
   /** Whether the ledger has just said that there is not enough. */
   isKnownShort(amount: number, now: number): boolean {
-    return now - this.#seenAt < FRESH_MS && amount > this.left(now)
+    const seenAt = (this.#own ?? this.#shared)?.at ?? -Infinity
+    return now - seenAt < FRESH_MS && amount > this.left(now)
   }
 
   isDue(now: number): boolean {
@@ -111,20 +122,22 @@ export class RateCell implements LimitCell {
       id: this.id,
       limit: this.limit,
       give: this.#giving,
+      debt: this.#debt(now),
       need: Math.max(0, need - this.#available),
       want: Math.max(0, wanted - this.#available),
-      seed: Math.max(0, this.left(now) - this.#available),
+      seed: Math.max(0, this.#atLedger(this.#shared, now)),
     }
   }
 
-  granted({ granted, left }: LimitGrant, shared: boolean, now: number): void {
-    const give = this.#giving
+  granted({ granted, left }: LimitGrant, { shared, share }: LedgerKind, now: number): void {
+    this.#owed -= this.#giving
     this.#giving = 0
-    this.#owed -= give
     this.#available += granted
-    this.#left = left
-    this.#seenAt = now
-    if (!shared) this.#alone += granted - give
+    const seen = { left, at: now, share }
+    if (shared) {
+      this.#shared = seen
+      this.#own = null
+    } else this.#own = seen
   }
 
   quiesce(): void {
@@ -132,9 +145,21 @@ export class RateCell implements LimitCell {
     this.#demand = new LimitDemand()
   }
 
-  rejoin(): void {
-    this.#owed -= Math.min(this.#alone, this.limit)
-    this.#alone = 0
+  /**
+   * What the shared ledger has too much of, since it has not heard what was used of the process's own bucket. That one was
+   * filled like its share of the shared one, so what it has less than that share was used.
+   */
+  #debt(now: number): number {
+    if (this.#own === null) return 0
+    const unheard = this.#own.share * this.#atLedger(this.#shared, now) - this.#atLedger(this.#own, now)
+    return Math.min(this.limit, Math.max(0, unheard))
+  }
+
+  /** What a ledger has by now, by what it last said. */
+  #atLedger(seen: Seen | null, now: number): number {
+    if (seen === null) return this.limit
+    const most = this.limit * seen.share
+    return Math.min(Math.max(most, seen.left), seen.left + ((now - seen.at) * most) / MINUTE_MS)
   }
 
   #isIdle(now: number): boolean {

@@ -12,12 +12,13 @@ export interface TokenEstimate {
   readonly completion: number
 }
 
-/** Tokens of the prompt: bytes ÷ 4 and token ids, no more than the model can take, since a base64 image is no text. */
+/** Tokens of all prompts: bytes ÷ 4 and token ids, of each no more than the model can take, since a base64 image is no text. */
 export function promptEstimate(head: RequestHead, model: SnapshotModel): number {
-  return Math.min(Math.ceil(head.promptBytes / 4) + head.promptTokenIds, model.contextLength)
+  const most = model.contextLength * Math.max(1, head.prompts)
+  return Math.min(Math.ceil(head.promptBytes / 4) + head.promptTokenIds, most)
 }
 
-/** The prompt, and the longest answer that was asked for, of every choice. */
+/** The prompts, and the longest answer that was asked for, of every choice. */
 export function estimateTokens(
   endpoint: UsageEndpoint,
   head: RequestHead,
@@ -25,9 +26,10 @@ export function estimateTokens(
 ): TokenEstimate {
   const prompt = promptEstimate(head, model)
   if (endpoint === 'embeddings') return { prompt, completion: 0 }
-  const room = Math.max(1, model.contextLength - prompt)
+  const prompts = Math.max(1, head.prompts)
+  const room = Math.max(1, model.contextLength - Math.ceil(prompt / prompts))
   const each = Math.min(head.maxTokens ?? DEFAULT_COMPLETION_TOKENS, room)
-  return { prompt, completion: each * head.n * Math.max(1, head.prompts) }
+  return { prompt, completion: each * head.n * prompts }
 }
 
 /** What that costs at most, in nano-dollars. */

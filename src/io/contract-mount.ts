@@ -6,11 +6,14 @@ import type { Actor, ContractReply, ContractTask } from '../core/contract/task.j
 import { GatewayError, toGatewayError } from '../core/errors.js'
 import type { ProcessReports } from '../core/process-report.js'
 import { createFollowers, type Followers } from './contract-follow.js'
-import { replyInParts } from './reply-in-parts.js'
+import { createOpenParts, type OpenParts, replyInParts } from './reply-in-parts.js'
 import type { HttpApp, HttpCall } from './uws.js'
 
 /** Bodies of the contract are small; inference is not mounted here. */
 const MAX_BODY_BYTES = 1024 * 1024
+
+/** A caller whose body took longer to come is authenticated again. */
+const RECHECK_MS = 100
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
@@ -41,6 +44,7 @@ export interface ContractMountOptions {
  */
 export function mountContract(app: HttpApp, options: ContractMountOptions): void {
   const followers = createFollowers()
+  const openParts = createOpenParts()
   for (const endpoint of options.endpoints) {
     app.route(endpoint.method, endpoint.path, (call) => {
       // Begun in the handler's own turn, as they must be; of a caller who is refused right here no body is read.
@@ -65,6 +69,7 @@ export function mountContract(app: HttpApp, options: ContractMountOptions): void
         authenticated,
         body: bodyOf(call),
         followers,
+        openParts,
         options,
       })
       served.catch(fail)
@@ -104,16 +109,24 @@ interface Served {
   readonly authenticated: Authenticated | Promise<Authenticated>
   readonly body: Promise<Buffer>
   readonly followers: Followers
+  readonly openParts: OpenParts
   readonly options: ContractMountOptions
 }
 
 async function serve(served: Served): Promise<void> {
-  const { endpoint, call, remoteAddress, authenticated, followers, options } = served
-  const { actor, credential } = await authenticated
-  requirePermission(endpoint, actor)
+  const { endpoint, call, remoteAddress, authenticated, followers, openParts, options } = served
+  const before = await authenticated
+  requirePermission(endpoint, before.actor)
   const ifMatch = ifMatchOf(call, endpoint)
   const idempotencyKey = endpoint.method === 'POST' ? idempotencyKeyOf(call) : null
   const body = await served.body
+  /** The caller as of now: a key may have been revoked since its request, or the reply, began. */
+  const caller = async () => {
+    const now = await options.authenticate(call, endpoint)
+    requirePermission(endpoint, now.actor)
+    return now
+  }
+  const { actor, credential } = call.bodyWaitMs < RECHECK_MS ? before : await caller()
   const processes = endpoint.asksProcesses === true ? await options.askProcesses?.() : undefined
   if (call.closed) return
   const task: ContractTask = {
@@ -132,20 +145,26 @@ async function serve(served: Served): Promise<void> {
     await followers.follow(call, {
       ask: async (query) => successOf(await options.runTask({ ...task, query })),
       mayStay: async () => {
-        requirePermission(endpoint, (await options.authenticate(call, endpoint)).actor)
+        await caller()
       },
     })
     return
   }
-  const reply = successOf(await options.runTask(task))
-  if (reply.part !== undefined) {
-    const { body: text, part } = reply
-    await replyInParts(call, {
-      first: { body: text, part },
-      next: (cursor) => options.runTask({ ...task, cursor }),
+  if (endpoint.inParts !== undefined) {
+    await openParts.during(actor.kind === 'key' ? actor.tenantId : actor.kind, async () => {
+      const { body: first, part } = successOf(await options.runTask(task))
+      if (part === undefined) throw new GatewayError('internal_error')
+      await replyInParts(call, {
+        first: { body: first, part },
+        next: (cursor) => options.runTask({ ...task, cursor }),
+        mayStay: async () => {
+          await caller()
+        },
+      })
     })
     return
   }
+  const reply = successOf(await options.runTask(task))
   // What is too frequent for the audit log is nothing that proxies have to hear of.
   if (isAudited(endpoint)) options.afterChange?.()
   call.reply(

@@ -42,20 +42,12 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
   return {
     async exchange(tenantId, requests) {
       const keys = requests.map(({ id }) => `crosslogic:limits:{${tenantId}}:${id}`)
-      const values = requests.flatMap((request) =>
-        request.kind === 'rate'
-          ? ['rate', request.limit, request.give, 0, 0, request.need, request.want, request.seed]
-          : [
-              'held',
-              request.limit,
-              request.add,
-              request.floor,
-              request.held,
-              request.need,
-              request.want,
-              request.seed,
-            ],
-      )
+      const values = requests.flatMap((request) => {
+        const { kind, limit, debt, need, want, seed } = request
+        return request.kind === 'rate'
+          ? [kind, limit, request.give - debt, 0, 0, need, want, seed]
+          : [kind, limit, request.add + debt, request.floor, request.held, need, want, seed]
+      })
       const numbers = Reply.parse(await run(keys, [process, LEASE_MS, KEEP_MS, ...values]))
       return requests.map((_request, at) => {
         const [granted, left, spent] = numbers.slice(at * 3, at * 3 + 3)
@@ -66,7 +58,9 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
       })
     },
     async present() {
-      const now = Date.now()
+      // The clock of Redis: those of two machines may differ.
+      const [seconds] = await redis.time()
+      const now = Number(seconds) * 1_000
       await redis.zadd(PROCESSES, now, process)
       await redis.zremrangebyscore(PROCESSES, '-inf', now - LEASE_MS)
       return redis.zcard(PROCESSES)

@@ -45,6 +45,9 @@ export function createRedis(options: RedisClientOptions): RedisClient {
           enableOfflineQueue: false,
           enableAutoPipelining: true,
           clusterRetryStrategy: reconnectDelayMs,
+          // By these two it would send commands again that may have been done.
+          retryDelayOnFailover: 0,
+          retryDelayOnClusterDown: 0,
           // Certificates name hosts; cluster nodes announce addresses. Look-ups stay with the names given.
           dnsLookup: (address, callback) => {
             callback(null, address)

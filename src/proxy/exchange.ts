@@ -589,9 +589,11 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     // The rest is no fault of a node.
     if (error.status >= 500 && error.code !== 'draining')
       this.#deps.metrics.upstreamErrors.labels({ code: error.code }).inc()
+    // What the client has seen of a reply that had begun is a 200, and then that it failed.
+    const status = this.#reply.started && error.status < 500 ? 200 : error.status
     if (tap?.partial === true) this.#reply.cut()
     else this.#reply.fail(error, connected, body)
-    this.#settle(error.status, error.code, error.cause)
+    this.#settle(status, error.code, error.cause)
   }
 
   #settleAbort(): void {

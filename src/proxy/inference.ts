@@ -173,7 +173,7 @@ function askOf(endpoint: UsageEndpoint, key: ResolvedKey, { head, asked: { model
   const estimate = estimateTokens(endpoint, head, model)
   return {
     tokens: estimate.prompt + estimate.completion,
-    stated: head.maxTokens !== null,
+    stated: head.maxTokens === null ? 0 : estimate.completion,
     nanos: key.monthlyBudgetNanos === null ? 0 : estimateCost(estimate, model),
   }
 }
@@ -187,16 +187,18 @@ interface KnownRequest extends Pick<Admission, 'key' | 'endpoint' | 'admittedAt'
 async function askLimits(deps: InferenceDeps, known: KnownRequest, ask: Ask): Promise<void> {
   const { epoch } = deps.auth
   const reservation = await deps.limits.ask(known.key, ask)
+  let { key } = known
   try {
     // It may have been revoked while the limits were asked for, and nobody would tell the request later.
-    if (!deps.auth.holds(known.key, epoch)) {
-      checkKey(deps, known.call, await deps.auth.resolve(known.call.header('authorization')))
+    if (!deps.auth.holds(key, epoch)) {
+      key = await deps.auth.resolve(known.call.header('authorization'))
+      checkKey(deps, known.call, key)
     }
   } catch (error) {
     reservation.cancel()
     throw error
   }
-  begin(deps, known, reservation)
+  begin(deps, { ...known, key }, reservation)
 }
 
 /** Every check is behind the request. @throws what makes it fail before there is an exchange that could tell */

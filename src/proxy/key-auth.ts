@@ -33,6 +33,8 @@ export interface KeyAuth {
    * from a key has no name.
    */
   readonly nameOf: (key: ResolvedKey) => string | null
+  /** All that could void what the shared cache holds has been told. */
+  trustShared(): void
   /** The key changed at this version of the change feed: what was read before is void. */
   keyChanged(digest: Buffer, version: number): void
   /** These tenants, or environments of theirs, changed. */
@@ -98,7 +100,8 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
   let epoch = 0
   /** How often all was void. */
   let voidings = 0
-  let trustSharedFrom = -Infinity
+  /** Until what changed before this process began has been told, the shared cache may hold what is void. */
+  let trustSharedFrom = Infinity
 
   const isVoid = (id: string, key: ResolvedKey) =>
     key.version < floorOfAll ||
@@ -232,6 +235,9 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
     },
     holds: (key, since) => since === epoch && (key.expiresAt === null || key.expiresAt > now()),
     nameOf: (key) => names.get(key) ?? null,
+    trustShared() {
+      trustSharedFrom = -Infinity
+    },
     keyChanged(digest, version) {
       heardOf(version)
       const id = digest.toString('hex')
@@ -250,6 +256,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       // The counter may have gone back with a restored database, so the old floors go as well.
       for (const map of [keys, unknown, keyFloors, tenantFloors]) map.clear()
       if (version < newest) trustSharedFrom = now() + DISTRUST_MS
+      else if (trustSharedFrom === Infinity) trustSharedFrom = -Infinity
       voidings++
       heardOf(version)
       floorOfAll = version

@@ -2,6 +2,7 @@ import type { GatewayError } from '../core/errors.js'
 import type { HeldCell } from '../core/held-cell.js'
 import { type LimitHeaders, limitHeaders, type LimitLeft } from '../core/limit-headers.js'
 import {
+  budgetHeld,
   budgetSpent,
   requestsSpent,
   type Shortage,
@@ -15,8 +16,8 @@ import type { LimitScope } from '../core/resolved-key.js'
 /** What a request may use, at most. */
 export interface Ask {
   readonly tokens: number
-  /** Whether the request itself said so; else it is a guess, which no limit is too small for. */
-  readonly stated: boolean
+  /** Of them those that the request itself asks for; the rest is a guess, which no limit is too small for. */
+  readonly stated: number
   /** Of a tenant with a budget: nano-dollars that it may cost. */
   readonly nanos: number
 }
@@ -38,7 +39,8 @@ export interface KeyCells {
 export type UntilNextMonth = () => number
 
 const MINUTE_MS = 60_000
-const SLOT_WAIT_MS = 1_000
+/** When what running requests hold comes back is not known. */
+const HELD_WAIT_MS = 1_000
 
 /** The limits that apply to the requests of one key, in this process. Hot path (bench: limits). */
 export class KeyLimits implements KeyCells {
@@ -69,8 +71,8 @@ export class KeyLimits implements KeyCells {
   reservable({ tokens, stated }: Ask, now: number): number {
     let most = tokens
     for (const { scope, cell } of this.tokens) {
-      if (stated && tokens > cell.limit) {
-        throw tooManyTokens(this.#shortage(scope, cell.limit, tokens, 0, MINUTE_MS, now))
+      if (stated > cell.limit) {
+        throw tooManyTokens(this.#shortage(scope, cell.limit, stated, 0, MINUTE_MS, now))
       }
       if (cell.limit < most) most = cell.limit
     }
@@ -95,10 +97,12 @@ export class KeyLimits implements KeyCells {
   /** Why a request cannot be let through, as far as that is known without asking; null: it is not known. */
   refusal(tokens: number, nanos: number, now: number): GatewayError | null {
     if (this.spend?.isKnownShort(nanos, now) === true) {
-      const { limit } = this.spend
-      return budgetSpent(
-        this.#shortage('tenant', limit, nanos, this.spend.left(), this.#untilNextMonth(), now),
-      )
+      const { limit, spent } = this.spend
+      const left = this.spend.left()
+      if (spent + nanos <= limit) {
+        return budgetHeld(this.#shortage('tenant', limit, nanos, left, HELD_WAIT_MS, now))
+      }
+      return budgetSpent(this.#shortage('tenant', limit, nanos, left, this.#untilNextMonth(), now))
     }
     for (const { scope, cell } of this.requests) {
       if (cell.isKnownShort(1, now))
@@ -112,7 +116,7 @@ export class KeyLimits implements KeyCells {
     }
     for (const { scope, cell } of this.slots) {
       if (cell.isKnownShort(1, now))
-        return slotsTaken(this.#shortage(scope, cell.limit, 1, 0, SLOT_WAIT_MS, now))
+        return slotsTaken(this.#shortage(scope, cell.limit, 1, 0, HELD_WAIT_MS, now))
     }
     return null
   }

@@ -1,4 +1,9 @@
-import { createLimitLedger, type LimitLedger, type LimitRequest } from '../core/limit-ledger.js'
+import {
+  createLimitLedger,
+  type LedgerKind,
+  type LimitLedger,
+  type LimitRequest,
+} from '../core/limit-ledger.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import type { LimitStore } from '../io/limit-store.js'
 import type { Logger } from '../io/logger.js'
@@ -52,6 +57,17 @@ export interface LimitsOptions {
 const TICK_MS = 50
 const PRESENT_MS = 1_000
 const FORGET_EVERY_MS = 30_000
+/** A tenant whose exchange has failed is kept by the process itself for so long. */
+const ALONE_MS = 1_000
+/**
+ * When Redis is back, processes say what their requests hold and still give out their own shares for so long: until all
+ * have noticed and said so, it knows of too little.
+ */
+const REUNITE_MS = 2_500
+/** The process's own ledger is kept for so long after it was last asked: a failure may come again soon. */
+const KEEP_OWN_MS = 60_000
+/** An installation has no more of it to tell than this each time; the rest has its turn a second later. */
+const MOST_STATEMENTS = 200
 
 /**
  * Starts keeping limits. Without an answer of the shared ledger each process goes by itself with its share of each limit,
@@ -64,39 +80,61 @@ export function startLimits(options: LimitsOptions): Limits {
   /** What ClickHouse knows of tenants with a budget. */
   const spends = new Map<string, { month: string; nanos: number }>()
   let processes = Math.max(1, options.leastProcesses)
-  /** The ledger of this process alone; null: the shared one answers. */
-  let own: LimitLedger | null = store === null ? createLimitLedger(now, 1) : null
-  let month = monthAt(date())
+  /** Nobody answers: until then, or for an unknown time. */
+  let aloneUntil: number | null = null
+  let own: LimitLedger | null = null
+  let ownShare = 1
+  let ownUsedAt = -Infinity
+  let month = ''
+  let nextMonth = -Infinity
 
-  function goAlone(error: unknown): LimitLedger {
-    if (own !== null) return own
-    own = createLimitLedger(now, 1 / processes)
-    logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
+  function monthNow(): string {
+    const at = date()
+    if (at >= nextMonth) {
+      month = monthAt(at)
+      nextMonth = nextMonthAt(at)
+      for (const [tenantId, known] of spends) if (known.month < month) spends.delete(tenantId)
+    }
+    return month
+  }
+
+  /** The ledger of this process alone. */
+  function ownLedger(): LimitLedger {
+    ownUsedAt = now()
+    if (own === null) {
+      ownShare = store === null ? 1 : 1 / processes
+      own = createLimitLedger(now, ownShare)
+    }
     return own
   }
 
-  async function exchange(tenantId: string, requests: readonly LimitRequest[]): Promise<Exchanged> {
-    if (store !== null && own === null) {
+  async function exchange(tenant: TenantLimits, requests: readonly LimitRequest[]): Promise<Exchanged> {
+    let asked = requests
+    let uncertain = false
+    if (store !== null && aloneUntil === null && now() >= tenant.aloneUntil) {
       try {
-        const grants = await store.exchange(tenantId, requests)
+        const grants = await store.exchange(tenant.tenantId, requests)
         onExchange('shared', false)
-        return { grants, shared: true }
+        return { grants, ledger: SHARED }
       } catch (error) {
         onExchange('shared', true)
-        goAlone(error)
+        logger.debug({ event: 'limits_exchange_failed', tenantId: tenant.tenantId, error })
+        tenant.aloneUntil = now() + ALONE_MS
+        uncertain = true
+        // It may have been done: what was given back must not be given back twice.
+        asked = requests.map((one) => (one.kind === 'rate' && one.give > 0 ? { ...one, give: 0 } : one))
       }
     }
-    const ledger = own ?? goAlone(null)
     onExchange('own', false)
-    const named = requests.map((request) => ({ ...request, id: `${tenantId}:${request.id}` }))
-    return Promise.resolve({ grants: ledger.exchange(named), shared: store === null })
+    const named = asked.map((request) => ({ ...request, id: `${tenant.tenantId}:${request.id}` }))
+    const ledger = ownLedger()
+    return { grants: ledger.exchange(named), ledger: { shared: store === null, share: ownShare, uncertain } }
   }
 
   function tenantOf(tenantId: string): TenantLimits {
     let tenant = tenants.get(tenantId)
     if (tenant === undefined) {
-      tenant = new TenantLimits({
-        tenantId,
+      tenant = new TenantLimits(tenantId, {
         exchange,
         now,
         untilNextMonth: () => nextMonthAt(date()) - date(),
@@ -109,33 +147,49 @@ export function startLimits(options: LimitsOptions): Limits {
     return tenant
   }
 
-  /** Says that this process is there, and notices that the shared ledger answers again. */
-  async function present(): Promise<void> {
-    if (store === null) return
+  /** Says that this process is there, and notices whether the shared ledger answers. */
+  async function present(shared: LimitStore): Promise<void> {
     try {
-      processes = Math.max(1, await store.present())
+      processes = Math.max(1, await shared.present())
     } catch (error) {
-      goAlone(error)
+      if (aloneUntil === null) {
+        logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
+      }
+      aloneUntil = Infinity
       return
     }
-    if (own === null) return
-    own = null
+    if (aloneUntil === null) return
+    if (aloneUntil === Infinity) aloneUntil = now() + REUNITE_MS
+    await Promise.all([...restless].slice(0, MOST_STATEMENTS).map((tenant) => state(shared, tenant)))
+    if (now() < aloneUntil) return
+    aloneUntil = null
     logger.info({ event: 'limits_shared', processes }, 'limits are shared again')
-    for (const tenant of tenants.values()) tenant.rejoin()
+    await Promise.all([...tenants.values()].map((tenant) => tenant.reunite()))
   }
 
-  const first = present()
-  let underWay: Promise<void> | null = first.finally(() => (underWay = null))
+  async function state(shared: LimitStore, tenant: TenantLimits): Promise<void> {
+    const statements = tenant.statements()
+    if (statements.length === 0) return
+    await shared.exchange(tenant.tenantId, statements).catch((error: unknown) => {
+      logger.debug({ event: 'limits_not_stated', tenantId: tenant.tenantId, error })
+    })
+  }
+
+  let underWay: Promise<void> | null = null
+  const presence = () => {
+    if (store === null) return Promise.resolve()
+    underWay ??= present(store).finally(() => (underWay = null))
+    return underWay
+  }
+  const first = presence()
   const timers = [
     setInterval(() => {
       for (const tenant of restless) if (!tenant.tick()) restless.delete(tenant)
     }, TICK_MS),
-    setInterval(() => {
-      month = monthAt(date())
-      underWay ??= present().finally(() => (underWay = null))
-    }, PRESENT_MS),
+    setInterval(() => void presence(), PRESENT_MS),
     setInterval(() => {
       own?.prune()
+      if (store !== null && aloneUntil === null && now() - ownUsedAt > KEEP_OWN_MS) own = null
       for (const [id, tenant] of tenants) if (tenant.forget()) tenants.delete(id)
     }, FORGET_EVERY_MS),
   ]
@@ -143,25 +197,26 @@ export function startLimits(options: LimitsOptions): Limits {
   return {
     take(key, ask) {
       const tenant = tenantOf(key.tenantId)
-      return tenant.take(tenant.of(key, month), ask)
+      return tenant.take(tenant.of(key, monthNow()), ask)
     },
     async ask(key, ask) {
       const tenant = tenantOf(key.tenantId)
-      return tenant.ask(tenant.of(key, month), ask)
+      return tenant.ask(tenant.of(key, monthNow()), ask)
     },
     async look(key) {
       const tenant = tenantOf(key.tenantId)
-      const limits = tenant.of(key, month)
+      const limits = tenant.of(key, monthNow())
       await tenant.refresh(limits)
       return limits
     },
     times: () => ({ now: now(), unixMs: date(), nextMonthAt: nextMonthAt(date()) }),
     spent(tenantId, ofMonth, nanos) {
+      if (ofMonth < monthNow()) return
       spends.set(tenantId, { month: ofMonth, nanos })
       tenants.get(tenantId)?.spent(ofMonth, nanos)
     },
     get alone() {
-      return store !== null && own !== null
+      return aloneUntil !== null
     },
     ready: () => first,
     async stop() {
@@ -174,6 +229,8 @@ export function startLimits(options: LimitsOptions): Limits {
     },
   }
 }
+
+const SHARED: LedgerKind = { shared: true, share: 1, uncertain: false }
 
 /** The calendar month in UTC, as `2026-11`. */
 export function monthAt(unixMs: number): string {

@@ -66,6 +66,6 @@ export class HeldReservation implements Reservation {
       if (cell.keepsTooMuch) urgent = true
     }
     spend?.release(this.#nanos, nanos)
-    this.#tenant.changed(urgent)
+    this.#tenant.changed(this.#limits, urgent)
   }
 }

@@ -116,12 +116,17 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
       logger.warn({ event: 'snapshot_file_not_written', error })
     }
   }
+  let heeded = -1
   const feed = createChangeFeed({
     readVersion: () => readVersion(postgres),
     changesSince: (version) => changesSince(postgres, version),
     apply: async (changes) => {
-      forget(auth, changes)
-      watch.changed(changes)
+      // Where the catalogue cannot be loaded the same changes come again.
+      if (changes.version !== heeded) {
+        forget(auth, changes)
+        watch.changed(changes)
+        heeded = changes.version
+      }
       // A start without Postgres has served an old snapshot, or none, until now.
       if (changes.catalogue || !changes.complete || !loaded) await reload()
     },
@@ -166,6 +171,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   try {
     const recent = await recentChanges(postgres, RECENT_SECONDS)
     forgetNamed(auth, recent)
+    auth.trustShared()
     await reload()
     feed.start(recent.version)
   } catch (error) {

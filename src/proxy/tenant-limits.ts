@@ -1,7 +1,7 @@
-import type { GatewayError } from '../core/errors.js'
+import { GatewayError } from '../core/errors.js'
 import { HeldCell } from '../core/held-cell.js'
 import type { LimitCell } from '../core/limit-cell.js'
-import type { LimitGrant, LimitRequest } from '../core/limit-ledger.js'
+import type { HeldRequest, LedgerKind, LimitGrant, LimitRequest } from '../core/limit-ledger.js'
 import { RateCell } from '../core/rate-cell.js'
 import type { LimitScope, ResolvedKey } from '../core/resolved-key.js'
 import { type Ask, KeyLimits, type Scoped, type UntilNextMonth } from './key-limits.js'
@@ -9,14 +9,12 @@ import { HeldReservation, type Reservation, UNLIMITED_RESERVATION } from './rese
 
 export interface Exchanged {
   readonly grants: readonly LimitGrant[]
-  /** Whether it was with the ledger that all proxies share. */
-  readonly shared: boolean
+  readonly ledger: LedgerKind
 }
 
 export interface TenantLimitsOptions {
-  readonly tenantId: string
   /** Never rejects. */
-  readonly exchange: (tenantId: string, requests: readonly LimitRequest[]) => Promise<Exchanged>
+  readonly exchange: (tenant: TenantLimits, requests: readonly LimitRequest[]) => Promise<Exchanged>
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
   readonly untilNextMonth: UntilNextMonth
@@ -40,6 +38,8 @@ const SLOT_PATIENCE_MS = 20
 const MOST_CELLS = 100
 /** Of those that wait, so many are asked for at once. */
 const MOST_AHEAD = 100
+/** Who comes behind so many is turned away. */
+const MOST_WAITING = 5_000
 /** A limit of which nobody has made use for so long is forgotten. */
 const FORGET_MS = 120_000
 
@@ -50,19 +50,29 @@ const SCOPES: readonly LimitScope[] = ['key', 'environment', 'tenant']
  * with the ledger is under way at a time; who comes meanwhile is asked for together in the next one.
  */
 export class TenantLimits {
+  readonly tenantId: string
   readonly now: () => number
+  /** Until then the process's own ledger is asked, since the shared one has just failed for this tenant. */
+  aloneUntil = -Infinity
   readonly #options: TenantLimitsOptions
   readonly #cells = new Map<string, LimitCell>()
+  /** Those that may have something to tell. */
+  readonly #watched = new Set<LimitCell>()
   readonly #waiting: Waiter[] = []
+  /** Exchanges that were asked for by themselves. */
+  readonly #turns: (() => Promise<void>)[] = []
+  /** Who has found all slots taken and will ask again. */
+  #patient = 0
   /** By key; made again when limits, the month or what is held of them change. */
   #keys = new WeakMap<ResolvedKey, KeyLimits>()
-  #underWay: Promise<void> | null = null
+  #underWay = false
   #again = false
   #soon = false
   #month = ''
   #spent = { month: '', nanos: 0 }
 
-  constructor(options: TenantLimitsOptions) {
+  constructor(tenantId: string, options: TenantLimitsOptions) {
+    this.tenantId = tenantId
     this.#options = options
     this.now = options.now
   }
@@ -83,7 +93,8 @@ export class TenantLimits {
 
   /** It is known that the tenant has spent so much in a month. */
   spent(month: string, nanos: number): void {
-    this.#spent = { month, nanos }
+    // A late word on the month before must not take the place of this one's.
+    if (month >= this.#spent.month) this.#spent = { month, nanos }
     const cell = this.#cells.get(spendId(month))
     if (cell instanceof HeldCell) cell.raiseFloor(nanos)
   }
@@ -104,6 +115,7 @@ export class TenantLimits {
   /** Asks the ledger for what a request needs. Rejects with the GatewayError that says why it is not let through. */
   ask(limits: KeyLimits, ask: Ask): Promise<Reservation> {
     return new Promise((admitted, refused) => {
+      if (this.#waiting.length >= MOST_WAITING) throw new GatewayError('overloaded')
       const tokens = limits.reservable(ask, this.now())
       this.#waiting.push({ limits, tokens, nanos: ask.nanos, admitted, refused, patient: false })
       this.#exchangeNow()
@@ -111,8 +123,8 @@ export class TenantLimits {
   }
 
   /** Something was given back. @param urgent others may be waiting for it */
-  changed(urgent: boolean): void {
-    this.#options.onRestless(this)
+  changed(limits: KeyLimits, urgent: boolean): void {
+    this.#watch(limits.cells)
     if (!urgent || this.#soon) return
     this.#soon = true
     setImmediate(() => {
@@ -124,45 +136,52 @@ export class TenantLimits {
   /** Tells the ledger what it has to hear. @returns whether there will be more to tell */
   tick(): boolean {
     const now = this.now()
-    let restless = false
     let due = false
-    for (const cell of this.#cells.values()) {
-      restless ||= cell.restless
+    for (const cell of this.#watched) {
       due ||= cell.isDue(now)
+      if (cell.restless || cell.alone) continue
+      cell.watched = false
+      this.#watched.delete(cell)
     }
     if (due) this.#exchangeNow()
-    return restless
+    return this.#watched.size > 0
   }
 
-  /** The ledger that all share is back. */
-  rejoin(): void {
-    for (const cell of this.#cells.values()) cell.rejoin()
-    this.#options.onRestless(this)
+  /** The shared ledger may be asked again: it has to hear what was used meanwhile, and what is held. */
+  async reunite(): Promise<void> {
+    await this.#exchangeEach([...this.#cells.values()].filter((cell) => cell.alone || cell.restless))
+  }
+
+  /** What requests hold, to be told to a shared ledger of which nothing is asked yet. */
+  statements(): HeldRequest[] {
+    return [...this.#watched].flatMap((cell) => (cell instanceof HeldCell ? (cell.statement() ?? []) : []))
   }
 
   /** Asks how much is left, whether or not anything is needed. */
   async refresh(limits: KeyLimits): Promise<void> {
-    await this.#inTurn(() => this.#exchange(limits.cells))
+    await this.#exchangeEach(limits.cells)
   }
 
   /** Forgets what nobody uses. @returns whether nothing is left */
   forget(): boolean {
+    // Who waits has not taken anything yet.
+    if (this.#underWay || this.#waiting.length > 0 || this.#patient > 0) return false
     const before = this.now() - FORGET_MS
     for (const [id, cell] of this.#cells) {
-      if (cell.forgettable && cell.usedAt < before) this.#cells.delete(id)
+      if (!cell.forgettable || cell.usedAt >= before) continue
+      this.#cells.delete(id)
+      this.#watched.delete(cell)
     }
     // Those of keys that are gone would be remembered by the others.
     this.#keys = new WeakMap()
-    return this.#cells.size === 0 && this.#waiting.length === 0
+    return this.#cells.size === 0
   }
 
   /** Gives back all that no request holds. */
   async leave(): Promise<void> {
     const restless = [...this.#cells.values()].filter((cell) => cell.restless)
     for (const cell of restless) cell.quiesce()
-    for (let at = 0; at < restless.length; at += MOST_CELLS) {
-      await this.#inTurn(() => this.#exchange(restless.slice(at, at + MOST_CELLS)))
-    }
+    await this.#exchangeEach(restless)
   }
 
   #make(key: ResolvedKey): KeyLimits {
@@ -220,54 +239,82 @@ export class TenantLimits {
 
   #admit(limits: KeyLimits, tokens: number, nanos: number, now: number): Reservation {
     limits.take(tokens, nanos, now)
-    this.#options.onRestless(this)
+    this.#watch(limits.cells)
     if (limits.runsLow) this.#exchangeNow()
     return new HeldReservation(this, limits, tokens, nanos)
   }
 
+  #watch(cells: readonly LimitCell[]): void {
+    for (const cell of cells) {
+      if (cell.watched) continue
+      cell.watched = true
+      this.#watched.add(cell)
+    }
+    this.#options.onRestless(this)
+  }
+
+  /** Exchanges these, as many at a time as one exchange carries. */
+  async #exchangeEach(cells: readonly LimitCell[]): Promise<void> {
+    for (let at = 0; at < cells.length; at += MOST_CELLS) {
+      const some = cells.slice(at, at + MOST_CELLS)
+      await new Promise<void>((resolve) => {
+        this.#turns.push(() => this.#exchange(some, []).finally(resolve))
+        this.#exchangeNow()
+      })
+    }
+  }
+
   #exchangeNow(): void {
-    if (this.#underWay === null) void this.#inTurn(() => this.#exchangeAll())
-    else this.#again = true
-  }
-
-  /** Runs an exchange when none is under way. */
-  async #inTurn(exchange: () => Promise<void>): Promise<void> {
-    while (this.#underWay !== null) await this.#underWay
-    this.#underWay = exchange().finally(() => {
-      this.#underWay = null
-      if (this.#again || this.#waiting.length > 0) this.#exchangeNow()
+    if (this.#underWay) {
+      this.#again = true
+      return
+    }
+    this.#underWay = true
+    const turn = this.#turns.shift()
+    void (turn === undefined ? this.#exchangeDue() : turn()).finally(() => {
+      this.#underWay = false
+      if (this.#again || this.#waiting.length > 0 || this.#turns.length > 0) this.#exchangeNow()
     })
-    await this.#underWay
   }
 
-  async #exchangeAll(): Promise<void> {
+  /** What is due, and what those that wait need. */
+  async #exchangeDue(): Promise<void> {
     this.#again = false
     const now = this.now()
-    const cells = new Set<LimitCell>(this.#waiting[0]?.limits.cells)
-    for (const cell of this.#cells.values()) {
-      if (cells.size >= MOST_CELLS) break
-      if (cell.isDue(now) || (cell instanceof RateCell && cell.runsLow)) cells.add(cell)
+    const waiting = this.#waiting.slice(0, MOST_AHEAD)
+    const cells = new Set<LimitCell>(waiting[0]?.limits.cells)
+    for (const { limits } of waiting) {
+      if (cells.size + limits.cells.length > MOST_CELLS) break
+      for (const cell of limits.cells) cells.add(cell)
     }
-    await this.#exchange([...cells])
+    for (const cell of this.#watched) {
+      if (cell.isDue(now) || (cell instanceof RateCell && cell.runsLow)) cells.add(cell)
+      if (cells.size < MOST_CELLS) continue
+      this.#again = true
+      break
+    }
+    await this.#exchange([...cells], waiting)
     this.#serveWaiting()
   }
 
-  async #exchange(cells: readonly LimitCell[]): Promise<void> {
+  async #exchange(cells: readonly LimitCell[], waiting: readonly Waiter[]): Promise<void> {
     if (cells.length === 0) return
-    const [first, ...behind] = this.#waiting.slice(0, MOST_AHEAD)
+    const [first, ...behind] = waiting
     const needs = new Map<LimitCell, number>()
     if (first !== undefined) eachNeed(first, (cell, need) => needs.set(cell, need))
     const more = new Map<LimitCell, number>()
-    for (const waiter of behind)
+    for (const waiter of behind) {
       eachNeed(waiter, (cell, need) => more.set(cell, (more.get(cell) ?? 0) + need))
+    }
     const now = this.now()
     const requests = cells.map((cell) => cell.request(needs.get(cell) ?? 0, more.get(cell) ?? 0, now))
-    const { grants, shared } = await this.#options.exchange(this.#options.tenantId, requests)
+    const { grants, ledger } = await this.#options.exchange(this, requests)
     const then = this.now()
     cells.forEach((cell, at) => {
       const grant = grants[at]
-      if (grant !== undefined) cell.granted(grant, shared, then)
+      if (grant !== undefined) cell.granted(grant, ledger, then)
     })
+    this.#watch(cells)
   }
 
   /** Lets through, or refuses, those for whom it is clear now; the others go on waiting. */
@@ -288,7 +335,9 @@ export class TenantLimits {
 
   #askAgain(waiter: Waiter): void {
     waiter.patient = true
+    this.#patient++
     setTimeout(() => {
+      this.#patient--
       this.#waiting.push(waiter)
       this.#exchangeNow()
     }, SLOT_PATIENCE_MS)

@@ -2,15 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { HeldCell } from '../../src/core/held-cell.js'
-import { createLimitLedger, type LimitLedger } from '../../src/core/limit-ledger.js'
+import { createLimitLedger, type LedgerKind, type LimitLedger } from '../../src/core/limit-ledger.js'
 import type { LimitCell } from '../../src/core/limit-cell.js'
 import { RateCell } from '../../src/core/rate-cell.js'
+
+const SHARED: LedgerKind = { shared: true, share: 1, uncertain: false }
 
 /** One exchange of a cell with a ledger. @param need 0: nobody waits */
 function exchange(cell: LimitCell, ledger: LimitLedger, need: number, now: number, id = cell.id): void {
   const [grant] = ledger.exchange([{ ...cell.request(need, 0, now), id }])
   assert.ok(grant)
-  cell.granted(grant, true, now)
+  cell.granted(grant, SHARED, now)
 }
 
 test('what processes take of a rate in any stretch of time is what the bucket held and was filled with', () => {
@@ -109,27 +111,81 @@ test('tokens that were reserved and not used come back, and those used beyond ar
   assert.equal(cell.has(50), true)
 })
 
-test('what was taken of a rate while each went by itself is owed to the shared ledger', () => {
+/** Two processes with a key of this limit, that ask whenever they have nothing, and a minute's share of it each. */
+function startTwo(limit: number) {
+  const clock = { now: 0 }
+  const now = () => clock.now
+  const shared = createLimitLedger(now, 1)
+  const processes = [0, 1].map(() => ({ cell: new RateCell('r', limit), own: createLimitLedger(now, 1 / 2) }))
+  /** Uses what there is; `alone`: of each process's own ledger. @returns how much */
+  const use = (most: number, alone: boolean) => {
+    let used = 0
+    for (let tries = 0; tries < most; tries++) {
+      for (const { cell, own } of processes) {
+        if (used === most) return used
+        const [grant] = (alone ? own : shared).exchange(
+          [cell.request(1, 0, clock.now)].map((one) => (alone ? one : { ...one, give: one.give - one.debt })),
+        )
+        assert.ok(grant)
+        cell.granted(grant, alone ? { shared: false, share: 1 / 2, uncertain: false } : SHARED, clock.now)
+        if (!cell.has(1)) continue
+        cell.take(1, clock.now)
+        cell.settle(0)
+        used++
+      }
+    }
+    return used
+  }
+  return { clock, use }
+}
+
+test('over a time without the shared ledger a rate lets through what it would have let through with it', () => {
+  for (const outageMs of [500, 5_000, 30_000, 90_000, 1_800_000]) {
+    const { clock, use } = startTwo(600)
+    let used = use(1_000, false)
+    for (const end = clock.now + outageMs; clock.now < end; clock.now += 500) used += use(1_000, true)
+    for (const end = clock.now + 120_000; clock.now < end; clock.now += 500) used += use(1_000, false)
+    const expected = 600 + (600 * clock.now) / 60_000
+    assert.ok(Math.abs(used - expected) <= 12, `${outageMs} ms: ${used} of ${expected}`)
+  }
+})
+
+test('after a long time without the shared ledger a quiet key has nothing to pay', () => {
+  const { clock, use } = startTwo(60)
+  use(4, false)
+  for (const end = clock.now + 1_800_000; clock.now < end; clock.now += 10_000) assert.equal(use(1, true), 1)
+  clock.now += 1_000
+  const used = use(100, false)
+  assert.ok(used >= 55, `${used} of 60`)
+})
+
+test('money that was spent without the shared ledger is told once, and not what the bill has told already', () => {
   const now = 0
   const shared = createLimitLedger(() => now, 1)
-  const own = createLimitLedger(() => now, 1 / 2)
-  const cell = new RateCell('r', 100)
-  exchange(cell, shared, 10, now)
-  cell.take(10, now)
-  cell.settle(0)
-  for (let i = 0; i < 50; i++) {
-    const [grant] = own.exchange([cell.request(1, 0, now)])
+  const ask = (cell: HeldCell, ledger: LimitLedger, kind: LedgerKind) => {
+    const request = cell.request(0, 0, now)
+    const [grant] = ledger.exchange([kind.shared ? { ...request, add: request.add + request.debt } : request])
     assert.ok(grant)
-    cell.granted(grant, false, now)
-    if (cell.has(1)) {
-      cell.take(1, now)
-      cell.settle(0)
-    }
+    cell.granted(grant, kind, now)
   }
-  cell.rejoin()
-  exchange(cell, shared, 0, now)
-  // Half of the 90 that were left.
-  assert.equal(cell.left(now), 90 - 45)
+  const alone = { shared: false, share: 1 / 2, uncertain: false }
+  const cells = [0, 1].map(() => new HeldCell('spend', 1_000))
+  for (const cell of cells) ask(cell, shared, SHARED)
+  for (const cell of cells) {
+    const own = createLimitLedger(() => now, 1 / 2)
+    ask(cell, own, alone)
+    cell.take(100, now)
+    cell.release(100, 100)
+    ask(cell, own, alone)
+  }
+  // Half of it has been billed meanwhile.
+  for (const cell of cells) cell.raiseFloor(100)
+  for (const cell of cells) ask(cell, shared, SHARED)
+  for (const cell of cells) ask(cell, shared, SHARED)
+  assert.equal(cells[0]?.spent, 100)
+  for (const cell of cells) cell.raiseFloor(200)
+  for (const cell of cells) ask(cell, shared, SHARED)
+  assert.equal(cells[0]?.spent, 200)
 })
 
 type Step = readonly [process: number, what: 'take' | 'end' | 'tick', amount: number]
@@ -236,7 +292,7 @@ function createSharedHolds() {
       const left = request.limit - others - request.held
       const granted = request.need > left ? 0 : Math.max(0, Math.min(request.want, left))
       holders.set(process, request.held + granted)
-      cell.granted({ granted, left: left - granted, spent: 0 }, true, now)
+      cell.granted({ granted, left: left - granted, spent: 0 }, SHARED, now)
     },
   }
 }

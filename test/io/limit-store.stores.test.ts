@@ -22,13 +22,14 @@ after(async () => {
 })
 
 const rate = (id: string, limit: number, numbers: Partial<LimitRequest> = {}): LimitRequest =>
-  ({ kind: 'rate', id, limit, give: 0, need: 0, want: 0, seed: limit, ...numbers }) as LimitRequest
+  ({ kind: 'rate', id, limit, give: 0, debt: 0, need: 0, want: 0, seed: limit, ...numbers }) as LimitRequest
 const held = (id: string, limit: number, numbers: Partial<LimitRequest> = {}): LimitRequest =>
   ({
     kind: 'held',
     id,
     limit,
     add: 0,
+    debt: 0,
     floor: 0,
     held: 0,
     need: 0,

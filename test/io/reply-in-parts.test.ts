@@ -2,14 +2,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { ContractReply } from '../../src/core/contract/task.js'
-import { replyInParts } from '../../src/io/reply-in-parts.js'
+import { GatewayError } from '../../src/core/errors.js'
+import { createOpenParts, replyInParts } from '../../src/io/reply-in-parts.js'
 import { createHttpApp } from '../../src/io/uws.js'
 import { openRawClient } from '../support/raw-client.js'
 
 const PART_BYTES = 256 * 1024
 
-/** A port whose reply has so many parts; `failing`: the part that cannot be made. */
-async function startPort(parts: number, failing?: number) {
+interface Faults {
+  /** The part that cannot be made. */
+  readonly failing?: number
+  /** The part for which the workers are too busy at first. */
+  readonly busy?: number
+  /** The part from which on the caller may not stay. */
+  readonly revoked?: number
+}
+
+/** A port whose reply has so many parts. */
+async function startPort(parts: number, { failing, busy, revoked }: Faults = {}) {
+  let wasBusy = false
   let asked = 0
   const failures: unknown[] = []
   const ended: string[] = []
@@ -27,11 +38,17 @@ async function startPort(parts: number, failing?: number) {
   app.route('GET', '/', (call) => {
     const next = (cursor: string): Promise<ContractReply> => {
       asked++
-      return Number(cursor) === failing
-        ? Promise.resolve({ error: 'overloaded', message: 'm', param: null, cause: 'c' })
-        : Promise.resolve(partOf(Number(cursor)))
+      const isBusy = Number(cursor) === busy && !wasBusy
+      wasBusy ||= isBusy
+      if (!isBusy && Number(cursor) !== failing) return Promise.resolve(partOf(Number(cursor)))
+      const error = isBusy ? 'overloaded' : 'internal_error'
+      return Promise.resolve({ error, message: 'm', param: null, cause: 'c' })
     }
-    replyInParts(call, { first: partOf(0), next }).then(
+    const mayStay = () =>
+      revoked !== undefined && asked >= revoked
+        ? Promise.reject(new GatewayError('invalid_api_key'))
+        : Promise.resolve()
+    replyInParts(call, { first: partOf(0), next, mayStay }).then(
       () => ended.push('done'),
       (error: unknown) => {
         failures.push(error)
@@ -97,13 +114,52 @@ test('a client that leaves ends it', async () => {
 })
 
 test('a part that cannot be made breaks the reply off, so that it does not look whole', async () => {
-  using server = await startPort(10, 4)
+  using server = await startPort(10, { failing: 4 })
   using client = await openRawClient(server.port)
   client.send(GET)
   const { complete } = await client.stream()
   assert.equal(complete, false)
   while (server.ended.length === 0) await setImmediate()
   assert.deepEqual(server.ended, ['failed'])
+})
+
+test('a caller whose key is revoked meanwhile gets no further part', async () => {
+  using server = await startPort(10, { revoked: 3 })
+  using client = await openRawClient(server.port)
+  client.send(GET)
+  const { complete } = await client.stream()
+  assert.equal(complete, false)
+  while (server.ended.length === 0) await setImmediate()
+  assert.deepEqual([server.ended, server.asked()], [['failed'], 3])
+})
+
+test('a part for which nobody has time is asked for again', async () => {
+  using server = await startPort(5, { busy: 3 })
+  const reply = await fetch(`http://127.0.0.1:${server.port}/`)
+  assert.equal((await reply.text()).length, 5 * PART_BYTES)
+  assert.equal(server.asked(), 5)
+})
+
+test('so many replies are open at once, in all and of one caller', async () => {
+  const open = createOpenParts(3, 2)
+  const ends: (() => void)[] = []
+  const during = (caller: string) => open.during(caller, () => new Promise((resolve) => ends.push(resolve)))
+  const [first, second] = [during('a'), during('a')]
+  await assert.rejects(during('a'), { code: 'overloaded' })
+  const third = during('b')
+  await assert.rejects(during('c'), { code: 'overloaded' })
+  ends.shift()?.()
+  await first
+  const fourth = during('c')
+  for (const end of ends.splice(0)) end()
+  await Promise.all([second, third, fourth])
+  await assert.rejects(
+    open.during('a', () => Promise.reject(new Error('failed'))),
+    /failed/,
+  )
+  const [again, more] = [during('a'), during('a')]
+  for (const end of ends.splice(0)) end()
+  await Promise.all([again, more])
 })
 
 test('HEAD answers the headers and no more', async () => {

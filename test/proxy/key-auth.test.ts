@@ -15,7 +15,7 @@ const bearer = (n: number) => `Bearer ${keyText(n)}`
 const keyOf = (version = 1, changes: Partial<ResolvedKey> = {}) => resolvedKey({ version, ...changes })
 
 function authWith(options: Partial<KeyAuthOptions>) {
-  return createKeyAuth({
+  const auth = createKeyAuth({
     findKey: () => Promise.resolve(keyOf()),
     shared: null,
     now: () => 0,
@@ -26,6 +26,8 @@ function authWith(options: Partial<KeyAuthOptions>) {
     refusals: createPacedRefusals(),
     ...options,
   })
+  auth.trustShared()
+  return auth
 }
 
 const refusedWith = (code: string) => (error: unknown) => error instanceof GatewayError && error.code === code
@@ -370,4 +372,24 @@ test('after a change was heard of nobody is let in by what was read before, howe
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('a proxy that does not know what changed before it began passes the shared cache over', async () => {
+  const shared: SharedKeyCache = { get: () => Promise.resolve(keyOf(5)), set: () => {} }
+  const auth = createKeyAuth({
+    findKey: () => Promise.reject(new Error('Postgres is away')),
+    shared,
+    now: () => 0,
+    feedCurrentAt: () => 0,
+    graceMs: 1_000,
+    onLookup: () => {},
+    onUse: () => {},
+    refusals: createPacedRefusals(),
+  })
+  // It may have been revoked a minute ago.
+  await assert.rejects(auth.resolve(bearer(1)), { code: 'auth_unavailable' })
+  auth.everythingChanged(5)
+  assert.equal((await auth.resolve(bearer(1))).version, 5)
+  const later = authWith({ shared, findKey: () => Promise.reject(new Error('Postgres is away')) })
+  assert.equal((await later.resolve(bearer(1))).version, 5)
 })

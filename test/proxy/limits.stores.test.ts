@@ -57,7 +57,7 @@ function keyWith(limits: Partial<KeyLimits>, more: Partial<ResolvedKey> = {}): R
   })
 }
 
-const ONE: Ask = { tokens: 10, stated: true, nanos: 0 }
+const ONE: Ask = { tokens: 10, stated: 10, nanos: 0 }
 
 async function admit({ limits }: Process, key: ResolvedKey, ask = ONE): Promise<Reservation> {
   return limits.take(key, ask) ?? (await limits.ask(key, ask))
@@ -107,7 +107,7 @@ test('the headers say what is left of the scope with the least', async () => {
       },
     },
   )
-  const reservation = await admit(process, key, { tokens: 1_000, stated: true, nanos: 0 })
+  const reservation = await admit(process, key, { tokens: 1_000, stated: 1_000, nanos: 0 })
   assert.deepEqual(reservation.headers(), {
     'x-ratelimit-limit-requests': '20',
     'x-ratelimit-limit-tokens': '4000',
@@ -122,8 +122,8 @@ test('tokens are reserved before and settled after', async () => {
   await using one = await startProcess()
   await using other = await startProcess()
   const key = keyWith({ tokens_per_minute: 1_000 })
-  const first = await admit(one, key, { tokens: 900, stated: true, nanos: 0 })
-  const refused = await refusal(other, key, { tokens: 200, stated: true, nanos: 0 })
+  const first = await admit(one, key, { tokens: 900, stated: 900, nanos: 0 })
+  const refused = await refusal(other, key, { tokens: 200, stated: 200, nanos: 0 })
   assert.deepEqual([refused.code, refused.type], ['rate_limit_exceeded', 'tokens'])
   assert.match(
     refused.message,
@@ -133,20 +133,20 @@ test('tokens are reserved before and settled after', async () => {
   await eventually(
     'what was not used',
     async () =>
-      !((await tryAdmit(other, key, { tokens: 800, stated: true, nanos: 0 })) instanceof GatewayError),
+      !((await tryAdmit(other, key, { tokens: 800, stated: 800, nanos: 0 })) instanceof GatewayError),
   )
 })
 
 test('a request that says itself that it may take more than a minute has is refused for good; a guess is not', async () => {
   await using process = await startProcess()
   const key = keyWith({ tokens_per_minute: 1_000 })
-  const refused = await refusal(process, key, { tokens: 1_001, stated: true, nanos: 0 })
+  const refused = await refusal(process, key, { tokens: 1_001, stated: 1_001, nanos: 0 })
   assert.equal(refused.headers?.['x-should-retry'], 'false')
   assert.match(
     refused.message,
-    /too large: it may take 1001 tokens, and this API key may use 1000 per minute/,
+    /too large: it asks for 1001 tokens, and this API key may use 1000 per minute/,
   )
-  const guessed = await admit(process, key, { tokens: 5_000, stated: false, nanos: 0 })
+  const guessed = await admit(process, key, { tokens: 5_000, stated: 0, nanos: 0 })
   guessed.settle(50, 0)
 })
 
@@ -174,6 +174,7 @@ test('a process that dies gives its slots back within ten seconds, one that stop
       id: `key:${key.keyId}:concurrency`,
       limit: 2,
       add: 0,
+      debt: 0,
       floor: 0,
       held: 0,
       need: 1,
@@ -215,7 +216,7 @@ test('a budget is reserved, settled and held by all processes, and known spendin
   await using one = await startProcess()
   await using other = await startProcess()
   const key = keyWith({}, { monthlyBudgetNanos: 1_000_000 })
-  const ask = { tokens: 10, stated: true, nanos: 600_000 }
+  const ask = { tokens: 10, stated: 10, nanos: 600_000 }
   const first = await admit(one, key, ask)
   assert.equal(first.budgeted, true)
   const refused = await refusal(other, key, ask)
@@ -225,7 +226,7 @@ test('a budget is reserved, settled and held by all processes, and known spendin
   )
   assert.match(
     refused.message,
-    /budget of \$0\.001 is spent: \$0\.0004 are left, and this request may cost \$0\.0006/,
+    /left of the monthly budget of \$0\.001 is held by requests under way: \$0\.0004 are free, and this request may cost \$0\.0006/,
   )
   first.settle(10, 100_000)
   await eventually('what was not spent', async () => {
@@ -249,7 +250,7 @@ test('what is left can be looked at', async () => {
   await using one = await startProcess()
   await using other = await startProcess()
   const key = keyWith({ rate_limit_per_minute: 10, max_concurrency: 3 }, { monthlyBudgetNanos: 500 })
-  const reservation = await admit(one, key, { tokens: 1, stated: true, nanos: 200 })
+  const reservation = await admit(one, key, { tokens: 1, stated: 1, nanos: 200 })
   const limits = await other.limits.look(key)
   assert.equal(Math.floor(limits.requests[0]?.cell.left(performance.now()) ?? 0), 9)
   assert.equal(limits.slots[0]?.cell.left(), 2)
@@ -259,6 +260,55 @@ test('what is left can be looked at', async () => {
     const later = await other.limits.look(key)
     return later.slots[0]?.cell.left() === 3 && later.spend?.left() === 350
   })
+})
+
+test('a tenant with more keys than one exchange carries has all their limits kept', async () => {
+  await using one = await startProcess()
+  await using other = await startProcess()
+  const tenantId = randomUUID()
+  const keys = Array.from({ length: 250 }, () =>
+    keyWith({ rate_limit_per_minute: 3, max_concurrency: 2 }, { tenantId }),
+  )
+  const answers = await Promise.all(
+    keys.flatMap((key) => [one, one, other].map((each) => tryAdmit(each, key))),
+  )
+  const admitted = answers.flatMap((answer) => (answer instanceof GatewayError ? [] : [answer]))
+  assert.equal(admitted.length, 2 * keys.length)
+  for (const reservation of admitted) reservation.settle(1, 0)
+  await eventually('all slots', async () => {
+    const looks = await Promise.all(keys.map((key) => other.limits.look(key)))
+    return looks.every(({ slots }) => slots[0]?.cell.left() === 2)
+  })
+})
+
+test('when a month begins there is a new budget, and no word of the month before touches it', async () => {
+  let date = Date.UTC(2026, 11, 31, 23, 59, 59, 900)
+  const limits = startLimits({
+    store: createLimitStore(redis, randomUUID()),
+    leastProcesses: 1,
+    logger,
+    now: () => performance.now(),
+    date: () => date,
+    onExchange: () => {},
+  })
+  await limits.ready()
+  try {
+    const process = { limits, [Symbol.asyncDispose]: () => limits.stop() }
+    const key = keyWith({}, { monthlyBudgetNanos: 1_000 })
+    const ask = { tokens: 1, stated: 1, nanos: 900 }
+    const old = await admit(process, key, ask)
+    old.settle(1, 900)
+    const refused = await refusal(process, key, ask)
+    assert.match(refused.message, /is spent.*begins anew with the next month/)
+    assert.equal(refused.retryAfterMs, 100)
+    date += 200
+    limits.spent(key.tenantId, '2026-12', 950)
+    ;(await admit(process, key, ask)).settle(1, 100)
+    limits.spent(key.tenantId, '2026-12', 990)
+    assert.equal((await limits.look(key)).spend?.left(), 900)
+  } finally {
+    await limits.stop()
+  }
 })
 
 test('a changed limit holds from the next request on', async () => {
@@ -280,7 +330,7 @@ test('without Redis a single process holds the limits by itself', async () => {
   await using process = await startProcess(false)
   const key = keyWith({ rate_limit_per_minute: 3, max_concurrency: 2 }, { monthlyBudgetNanos: 100 })
   assert.equal(process.limits.alone, false)
-  const ask = { tokens: 1, stated: true, nanos: 10 }
+  const ask = { tokens: 1, stated: 1, nanos: 10 }
   const [first, second] = [await admit(process, key, ask), await admit(process, key, ask)]
   assert.equal((await refusal(process, key, ask)).code, 'concurrency_exceeded')
   first.settle(1, 10)
@@ -311,10 +361,7 @@ test('while Redis hangs each process has its share, and then all tell what they 
         }
       }
     }
-    assert.deepEqual(
-      both.map(({ limits }) => limits.alone),
-      [true, true],
-    )
+    await eventually('that both notice', () => both.every(({ limits }) => limits.alone))
     assert.ok(admitted >= 30 && admitted <= 42, `${admitted} of 40 were let through`)
   } finally {
     process.kill(server.pid, 'SIGCONT')

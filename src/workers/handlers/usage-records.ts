@@ -77,14 +77,16 @@ export async function recordsPart(context: HandlerContext, part: RecordsPart) {
 
 /** A page of a tenant's usage records, the latest first. @throws GatewayError invalid_parameter for a bad cursor */
 export async function usageRecords(context: HandlerContext, tenantId: string, query: UsageRecordsQuery) {
-  const { cursor, limit, model, api_key_id, status, start_date, end_date, tz } = query
-  const same = [tenantId, model, api_key_id, status, start_date, end_date, tz]
+  const { cursor, limit, api_key_id, status, start_date, end_date, tz } = query
+  const filter = await filterOf(context, query)
+  // The model's own name: an alias may come to mean another one between two pages.
+  const same = [tenantId, filter.model ?? undefined, api_key_id, status, start_date, end_date, tz]
   const reached = cursor === undefined ? null : parseUsageCursor(cursor, same)
   const askedAtMs = reached?.askedAtMs ?? context.now.getTime()
   const { rows, next } = await recordsPart(context, {
     tenantId,
     range: dateRange(query, askedAtMs),
-    filter: await filterOf(context, query),
+    filter,
     status: status ?? null,
     after: reached?.place ?? null,
     limit,
