@@ -83,6 +83,8 @@ export class HeldCell implements LimitCell {
     )
   }
 
+  stated(): void {}
+
   /** Spent for good by all, as far as it is known here. */
   get spent(): number {
     return this.#spent + this.#pending
@@ -145,7 +147,6 @@ export class HeldCell implements LimitCell {
     return this.#alone !== null
   }
 
-  /** What it holds and nothing else, for the shared ledger to know; null: nothing. */
   statement(): HeldRequest | null {
     if (this.#granted === 0) return null
     const { id, limit } = this

@@ -24,6 +24,10 @@ export interface LimitCell {
   request(need: number, more: number, now: number): LimitRequest
   /** The ledger's answer. */
   granted(grant: LimitGrant, ledger: LedgerKind, now: number): void
+  /** What the shared ledger should know before anything is asked of it again; null: nothing. */
+  statement(now: number): LimitRequest | null
+  /** It has been told that. */
+  stated(statement: LimitRequest): void
   /** Nothing more will come: what is kept for it goes back with the next exchange. */
   quiesce(): void
 }

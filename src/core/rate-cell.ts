@@ -1,6 +1,6 @@
 import type { LimitCell } from './limit-cell.js'
 import { LimitDemand } from './limit-demand.js'
-import type { LedgerKind, LimitGrant, RateRequest } from './limit-ledger.js'
+import type { LedgerKind, LimitGrant, LimitRequest, RateRequest } from './limit-ledger.js'
 
 /** What the ledger said is believed for so long: who asks again before is refused without asking. */
 const FRESH_MS = 50
@@ -43,6 +43,8 @@ export class RateCell implements LimitCell {
   #shared: Seen | null = null
   /** Of the process's own ledger, while it is by itself. */
   #own: Seen | null = null
+  /** Of what was used of the process's own bucket the shared ledger knows so much. */
+  #told = 0
   /** Given back by the exchange that is under way. */
   #giving = 0
 
@@ -137,7 +139,20 @@ export class RateCell implements LimitCell {
     if (shared) {
       this.#shared = seen
       this.#own = null
+      this.#told = 0
     } else this.#own = seen
+  }
+
+  statement(now: number): RateRequest | null {
+    const debt = this.#debt(now)
+    if (debt === 0) return null
+    const { id, limit } = this
+    const seed = Math.max(0, this.#atLedger(this.#shared, now))
+    return { kind: 'rate', id, limit, give: 0, debt, need: 0, want: 0, seed }
+  }
+
+  stated({ debt }: LimitRequest): void {
+    this.#told += debt
   }
 
   quiesce(): void {
@@ -152,7 +167,7 @@ export class RateCell implements LimitCell {
   #debt(now: number): number {
     if (this.#own === null) return 0
     const unheard = this.#own.share * this.#atLedger(this.#shared, now) - this.#atLedger(this.#own, now)
-    return Math.min(this.limit, Math.max(0, unheard))
+    return Math.min(this.limit, Math.max(0, unheard - this.#told))
   }
 
   /** What a ledger has by now, by what it last said. */

@@ -60,8 +60,8 @@ const FORGET_EVERY_MS = 30_000
 /** A tenant whose exchange has failed is kept by the process itself for so long. */
 const ALONE_MS = 1_000
 /**
- * When Redis is back, processes say what their requests hold and still give out their own shares for so long: until all
- * have noticed and said so, it knows of too little.
+ * When Redis is back, processes say what they used and what their requests hold, and still give out their own shares for
+ * so long: until all have noticed and said so, it knows of too little.
  */
 const REUNITE_MS = 2_500
 /** The process's own ledger is kept for so long after it was last asked: a failure may come again soon. */
@@ -150,7 +150,9 @@ export function startLimits(options: LimitsOptions): Limits {
   /** Says that this process is there, and notices whether the shared ledger answers. */
   async function present(shared: LimitStore): Promise<void> {
     try {
-      processes = Math.max(1, await shared.present())
+      const there = await shared.present()
+      // Just after an outage it has heard of some only.
+      processes = Math.max(1, there, aloneUntil === null ? 0 : processes)
     } catch (error) {
       if (aloneUntil === null) {
         logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
@@ -168,9 +170,8 @@ export function startLimits(options: LimitsOptions): Limits {
   }
 
   async function state(shared: LimitStore, tenant: TenantLimits): Promise<void> {
-    const statements = tenant.statements()
-    if (statements.length === 0) return
-    await shared.exchange(tenant.tenantId, statements).catch((error: unknown) => {
+    const stated = tenant.state((statements) => shared.exchange(tenant.tenantId, statements))
+    await stated.catch((error: unknown) => {
       logger.debug({ event: 'limits_not_stated', tenantId: tenant.tenantId, error })
     })
   }

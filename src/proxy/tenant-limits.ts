@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.js'
 import { HeldCell } from '../core/held-cell.js'
 import type { LimitCell } from '../core/limit-cell.js'
-import type { HeldRequest, LedgerKind, LimitGrant, LimitRequest } from '../core/limit-ledger.js'
+import type { LedgerKind, LimitGrant, LimitRequest } from '../core/limit-ledger.js'
 import { RateCell } from '../core/rate-cell.js'
 import type { LimitScope, ResolvedKey } from '../core/resolved-key.js'
 import { type Ask, KeyLimits, type Scoped, type UntilNextMonth } from './key-limits.js'
@@ -152,9 +152,18 @@ export class TenantLimits {
     await this.#exchangeEach([...this.#cells.values()].filter((cell) => cell.alone || cell.restless))
   }
 
-  /** What requests hold, to be told to a shared ledger of which nothing is asked yet. */
-  statements(): HeldRequest[] {
-    return [...this.#watched].flatMap((cell) => (cell instanceof HeldCell ? (cell.statement() ?? []) : []))
+  /** Tells the shared ledger, of which nothing is asked yet, what was used without it and what requests hold. */
+  async state(tell: (statements: readonly LimitRequest[]) => Promise<unknown>): Promise<void> {
+    const now = this.now()
+    const stated = [...this.#watched].flatMap((cell) => {
+      const statement = cell.statement(now)
+      return statement === null ? [] : [{ cell, statement }]
+    })
+    for (let at = 0; at < stated.length; at += MOST_CELLS) {
+      const some = stated.slice(at, at + MOST_CELLS)
+      await tell(some.map(({ statement }) => statement))
+      for (const { cell, statement } of some) cell.stated(statement)
+    }
   }
 
   /** Asks how much is left, whether or not anything is needed. */
