@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { bearerToken } from './core/api-key.js'
 import { GatewayError } from './core/errors.js'
 import type { ResolvedKey } from './core/resolved-key.js'
 import { readSettings, type Machine } from './core/settings.js'
@@ -202,7 +203,8 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
             if (key.tenantStatus === 'suspended') throw new GatewayError('tenant_suspended')
             const { keyId, environmentId, tenantId, role } = key
             const actor = { kind: 'key', keyId, environmentId, tenantId, role } as const
-            return { actor, credential: credential ?? '' }
+            // However the header was written, it is the same key.
+            return { actor, credential: bearerToken(credential) }
           }
         },
         refuse: (call, error) => {

@@ -41,3 +41,15 @@ export function apiKeyDigest(text: string): Buffer {
 export function apiKeyPrefix(text: string): string {
   return text.slice(0, PREFIX_LENGTH)
 }
+
+const BEARER = 'Bearer '
+
+/** What follows `Bearer ` in any case; '' without it. */
+export function bearerToken(authorization = ''): string {
+  // The usual form costs one comparison and one slice.
+  if (authorization.length === BEARER.length + API_KEY_LENGTH && authorization.startsWith(BEARER)) {
+    return authorization.slice(BEARER.length)
+  }
+  const isBearer = authorization.slice(0, BEARER.length).toLowerCase() === BEARER.toLowerCase()
+  return isBearer ? authorization.slice(BEARER.length).trim() : ''
+}

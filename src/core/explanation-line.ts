@@ -25,6 +25,7 @@ export function explanationLine(request: ServedRequest, sampledAt: number): stri
       stream: request.stream,
       strategy: request.strategy,
       queuePosition: request.queuePosition,
+      limits: request.limits,
       phases: wholePhases(request.phases),
       attempts: request.attempts.map(attempt),
       seams: request.seams.map((seam) => ({
@@ -70,6 +71,7 @@ function wholePhases(phases: ExplainedPhases): ExplainedPhases {
   return {
     authMicros: next(phases.authMicros),
     bodyMicros: next(phases.bodyMicros),
+    limitsMicros: next(phases.limitsMicros),
     admitMicros: next(phases.admitMicros),
     queueMicros: next(phases.queueMicros),
     routeMicros: next(phases.routeMicros),

@@ -1,4 +1,6 @@
 import type { ErrorCode } from './errors.js'
+import type { LimitKind } from './limit-refusal.js'
+import type { LimitScope } from './resolved-key.js'
 import type { Strategy } from './snapshot.js'
 import type { UsageEndpoint } from './usage-record.js'
 
@@ -51,13 +53,24 @@ export interface Seam {
   readonly cause: ErrorCode
 }
 
+/** A limit that applied to a request, and what was left of it when that had ended. */
+export interface ExplainedLimit {
+  readonly limit: LimitKind
+  readonly scope: LimitScope
+  /** Of spend: nano-dollars. */
+  readonly max: number
+  readonly remaining: number
+}
+
 /** Where the time of a request went, in microseconds; they add up to its E2E. */
 export interface ExplainedPhases {
   /** The key looked up. */
   readonly authMicros: number
   /** The client's body awaited. */
   readonly bodyMicros: number
-  /** Head read, limits and rights checked, the request recorded. */
+  /** The ledger of limits asked. */
+  readonly limitsMicros: number
+  /** Head read, rights checked, the request recorded. */
   readonly admitMicros: number
   /** Waited for a free node. */
   readonly queueMicros: number
@@ -93,6 +106,7 @@ export interface Explanation {
   readonly errorCode: ErrorCode | ''
   /** Place in the queue when it was entered, 1 the next; null: it did not wait. */
   readonly queuePosition: number | null
+  readonly limits: readonly ExplainedLimit[]
   readonly phases: ExplainedPhases
   readonly attempts: readonly ExplainedAttempt[]
   readonly seams: readonly Seam[]

@@ -7,6 +7,12 @@ import type { Reservation } from './reservation.js'
 import type { RoutedRequest } from './routed-request.js'
 import type { ModelRoute } from './routing.js'
 
+/** When the ledger of limits was asked, and when it had answered: `performance.now()` milliseconds. */
+export interface LimitsWait {
+  readonly from: number
+  readonly until: number
+}
+
 /** A request whose key, size, head and model were found good. */
 export interface Admission {
   readonly call: ClientCall
@@ -26,6 +32,8 @@ export interface Admission {
   readonly bodyWaitMs: number
   /** What it holds of its key's limits. */
   readonly reservation: Reservation
+  /** Null: what it needed was at hand. */
+  readonly limitsWait: LimitsWait | null
   /** The memory of the body. */
   readonly held: HeldBody
   /** Nobody reads the answer: it gets a node at once or none, and one alone. */

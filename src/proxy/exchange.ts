@@ -674,6 +674,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     const toldOf = explained || isUnusual({ attempts, queuePosition, seams, errorCode: code })
     if (this.#admission.isCopy || !toldOf) return
     const { call, key, asked, route, endpoint, head, admittedAt, bodyWaitMs } = this.#admission
+    const { reservation, limitsWait } = this.#admission
     this.#deps.explanations.record(
       explain({
         call,
@@ -683,6 +684,8 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
         endpoint,
         stream: head.stream,
         admittedAt,
+        limitsWait,
+        limits: reservation.left(),
         bodyWaitMs,
         endedAt: this.#clientDoneAt === 0 ? performance.now() : this.#clientDoneAt,
         status,

@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../core/errors.js'
-import type { ExplainedPhases, Explanation, Seam } from '../core/explanation.js'
+import type { ExplainedLimit, ExplainedPhases, Explanation, Seam } from '../core/explanation.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import type { UsageEndpoint } from '../core/usage-record.js'
+import type { LimitsWait } from './admission.js'
 import type { Attempt } from './attempt.js'
 import type { ModelRoute } from './routing.js'
 
@@ -15,6 +16,8 @@ export interface ExchangeFacts {
   readonly endpoint: UsageEndpoint
   readonly stream: boolean
   readonly admittedAt: number
+  readonly limitsWait: LimitsWait | null
+  readonly limits: readonly ExplainedLimit[]
   readonly bodyWaitMs: number
   readonly endedAt: number
   readonly status: number
@@ -47,6 +50,7 @@ export function explain(facts: ExchangeFacts): Omit<Explanation, 'sampledAt'> {
     status: facts.status,
     errorCode: facts.errorCode,
     queuePosition: facts.position,
+    limits: facts.limits,
     phases: phasesOf(facts),
     attempts: attempts.map((attempt) => ({
       model: attempt.route.model.name,
@@ -72,6 +76,7 @@ function phasesOf(facts: ExchangeFacts): ExplainedPhases {
   const spent = {
     authMicros: 0,
     bodyMicros: 0,
+    limitsMicros: 0,
     admitMicros: 0,
     queueMicros: 0,
     routeMicros: 0,
@@ -92,6 +97,10 @@ function phasesOf(facts: ExchangeFacts): ExplainedPhases {
   const admitted = since(facts.admittedAt)
   upTo(admitted - micros(facts.bodyWaitMs), 'authMicros')
   upTo(admitted, 'bodyMicros')
+  if (facts.limitsWait !== null) {
+    upTo(since(facts.limitsWait.from), 'admitMicros')
+    upTo(since(facts.limitsWait.until), 'limitsMicros')
+  }
   for (const [index, attempt] of facts.attempts.entries()) {
     const picked = since(attempt.pickedAt)
     upTo(picked - micros(attempt.queuedMs), index === 0 ? 'admitMicros' : 'routeMicros')

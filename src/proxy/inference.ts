@@ -9,7 +9,7 @@ import type { UsageEndpoint } from '../core/usage-record.js'
 import type { ProxyMetrics } from '../io/metrics.js'
 import type { HttpCall } from '../io/uws.js'
 import type { HeldBody } from './body-memory.js'
-import type { Admission } from './admission.js'
+import type { Admission, LimitsWait } from './admission.js'
 import { Exchange } from './exchange.js'
 import type { KeyAuth } from './key-auth.js'
 import type { Limits } from './limits.js'
@@ -132,7 +132,7 @@ function admit(
     const ask = askOf(endpoint, key, found)
     const reservation = deps.limits.take(key, ask)
     if (reservation !== null) {
-      begin(deps, known, reservation)
+      begin(deps, known, reservation, null)
       return
     }
     askLimits(deps, known, ask).catch(refused)
@@ -186,6 +186,7 @@ interface KnownRequest extends Pick<Admission, 'key' | 'endpoint' | 'admittedAt'
 /** Rejects with the GatewayError that says why the request is not let through. */
 async function askLimits(deps: InferenceDeps, known: KnownRequest, ask: Ask): Promise<void> {
   const { epoch } = deps.auth
+  const from = performance.now()
   const reservation = await deps.limits.ask(known.key, ask)
   let { key } = known
   try {
@@ -198,11 +199,16 @@ async function askLimits(deps: InferenceDeps, known: KnownRequest, ask: Ask): Pr
     reservation.cancel()
     throw error
   }
-  begin(deps, { ...known, key }, reservation)
+  begin(deps, { ...known, key }, reservation, { from, until: performance.now() })
 }
 
 /** Every check is behind the request. @throws what makes it fail before there is an exchange that could tell */
-function begin(deps: InferenceDeps, known: KnownRequest, reservation: Reservation): void {
+function begin(
+  deps: InferenceDeps,
+  known: KnownRequest,
+  reservation: Reservation,
+  limitsWait: LimitsWait | null,
+): void {
   const { call, key, endpoint, admittedAt, bodyWaitMs, held } = known
   const { head, asked, bytes } = known.found
   if (call.closed) {
@@ -224,6 +230,7 @@ function begin(deps: InferenceDeps, known: KnownRequest, reservation: Reservatio
       admittedAt,
       bodyWaitMs,
       reservation,
+      limitsWait,
       held,
       isCopy: false,
     }

@@ -1,4 +1,4 @@
-import { API_KEY_LENGTH, apiKeyDigestHex, isWellFormedApiKey } from '../core/api-key.js'
+import { API_KEY_LENGTH, apiKeyDigestHex, bearerToken, isWellFormedApiKey } from '../core/api-key.js'
 import { GatewayError } from '../core/errors.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import { createBoundedMap } from './bounded-map.js'
@@ -60,7 +60,6 @@ export interface KeyAuthOptions {
   readonly onUse: (key: ResolvedKey) => void
 }
 
-const BEARER = 'Bearer '
 const MOST_KEYS = 200_000
 const MOST_UNKNOWN = 100_000
 /** Floors outlive every cached value that they could void: the shared cache's TTL with room. */
@@ -262,16 +261,6 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       floorOfAll = version
     },
   }
-}
-
-/** What follows `Bearer ` in any case; '' without it. */
-function bearerToken(authorization = ''): string {
-  // The usual form costs one comparison and one slice.
-  if (authorization.length === BEARER.length + API_KEY_LENGTH && authorization.startsWith(BEARER)) {
-    return authorization.slice(BEARER.length)
-  }
-  const isBearer = authorization.slice(0, BEARER.length).toLowerCase() === BEARER.toLowerCase()
-  return isBearer ? authorization.slice(BEARER.length).trim() : ''
 }
 
 /** @throws when the promise is not settled in time */

@@ -1,4 +1,5 @@
 import type { GatewayError } from '../core/errors.js'
+import type { ExplainedLimit } from '../core/explanation.js'
 import type { HeldCell } from '../core/held-cell.js'
 import { type LimitHeaders, limitHeaders, type LimitLeft } from '../core/limit-headers.js'
 import {
@@ -128,6 +129,24 @@ export class KeyLimits implements KeyCells {
     return false
   }
 
+  /** Each of them, with what is left. */
+  left(now: number): ExplainedLimit[] {
+    const rates = (limit: 'requests' | 'tokens', cells: readonly Scoped<RateCell>[]) =>
+      cells.map(({ scope, cell }) => ({ limit, scope, max: cell.limit, remaining: whole(cell.left(now)) }))
+    const held = (limit: 'concurrency' | 'spend', scope: LimitScope, cell: HeldCell) => ({
+      limit,
+      scope,
+      max: cell.limit,
+      remaining: whole(cell.left()),
+    })
+    return [
+      ...rates('requests', this.requests),
+      ...rates('tokens', this.tokens),
+      ...this.slots.map(({ scope, cell }) => held('concurrency', scope, cell)),
+      ...(this.spend === null ? [] : [held('spend', 'tenant', this.spend)]),
+    ]
+  }
+
   /** Of the scope with the least left. */
   headers(now: number): LimitHeaders {
     return limitHeaders(leastLeft(this.requests, now), leastLeft(this.tokens, now))
@@ -145,6 +164,11 @@ export class KeyLimits implements KeyCells {
   }
 }
 
+/** What can be shown of what is left. */
+function whole(left: number): number {
+  return Math.max(0, Math.floor(left))
+}
+
 function leastLeft(cells: readonly Scoped<RateCell>[], now: number): LimitLeft | null {
   let least: RateCell | null = null
   let left = 0
@@ -156,5 +180,5 @@ function leastLeft(cells: readonly Scoped<RateCell>[], now: number): LimitLeft |
   }
   if (least === null) return null
   const { limit } = least
-  return { limit, remaining: Math.max(0, Math.floor(left)), resetMs: ((limit - left) * MINUTE_MS) / limit }
+  return { limit, remaining: whole(left), resetMs: ((limit - left) * MINUTE_MS) / limit }
 }

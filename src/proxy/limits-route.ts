@@ -1,10 +1,9 @@
 import type { LimitLeft } from '../core/contract/limits.js'
 import { getLimits } from '../core/contract/limits.js'
 import { dollarsOfNanos } from '../core/money.js'
-import type { RateCell } from '../core/rate-cell.js'
 import type { HttpApp } from '../io/uws.js'
 import type { KeyAuth } from './key-auth.js'
-import type { KeyLimits, Scoped } from './key-limits.js'
+import type { KeyLimits } from './key-limits.js'
 import type { Limits, LimitTimes } from './limits.js'
 import { withKey } from './own-key.js'
 
@@ -22,41 +21,19 @@ export function mountLimits(app: HttpApp, auth: KeyAuth, limits: Limits): void {
 }
 
 function shown(limits: KeyLimits, times: LimitTimes): LimitLeft[] {
-  const { requests, tokens, slots, spend } = limits
-  return [
-    ...requests.map((one) => rateShown('requests', one, times)),
-    ...tokens.map((one) => rateShown('tokens', one, times)),
-    ...slots.map(({ scope, cell }) => ({
-      limit: 'concurrency' as const,
-      scope,
-      max: cell.limit,
-      remaining: Math.max(0, cell.left()),
-      resets_at: null,
-    })),
-    ...(spend === null
-      ? []
-      : [
-          {
-            limit: 'spend' as const,
-            scope: 'tenant' as const,
-            max: dollarsOfNanos(BigInt(spend.limit)),
-            remaining: dollarsOfNanos(BigInt(Math.max(0, Math.floor(spend.left())))),
-            resets_at: new Date(times.nextMonthAt).toISOString(),
-          },
-        ]),
-  ]
+  const rates = [...limits.requests, ...limits.tokens]
+  return limits.left(times.now).map(({ limit, scope, max, remaining }, at) => {
+    if (limit === 'concurrency') return { limit, scope, max, remaining, resets_at: null }
+    if (limit === 'spend') {
+      const resets_at = new Date(times.nextMonthAt).toISOString()
+      return { limit, scope, max: dollars(max), remaining: dollars(remaining), resets_at }
+    }
+    const cell = rates[at]?.cell
+    const wholeAt = times.unixMs + (cell?.waitFor(cell.limit, times.now) ?? 0)
+    return { limit, scope, max, remaining, resets_at: new Date(wholeAt).toISOString() }
+  })
 }
 
-function rateShown(
-  limit: 'requests' | 'tokens',
-  { scope, cell }: Scoped<RateCell>,
-  { now, unixMs }: LimitTimes,
-): LimitLeft {
-  return {
-    limit,
-    scope,
-    max: cell.limit,
-    remaining: Math.max(0, Math.floor(cell.left(now))),
-    resets_at: new Date(unixMs + cell.waitFor(cell.limit, now)).toISOString(),
-  }
+function dollars(nanos: number): number {
+  return dollarsOfNanos(BigInt(nanos))
 }

@@ -58,6 +58,7 @@ export function mirrorRequest(deps: MirrorDeps, mirrored: Mirrored, body: Buffer
     admittedAt: call.startedAt,
     bodyWaitMs: 0,
     reservation: UNLIMITED_RESERVATION,
+    limitsWait: null,
     held,
     isCopy: true,
   }

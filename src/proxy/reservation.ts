@@ -1,3 +1,4 @@
+import type { ExplainedLimit } from '../core/explanation.js'
 import type { LimitHeaders } from '../core/limit-headers.js'
 import type { KeyLimits } from './key-limits.js'
 import type { TenantLimits } from './tenant-limits.js'
@@ -10,6 +11,8 @@ export interface Reservation {
   settle(tokens: number, nanos: number): void
   /** Nothing was done for the request: it counts for nothing. */
   cancel(): void
+  /** Each limit that applies, with what is left. */
+  left(): ExplainedLimit[]
   /** For the reply. */
   headers(): LimitHeaders
 }
@@ -21,6 +24,7 @@ export const UNLIMITED_RESERVATION: Reservation = {
   budgeted: false,
   settle() {},
   cancel() {},
+  left: () => [],
   headers: () => NO_HEADERS,
 }
 
@@ -48,6 +52,10 @@ export class HeldReservation implements Reservation {
 
   cancel(): void {
     this.#end(1, 0, 0)
+  }
+
+  left(): ExplainedLimit[] {
+    return this.#limits.left(this.#tenant.now())
   }
 
   headers(): LimitHeaders {

@@ -13,6 +13,7 @@ import type { RedisClient } from '../io/redis.js'
 import { createFailFast } from './fail-fast.js'
 import { EventBatch, type Handler, type HandlerContext, Part, Versioned } from './handlers/handler.js'
 import { type Answer, once } from './idempotency.js'
+import { requireKey } from './key-proof.js'
 import { requireNode } from './node-proof.js'
 import { fromStoreError, isTransient, isUnanswered } from './store-errors.js'
 
@@ -75,6 +76,7 @@ export function createContractServer(
       try {
         return await transaction(postgres, async (db) => {
           if (task.actor.kind === 'node') await requireNode(db, task.actor)
+          if (task.actor.kind === 'key') await requireKey(db, task.actor)
           return once(db, task, () => runOn(db))
         })
       } catch (error) {

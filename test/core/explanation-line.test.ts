@@ -11,6 +11,7 @@ const micros = fc.double({ min: 0, max: 1e9, noNaN: true })
 const phases: fc.Arbitrary<ExplainedPhases> = fc.record({
   authMicros: micros,
   bodyMicros: micros,
+  limitsMicros: micros,
   admitMicros: micros,
   queueMicros: micros,
   routeMicros: micros,

@@ -78,6 +78,7 @@ before(async () => {
     key_id: { existing: key.id, never: numberedId(0xa1) },
     api_key_id: { existing: key.id, never: numberedId(0xa2) },
     environment: { existing: environment.id, never: numberedId(0xa3) },
+    search: { existing: key.key.slice(0, 16), never: 'clsk_live_0000000' },
     request_id: { existing: requestId, never: newRequestId(Date.now()) },
     model_id: { existing: secretModel, never: 'no-such/model' },
     model: { existing: secretModel, never: 'no-such/model' },
@@ -121,7 +122,10 @@ async function cursorOf(key: string): Promise<string> {
   return z.object({ next_cursor: z.string().nullable() }).parse(JSON.parse(text)).next_cursor ?? ''
 }
 
-/** What a caller learns from a reply: all of it but its own request id and what was asked with. */
+/** When a reply was made, where it says so. */
+const NOW = /"end":"[^"]*"/
+
+/** What a caller learns from a reply: all of it but its own request id, the time and what was asked with. */
 async function learned(
   key: string,
   { method, pair }: Probe,
@@ -129,7 +133,7 @@ async function learned(
   request: ProbeRequest,
 ) {
   const { status, requestId, text } = await ask(key, method, request)
-  return `${status} ${text.replaceAll(requestId, '').replaceAll(pair[which], '')}`
+  return `${status} ${text.replaceAll(requestId, '').replaceAll(pair[which], '').replace(NOW, '')}`
 }
 
 const probes = () => ROUTES.flatMap((endpoint) => probesOf(endpoint, foreign))

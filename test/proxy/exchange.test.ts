@@ -134,6 +134,7 @@ async function startDataPlane(nodes: readonly string[] = ['n']): Promise<DataPla
         ...times,
         held,
         reservation: UNLIMITED_RESERVATION,
+        limitsWait: null,
         isCopy: false,
       } as const
       const exchange = new Exchange(deps, admission, body)

@@ -50,9 +50,11 @@ export function servedRequest(number: number, over: Partial<ServedRequest> = {})
     status: 200,
     errorCode: '',
     queuePosition: null,
+    limits: [],
     phases: {
       authMicros: 20,
       bodyMicros: 300,
+      limitsMicros: 0,
       admitMicros: 180,
       queueMicros: 0,
       routeMicros: 100,

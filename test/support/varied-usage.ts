@@ -33,8 +33,15 @@ const ENDS: readonly (readonly [Partial<UsageOutcome>, boolean])[] = [
     { status: 504, errorCode: 'first_token_timeout', completionTokens: 0, ttftMicros: null, itlMicros: null },
     true,
   ],
-  [{ status: 200, errorCode: 'idle_timeout' }, true],
-  [{ status: 200, errorCode: 'upstream_connection_lost' }, true],
+  [{ status: 504, errorCode: 'idle_timeout' }, true],
+  // Its key came to its end before the first byte, and in mid-stream.
+  [
+    { status: 401, errorCode: 'invalid_api_key', completionTokens: 0, ttftMicros: null, itlMicros: null },
+    false,
+  ],
+  [{ status: 200, errorCode: 'invalid_api_key' }, true],
+  [{ status: 200, errorCode: 'tenant_suspended' }, true],
+  [{ status: 502, errorCode: 'upstream_connection_lost' }, true],
   [{ status: 500, errorCode: 'gateway_lost', counted: 'estimated' }, true],
 ]
 

@@ -419,6 +419,16 @@ export interface AdminServedRequest {
   unexplained_because: 'not_kept' | 'gateway_lost' | null
   /** The share of requests of its kind that were kept then; unusual ones are nearly all kept. */
   sampled_at: number | null
+  /** That applied to it, with what was left when it had ended; empty where that is not known. */
+  limits: {
+    /** Requests or tokens per minute, requests at the same time, or dollars per calendar month in UTC. */
+    limit: 'requests' | 'tokens' | 'concurrency' | 'spend'
+    scope: 'key' | 'environment' | 'tenant'
+    /** Of spend: dollars. */
+    max: number
+    /** What is left now. Tokens and dollars that running requests may use are not. */
+    remaining: number
+  }[]
   phases: RequestPhases | null
   seams: RequestSeam[]
   tenant_id: string
@@ -458,6 +468,8 @@ export interface RequestPhases {
   auth_ms: number
   /** Your body awaited. */
   body_ms: number
+  /** Waited for what it needs of its limits. */
+  limits_ms: number
   /** Head read, rights checked, the request recorded. */
   admit_ms: number
   /** Waited for a free node. */

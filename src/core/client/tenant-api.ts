@@ -230,7 +230,7 @@ export interface ThroughputPoint {
   output_tokens_per_second: number
 }
 
-/** Shares of the requests, from 0 to 1. What is neither success, failure nor abort was refused by the node with a 4xx. Null: all requests of the period are from before the gateway kept that count; if some are, the rate is of the others. */
+/** Shares of the requests, from 0 to 1. What is neither success, failure nor abort was refused with a 4xx, by the node or since its key had come to its end. Null: all requests of the period are from before the gateway kept that count; if some are, the rate is of the others. */
 export interface ModelPerformance {
   model: string
   requests: number
@@ -268,6 +268,16 @@ export interface ServedRequest {
   unexplained_because: 'not_kept' | 'gateway_lost' | null
   /** The share of requests of its kind that were kept then; unusual ones are nearly all kept. */
   sampled_at: number | null
+  /** That applied to it, with what was left when it had ended; empty where that is not known. */
+  limits: {
+    /** Requests or tokens per minute, requests at the same time, or dollars per calendar month in UTC. */
+    limit: 'requests' | 'tokens' | 'concurrency' | 'spend'
+    scope: 'key' | 'environment' | 'tenant'
+    /** Of spend: dollars. */
+    max: number
+    /** What is left now. Tokens and dollars that running requests may use are not. */
+    remaining: number
+  }[]
   phases: RequestPhases | null
   seams: RequestSeam[]
   attempts: RequestAttempt[]
@@ -297,6 +307,8 @@ export interface RequestPhases {
   auth_ms: number
   /** Your body awaited. */
   body_ms: number
+  /** Waited for what it needs of its limits. */
+  limits_ms: number
   /** Head read, rights checked, the request recorded. */
   admit_ms: number
   /** Waited for a free node. */

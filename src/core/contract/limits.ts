@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { TenantEndpoint } from './endpoint.js'
 import { Timestamp } from './fields.js'
 
-const Limit = z
+export const LimitLeft = z
   .object({
     limit: z.enum(['requests', 'tokens', 'concurrency', 'spend']).meta({
       description:
@@ -30,8 +30,8 @@ export const getLimits = {
   tag: 'Usage',
   summary: 'Every limit that applies to this key, with what is left',
   description: 'Limits that are not set are left out. A request needs something of each.',
-  reply: { 200: z.object({ data: z.array(Limit) }) },
+  reply: { 200: z.object({ data: z.array(LimitLeft) }) },
   errors: [],
 } as const satisfies TenantEndpoint
 
-export type LimitLeft = z.output<typeof Limit>
+export type LimitLeft = z.output<typeof LimitLeft>

@@ -105,7 +105,8 @@ const ModelPerformance = z
   .meta({
     id: 'ModelPerformance',
     description:
-      'Shares of the requests, from 0 to 1. What is neither success, failure nor abort was refused by the node with a 4xx.' +
+      'Shares of the requests, from 0 to 1. What is neither success, failure nor abort was refused with a 4xx, by the' +
+      ' node or since its key had come to its end.' +
       ' Null: all requests of the period are from before the gateway kept that count; if some are, the rate is of the others.',
   })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import { ModelShown, Timestamp, Uuid } from './fields.js'
+import { LimitLeft } from './limits.js'
 import { Count } from './usage.js'
 import { UsageRecord } from './usage-records.js'
 
@@ -13,6 +14,7 @@ const Phases = z
   .object({
     auth_ms: z.number().meta({ description: 'The key looked up.' }),
     body_ms: z.number().meta({ description: 'Your body awaited.' }),
+    limits_ms: z.number().meta({ description: 'Waited for what it needs of its limits.' }),
     admit_ms: z.number().meta({ description: 'Head read, rights checked, the request recorded.' }),
     queue_ms: z.number().meta({ description: 'Waited for a free node.' }),
     route_ms: z.number().meta({ description: 'Nodes chosen and requests built, between attempts as well.' }),
@@ -128,6 +130,9 @@ const served = {
     }),
   sampled_at: z.number().nullable().meta({
     description: 'The share of requests of its kind that were kept then; unusual ones are nearly all kept.',
+  }),
+  limits: z.array(LimitLeft.omit({ resets_at: true })).meta({
+    description: 'That applied to it, with what was left when it had ended; empty where that is not known.',
   }),
   phases: Phases.nullable(),
   seams: z.array(Seam),

@@ -37,13 +37,23 @@ const Seam = z.object({
   cause: z.string(),
 })
 
+const Limit = z.object({
+  limit: z.enum(['requests', 'tokens', 'concurrency', 'spend']),
+  scope: z.enum(['key', 'environment', 'tenant']),
+  max: z.number(),
+  remaining: z.number(),
+})
+
 const Explained = z.object({
   servedBecause: z.enum(['asked', 'split', 'fallback']),
   endpoint: z.string(),
   stream: z.boolean(),
   strategy: z.string(),
   queuePosition: z.number().nullable(),
+  // Those of before limits were kept have none.
+  limits: z.array(Limit).default([]),
   phases: z.object({
+    limitsMicros: z.number().default(0),
     authMicros: z.number(),
     bodyMicros: z.number(),
     admitMicros: z.number(),
@@ -76,6 +86,8 @@ export const ExplanationRow = z.object({
 export type ExplanationRow = z.infer<typeof ExplanationRow>
 type Explained = z.infer<typeof Explained>
 
+const NANOS_PER_DOLLAR = 1e9
+
 const ms = (micros: number) => micros / 1000
 const msOrNull = (micros: number | null) => (micros === null ? null : micros / 1000)
 
@@ -83,6 +95,7 @@ export function phasesShown(phases: Explained['phases']) {
   return {
     auth_ms: ms(phases.authMicros),
     body_ms: ms(phases.bodyMicros),
+    limits_ms: ms(phases.limitsMicros),
     admit_ms: ms(phases.admitMicros),
     queue_ms: ms(phases.queueMicros),
     route_ms: ms(phases.routeMicros),
@@ -91,6 +104,13 @@ export function phasesShown(phases: Explained['phases']) {
     stream_ms: ms(phases.streamMicros),
     settle_ms: ms(phases.settleMicros),
   }
+}
+
+export function limitsShown({ limits }: Explained) {
+  return limits.map(({ limit, scope, max, remaining }) => {
+    const unit = limit === 'spend' ? NANOS_PER_DOLLAR : 1
+    return { limit, scope, max: max / unit, remaining: remaining / unit }
+  })
 }
 
 /** Nodes by their ids alone, and only such as an attempt was made on: their names are not for tenants. */

@@ -140,6 +140,11 @@ function inputOf<E extends Endpoint>(endpoint: E, task: ContractTask): Input<E> 
  * @throws GatewayError not_found for an admin, who has no tenant
  */
 export function tenantOf(actor: Actor): string {
+  return keyOf(actor).tenantId
+}
+
+/** The key that calls. @throws GatewayError not_found for an admin, who has none */
+export function keyOf(actor: Actor): Extract<Actor, { kind: 'key' }> {
   if (actor.kind !== 'key') throw new GatewayError('not_found')
-  return actor.tenantId
+  return actor
 }

@@ -7,6 +7,7 @@ import {
   adminAttemptShown,
   attemptShown,
   ExplanationRow,
+  limitsShown,
   phasesShown,
   seamsShown,
 } from './explanation-rows.js'
@@ -41,6 +42,7 @@ function explainedShown(row: ExplanationRow) {
     explained: true,
     unexplained_because: null,
     sampled_at: explanation.sampledAt,
+    limits: limitsShown(explanation),
     phases: phasesShown(explanation.phases),
     seams: seamsShown(explanation),
   }
@@ -63,6 +65,7 @@ function unexplainedShown(row: UsageRow) {
     explained: false,
     unexplained_because: error_code === 'gateway_lost' ? ('gateway_lost' as const) : ('not_kept' as const),
     sampled_at: null,
+    limits: [],
     phases: null,
     seams: [],
   }

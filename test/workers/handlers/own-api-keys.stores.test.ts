@@ -248,3 +248,14 @@ test('a key that is being revoked makes no other one, however the two interleave
     }
   }
 })
+
+test('a key of a tenant that was suspended does not get shown again what it made', async () => {
+  await using port = await startContractPort()
+  const tenant = await tenantOn(port)
+  const headers = { authorization: `Bearer ${tenant.key}`, 'idempotency-key': 'once' }
+  const make = () => port.send('POST', PATH, { name: 'made' }, headers)
+  const made = await make()
+  assert.equal((await make()).body['key'], made.body['key'])
+  await port.send('POST', `${tenant.admin}/suspend`)
+  assert.deepEqual(refusal(await make()), [403, 'tenant_suspended', null])
+})

@@ -36,10 +36,15 @@ function resumedRequest(id: string, startedMs: number): ServedRequest {
     servedBecause: 'fallback',
     e2eMicros: 3_500_500,
     queuePosition: 4,
+    limits: [
+      { limit: 'tokens', scope: 'key', max: 40_000, remaining: 12_345 },
+      { limit: 'spend', scope: 'tenant', max: 2_500_000_000, remaining: 1_000_000 },
+    ],
     phases: {
       authMicros: 500,
       bodyMicros: 0,
-      admitMicros: 250,
+      limitsMicros: 100,
+      admitMicros: 150,
       queueMicros: 900_000,
       routeMicros: 250,
       connectMicros: 1_000,
@@ -93,7 +98,11 @@ test('an admin sees all of how a request was served, and what was billed for it'
       { attempts: 2, resumed: 1, endedAtMicros: (startedMs + 3500) * 1000 },
     ],
   ])
-  const { attempts, seams, usage, phases, ...request } = await adminView(port, id)
+  const { attempts, seams, usage, phases, limits, ...request } = await adminView(port, id)
+  assert.deepEqual(limits, [
+    { limit: 'tokens', scope: 'key', max: 40_000, remaining: 12_345 },
+    { limit: 'spend', scope: 'tenant', max: 2.5, remaining: 0.001 },
+  ])
   assert.deepEqual(request, {
     request_id: id,
     tenant_id: TENANT_ID,
@@ -116,7 +125,8 @@ test('an admin sees all of how a request was served, and what was billed for it'
   assert.deepEqual(phases, {
     auth_ms: 0.5,
     body_ms: 0,
-    admit_ms: 0.25,
+    limits_ms: 0.1,
+    admit_ms: 0.15,
     queue_ms: 900,
     route_ms: 0.25,
     connect_ms: 1,
@@ -316,11 +326,11 @@ test('the phases of every reply add up to its latency', async () => {
   await using store = await freshUsageStore()
   await using port = await startContractPort({ clickhouseUrl: store.url })
   const micros = fc.double({ min: 0, max: 60_000_000, noNaN: true })
-  const parts = fc.sample(fc.array(micros, { minLength: 9, maxLength: 9 }), 25)
-  const requests = parts.map(([a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, i = 0]) =>
+  const parts = fc.sample(fc.array(micros, { minLength: 10, maxLength: 10 }), 25)
+  const requests = parts.map(([a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0, i = 0, j = 0]) =>
     servedRequest(1, {
       requestId: requestId(),
-      e2eMicros: a + b + c + d + e + f + g + h + i,
+      e2eMicros: a + b + c + d + e + f + g + h + i + j,
       phases: {
         authMicros: a,
         bodyMicros: b,
@@ -331,6 +341,7 @@ test('the phases of every reply add up to its latency', async () => {
         firstTokenMicros: g,
         streamMicros: h,
         settleMicros: i,
+        limitsMicros: j,
       },
     }),
   )
