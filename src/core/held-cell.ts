@@ -1,6 +1,6 @@
 import type { LimitCell } from './limit-cell.js'
 import { LimitDemand } from './limit-demand.js'
-import type { HeldRequest, LedgerKind, LimitGrant } from './limit-ledger.js'
+import type { HeldRequest, HeldSeen, LedgerKind, LimitGrant } from './limit-ledger.js'
 
 /** As for rates, but what others hold comes back at any moment. */
 const FRESH_MS = 5
@@ -29,6 +29,10 @@ export class HeldCell implements LimitCell {
   #pending = 0
   /** Spent for good by all, as the shared ledger last said. */
   #spent = 0
+  /** Of the shared ledger. */
+  #seen: HeldSeen | null = null
+  /** What was said to be held by the exchange that is under way. */
+  #saying = 0
   /** At least so much is spent, by what else is known. */
   #floor = 0
   #free: number
@@ -116,7 +120,9 @@ export class HeldCell implements LimitCell {
       need: Math.max(0, inUse + need - kept),
       want: Math.max(0, inUse + need + ahead - kept),
       seed: this.#spent,
+      seen: this.#seen,
     } as const
+    this.#saying = kept
     this.#granted = kept + this.#pending
     this.#demand.exchanged(now)
     return request
@@ -130,6 +136,7 @@ export class HeldCell implements LimitCell {
     this.#free = left
     this.#seenAt = now
     if (ledger.shared) {
+      this.#seen = { held: this.#saying + granted, left }
       this.#spent = spent
       this.#alone = null
       return
@@ -162,6 +169,7 @@ export class HeldCell implements LimitCell {
       need: 0,
       want: 0,
       seed: this.#spent,
+      seen: this.#seen,
     }
   }
 

@@ -40,6 +40,15 @@ export interface HeldRequest {
   readonly want: number
   /** Spent for good by all, as far as the process knows; what a ledger that knows nothing begins with. */
   readonly seed: number
+  /** What the shared ledger last had of it; null: it was not asked. */
+  readonly seen: HeldSeen | null
+}
+
+export interface HeldSeen {
+  /** By this process. */
+  readonly held: number
+  /** For all. */
+  readonly left: number
 }
 
 export type LimitRequest = RateRequest | HeldRequest
@@ -78,8 +87,11 @@ interface Spent {
 }
 
 export interface LimitLedger {
-  /** Grants nothing of anything unless everything that is needed is there. Debts are not its business. */
-  exchange(requests: readonly LimitRequest[]): readonly LimitGrant[]
+  /**
+   * Grants nothing of anything unless everything that is needed is there. Debts are not its business.
+   * @param passing the shared ledger may answer again at any moment, and still knows what each process held
+   */
+  exchange(requests: readonly LimitRequest[], passing?: boolean): readonly LimitGrant[]
   /** Forgets what is as if it had never been used. */
   prune(): void
 }
@@ -91,7 +103,7 @@ const FORGET_SPENT_MS = 40 * 24 * 60 * MINUTE_MS
 /**
  * A ledger in memory that one process alone uses.
  * @param nowMs a clock that never goes back
- * @param share what part of each limit is this process's: 1 when it is alone; never less than one request at a time
+ * @param share what part of each limit is this process's: 1 when it is alone
  */
 export function createLimitLedger(nowMs: () => number, share: number): LimitLedger {
   const buckets = new Map<string, Bucket>()
@@ -121,18 +133,21 @@ export function createLimitLedger(nowMs: () => number, share: number): LimitLedg
     return total
   }
 
-  function leftOf(request: LimitRequest): number {
+  function leftOf(request: LimitRequest, passing: boolean): number {
     if (request.kind === 'rate') return bucketOf(request).level
-    // What is spent for good is everybody's; of the rest this process has its share.
+    const { limit, held, seed, seen } = request
     const base = spentOf(request)
-    const rest = request.limit - base
-    if (share === 1) return rest - request.held
-    return Math.max(Math.floor(rest * share), base === 0 ? 1 : 0) - request.held
+    if (share === 1) return limit - base - held
+    // What this process held is its own to use again; of what was free it has its share.
+    if (passing && seen !== null) return seen.held + Math.floor(seen.left * share) - held - (base - seed)
+    // What is spent for good is everybody's; of the rest this process has its share, and of slots one at least.
+    const least = base === 0 && !passing ? 1 : 0
+    return Math.max(Math.floor((limit - base) * share), least) - held
   }
 
   return {
-    exchange(requests) {
-      const left = requests.map(leftOf)
+    exchange(requests, passing = false) {
+      const left = requests.map((request) => leftOf(request, passing))
       const enough = requests.every(({ need }, at) => need <= 0 || need <= (left[at] ?? 0))
       return requests.map((request, at) => {
         const there = left[at] ?? 0

@@ -25,7 +25,35 @@ const LEASE_MS = 5_000
 const KEEP_MS = 40 * 86_400_000
 const PROCESSES = 'crosslogic:limits:processes'
 
+/** A Redis that does not answer in this time is one that is away, where requests wait for it. */
+const ANSWER_MS = 100
+/** A timer that is later than this says that the process was held up itself: the answer may be there, unread. */
+const HELD_UP_MS = 20
+const MOST_EXTENSIONS = 5
+
 const Reply = z.array(z.coerce.number())
+
+/** @throws when there is no answer in time, of the time in which this process could have read it */
+function inTime<T>(answer: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let extensions = 0
+    let timer: NodeJS.Timeout
+    const wait = () => {
+      const from = performance.now()
+      timer = setTimeout(() => {
+        const heldUp = performance.now() - from > ANSWER_MS + HELD_UP_MS && extensions < MOST_EXTENSIONS
+        extensions++
+        if (heldUp) wait()
+        // What has come by now is read before the next turn.
+        else setImmediate(reject, new Error(`Redis did not answer within ${ANSWER_MS} ms`))
+      }, ANSWER_MS)
+    }
+    wait()
+    answer.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+    })
+  })
+}
 
 /** @param process names this one among all of the installation; another one after each start */
 export function createLimitStore(redis: RedisClient, process: string): LimitStore {
@@ -48,7 +76,7 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
           ? [kind, limit, request.give - debt, 0, 0, need, want, seed]
           : [kind, limit, request.add + debt, request.floor, request.held, need, want, seed]
       })
-      const numbers = Reply.parse(await run(keys, [process, LEASE_MS, KEEP_MS, ...values]))
+      const numbers = Reply.parse(await inTime(run(keys, [process, LEASE_MS, KEEP_MS, ...values])))
       return requests.map((_request, at) => {
         const [granted, left, spent] = numbers.slice(at * 3, at * 3 + 3)
         if (granted === undefined || left === undefined || spent === undefined) {
@@ -57,16 +85,18 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
         return { granted, left, spent }
       })
     },
-    async present() {
-      // The clock of Redis: those of two machines may differ.
-      const [seconds] = await redis.time()
-      const now = Number(seconds) * 1_000
-      await redis.zadd(PROCESSES, now, process)
-      await redis.zremrangebyscore(PROCESSES, '-inf', now - LEASE_MS)
-      return redis.zcard(PROCESSES)
-    },
+    present: () => inTime(presence()),
     async leave() {
       await redis.zrem(PROCESSES, process)
     },
+  }
+
+  async function presence(): Promise<number> {
+    // The clock of Redis: those of two machines may differ.
+    const [seconds] = await redis.time()
+    const now = Number(seconds) * 1_000
+    await redis.zadd(PROCESSES, now, process)
+    await redis.zremrangebyscore(PROCESSES, '-inf', now - LEASE_MS)
+    return redis.zcard(PROCESSES)
   }
 }

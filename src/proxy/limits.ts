@@ -59,6 +59,8 @@ const PRESENT_MS = 1_000
 const FORGET_EVERY_MS = 30_000
 /** A tenant whose exchange has failed is kept by the process itself for so long. */
 const ALONE_MS = 1_000
+/** A failure may pass at any moment for so long, and what processes held is still theirs in Redis. */
+const PASSING_MS = 3_000
 /**
  * When Redis is back, processes say what they used and what their requests hold, and still give out their own shares for
  * so long: until all have noticed and said so, it knows of too little.
@@ -82,6 +84,8 @@ export function startLimits(options: LimitsOptions): Limits {
   let processes = Math.max(1, options.leastProcesses)
   /** Nobody answers: until then, or for an unknown time. */
   let aloneUntil: number | null = null
+  /** When that began. */
+  let aloneFrom = -Infinity
   let own: LimitLedger | null = null
   let ownShare = 1
   let ownUsedAt = -Infinity
@@ -119,7 +123,10 @@ export function startLimits(options: LimitsOptions): Limits {
       } catch (error) {
         onExchange('shared', true)
         logger.debug({ event: 'limits_exchange_failed', tenantId: tenant.tenantId, error })
-        tenant.aloneUntil = now() + ALONE_MS
+        const at = now()
+        // It goes on failing, or it fails again.
+        if (at - tenant.aloneUntil > ALONE_MS) tenant.aloneFrom = at
+        tenant.aloneUntil = at + ALONE_MS
         uncertain = true
         // It may have been done: what was given back must not be given back twice.
         asked = requests.map((one) => (one.kind === 'rate' && one.give > 0 ? { ...one, give: 0 } : one))
@@ -128,7 +135,11 @@ export function startLimits(options: LimitsOptions): Limits {
     onExchange('own', false)
     const named = asked.map((request) => ({ ...request, id: `${tenant.tenantId}:${request.id}` }))
     const ledger = ownLedger()
-    return { grants: ledger.exchange(named), ledger: { shared: store === null, share: ownShare, uncertain } }
+    const passing = now() - Math.max(tenant.aloneFrom, aloneFrom) < PASSING_MS
+    return {
+      grants: ledger.exchange(named, passing),
+      ledger: { shared: store === null, share: ownShare, uncertain },
+    }
   }
 
   function tenantOf(tenantId: string): TenantLimits {
@@ -155,6 +166,7 @@ export function startLimits(options: LimitsOptions): Limits {
       processes = Math.max(1, there, aloneUntil === null ? 0 : processes)
     } catch (error) {
       if (aloneUntil === null) {
+        aloneFrom = now()
         logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
       }
       aloneUntil = Infinity

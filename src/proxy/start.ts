@@ -62,8 +62,8 @@ export interface ProxyParts {
   readonly startFlusher: StartFlusher
 }
 
-/** A Redis that does not answer in this time is one that is away, where requests wait for it. */
-const LIMIT_MS = 100
+/** Beyond what limits wait for an answer: a command that is given up by then. */
+const LIMIT_MS = 1_000
 const LIMIT_REDIS_READY_MS = 1_000
 /** Deadlines of open requests are looked at this often. */
 const SWEEP_MS = 100

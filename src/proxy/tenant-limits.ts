@@ -54,6 +54,8 @@ export class TenantLimits {
   readonly now: () => number
   /** Until then the process's own ledger is asked, since the shared one has just failed for this tenant. */
   aloneUntil = -Infinity
+  /** When it last began to fail for this tenant. */
+  aloneFrom = -Infinity
   readonly #options: TenantLimitsOptions
   readonly #cells = new Map<string, LimitCell>()
   /** Those that may have something to tell. */

@@ -238,6 +238,58 @@ test('what processes hold never exceeds the limit, and all of it can be had', ()
   )
 })
 
+test('while a failure may pass at any moment, what processes hold together stays within the limit', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 60 }),
+      fc.array(fc.tuple(fc.nat(3), fc.boolean()), { maxLength: 120 }),
+      fc.array(fc.tuple(fc.nat(3), fc.boolean()), { maxLength: 120 }),
+      (limit, before, during) => {
+        const held = createSharedHolds()
+        const processes = [0, 1, 2, 3].map(() => ({
+          cell: new HeldCell('c', limit),
+          own: createLimitLedger(() => 0, 1 / 4),
+          running: 0,
+        }))
+        const step = (at: number, takes: boolean, alone: boolean) => {
+          const one = processes[at]
+          assert.ok(one)
+          if (!takes) {
+            if (one.running === 0) return
+            one.cell.release(1)
+            one.running--
+            return
+          }
+          if (!one.cell.has(1)) {
+            if (alone) {
+              const [grant] = one.own.exchange([one.cell.request(1, 0, 0)], true)
+              assert.ok(grant)
+              one.cell.granted(grant, { shared: false, share: 1 / 4, uncertain: true }, 0)
+            } else held.exchange(one.cell, at, 1, 0)
+          }
+          if (!one.cell.has(1)) return
+          one.cell.take(1, 0)
+          one.running++
+        }
+        for (const at of [0, 1, 2, 3]) step(at, true, false)
+        for (const [at, takes] of before) step(at, takes, false)
+        // The last that all heard is the same.
+        processes.forEach(({ cell }, at) => {
+          held.exchange(cell, at, 0, 0)
+        })
+        processes.forEach(({ cell }, at) => {
+          held.exchange(cell, at, 0, 0)
+        })
+        for (const [at, takes] of during) {
+          step(at, takes, true)
+          const total = processes.reduce((sum, { running }) => sum + running, 0)
+          assert.ok(total <= limit, `${total} of ${limit}`)
+        }
+      },
+    ),
+  )
+})
+
 test('near its limit a slot goes back at once, far from it some are kept', () => {
   const held = createSharedHolds()
   const few = new HeldCell('few', 3)

@@ -29,7 +29,7 @@ const TOKENS = [
 const LONG_ANSWER = 1_500
 const TOKEN_CONNECTIONS = 8
 /** Of all replies: a bucket that is always empty refuses at least so many. */
-const LEAST_REFUSED = 0.1
+const LEAST_REFUSED = 0.4
 
 const chat = (model: string, ask: object) => ({
   model,
