@@ -120,6 +120,7 @@ export class HeldCell implements LimitCell {
       need: Math.max(0, inUse + need - kept),
       want: Math.max(0, inUse + need + ahead - kept),
       seed: this.#spent,
+      anew: this.#alone === null,
       seen: this.#seen,
     } as const
     this.#saying = kept
@@ -169,6 +170,7 @@ export class HeldCell implements LimitCell {
       need: 0,
       want: 0,
       seed: this.#spent,
+      anew: false,
       seen: this.#seen,
     }
   }

@@ -21,6 +21,8 @@ export interface RateRequest {
   readonly want: number
   /** What is left by all that the process knows; what a ledger that knows nothing of the bucket begins with. */
   readonly seed: number
+  /** The process's own ledger was not asked since the shared one was: what it has is of a time before. */
+  readonly anew: boolean
 }
 
 /** Of requests at a time, or of money: each process holds a share until it says otherwise or is silent for too long. */
@@ -40,6 +42,7 @@ export interface HeldRequest {
   readonly want: number
   /** Spent for good by all, as far as the process knows; what a ledger that knows nothing begins with. */
   readonly seed: number
+  readonly anew: boolean
   /** What the shared ledger last had of it; null: it was not asked. */
   readonly seen: HeldSeen | null
 }
@@ -89,9 +92,10 @@ interface Spent {
 export interface LimitLedger {
   /**
    * Grants nothing of anything unless everything that is needed is there. Debts are not its business.
-   * @param passing the shared ledger may answer again at any moment, and still knows what each process held
+   * @param instead says that it stands in for the shared ledger; `passing`: that one may answer again at any moment, and
+   * still knows what each process held
    */
-  exchange(requests: readonly LimitRequest[], passing?: boolean): readonly LimitGrant[]
+  exchange(requests: readonly LimitRequest[], instead?: { readonly passing: boolean }): readonly LimitGrant[]
   /** Forgets what is as if it had never been used. */
   prune(): void
 }
@@ -113,9 +117,9 @@ export function createLimitLedger(nowMs: () => number, share: number): LimitLedg
     Math.min(capacity, level + (now - filledAtMs) * rate)
 
   /** The bucket as it is now, with what is given back. */
-  function bucketOf({ id, limit, give, need, seed }: RateRequest): Bucket {
+  function bucketOf({ id, limit, give, need, seed, anew }: RateRequest, instead: boolean): Bucket {
     const now = nowMs()
-    const known = buckets.get(id)
+    const known = instead && anew ? undefined : buckets.get(id)
     // A request that needs more than the share is let through when that much has gathered.
     const most = share === 1 ? 0 : Math.max(known?.most ?? 0, Math.min(need, limit))
     const capacity = Math.max(limit * share, most)
@@ -127,27 +131,29 @@ export function createLimitLedger(nowMs: () => number, share: number): LimitLedg
     return bucket
   }
 
-  function spentOf({ id, add, floor, seed }: HeldRequest): number {
-    const total = Math.max((spent.get(id)?.total ?? seed) + add, floor)
+  function spentOf({ id, add, floor, seed, anew }: HeldRequest, instead: boolean): number {
+    const known = instead && anew ? undefined : spent.get(id)
+    const total = Math.max((known?.total ?? seed) + add, floor)
     if (total > 0) spent.set(id, { total, atMs: nowMs() })
     return total
   }
 
-  function leftOf(request: LimitRequest, passing: boolean): number {
-    if (request.kind === 'rate') return bucketOf(request).level
+  function leftOf(request: LimitRequest, instead?: { readonly passing: boolean }): number {
+    if (request.kind === 'rate') return bucketOf(request, instead !== undefined).level
     const { limit, held, seed, seen } = request
-    const base = spentOf(request)
+    const base = spentOf(request, instead !== undefined)
     if (share === 1) return limit - base - held
     // What this process held is its own to use again; of what was free it has its share.
-    if (passing && seen !== null) return seen.held + Math.floor(seen.left * share) - held - (base - seed)
+    if (instead?.passing === true && seen !== null)
+      return seen.held + Math.floor(seen.left * share) - held - (base - seed)
     // What is spent for good is everybody's; of the rest this process has its share, and of slots one at least.
-    const least = base === 0 && !passing ? 1 : 0
+    const least = base === 0 && instead?.passing !== true ? 1 : 0
     return Math.max(Math.floor((limit - base) * share), least) - held
   }
 
   return {
-    exchange(requests, passing = false) {
-      const left = requests.map((request) => leftOf(request, passing))
+    exchange(requests, instead) {
+      const left = requests.map((request) => leftOf(request, instead))
       const enough = requests.every(({ need }, at) => need <= 0 || need <= (left[at] ?? 0))
       return requests.map((request, at) => {
         const there = left[at] ?? 0

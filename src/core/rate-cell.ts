@@ -128,6 +128,7 @@ export class RateCell implements LimitCell {
       need: Math.max(0, need - this.#available),
       want: Math.max(0, wanted - this.#available),
       seed: Math.max(0, this.#atLedger(this.#shared, now)),
+      anew: this.#own === null,
     }
   }
 
@@ -148,7 +149,7 @@ export class RateCell implements LimitCell {
     if (debt === 0) return null
     const { id, limit } = this
     const seed = Math.max(0, this.#atLedger(this.#shared, now))
-    return { kind: 'rate', id, limit, give: 0, debt, need: 0, want: 0, seed }
+    return { kind: 'rate', id, limit, give: 0, debt, need: 0, want: 0, seed, anew: false }
   }
 
   stated({ debt }: LimitRequest): void {

@@ -66,7 +66,7 @@ const PASSING_MS = 3_000
  * so long: until all have noticed and said so, it knows of too little.
  */
 const REUNITE_MS = 2_500
-/** The process's own ledger is kept for so long after it was last asked: a failure may come again soon. */
+/** The process's own ledger is kept for so long after it was last asked. */
 const KEEP_OWN_MS = 60_000
 /** An installation has no more of it to tell than this each time; the rest has its turn a second later. */
 const MOST_STATEMENTS = 200
@@ -137,7 +137,7 @@ export function startLimits(options: LimitsOptions): Limits {
     const ledger = ownLedger()
     const passing = now() - Math.max(tenant.aloneFrom, aloneFrom) < PASSING_MS
     return {
-      grants: ledger.exchange(named, passing),
+      grants: ledger.exchange(named, store === null ? undefined : { passing }),
       ledger: { shared: store === null, share: ownShare, uncertain },
     }
   }

@@ -35,6 +35,7 @@ const held = (id: string, limit: number, numbers: Partial<LimitRequest> = {}): L
     need: 0,
     want: 0,
     seed: 0,
+    anew: false,
     seen: null,
     ...numbers,
   }) as LimitRequest

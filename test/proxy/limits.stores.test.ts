@@ -180,6 +180,7 @@ test('a process that dies gives its slots back within ten seconds, one that stop
       need: 1,
       want: 1,
       seed: 0,
+      anew: false,
       seen: null,
     },
   ])
