@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.js'
+import type { LimitHeaders } from '../core/limit-headers.js'
 import { readRequestHead, type RequestHead } from '../core/request-head.js'
 import { dropFields, fieldsToDrop } from '../core/request-edit.js'
 import type { KeyRole, ResolvedKey } from '../core/resolved-key.js'
@@ -91,12 +92,12 @@ export function serveInference(deps: InferenceDeps, endpoint: UsageEndpoint, cal
   if (key === null) lookUp()
 }
 
-function refuse(deps: InferenceDeps, call: HttpCall, error: unknown): void {
+function refuse(deps: InferenceDeps, call: HttpCall, error: unknown, headers?: LimitHeaders): void {
   if (call.closed) return
   const code = error instanceof GatewayError ? error.code : 'internal_error'
   deps.metrics.refusals.labels({ code }).inc()
   deps.auth.refuse(error, () => {
-    call.fail(error)
+    call.fail(error, headers)
   })
 }
 
@@ -122,7 +123,7 @@ function admit(
 ): void {
   const refused = (error: unknown) => {
     held.release(true)
-    refuse(deps, call, error)
+    refuse(deps, call, error, deps.limits.headers(key))
   }
   try {
     const admittedAt = performance.now()

@@ -4,6 +4,7 @@ import {
   type LimitLedger,
   type LimitRequest,
 } from '../core/limit-ledger.js'
+import type { LimitHeaders } from '../core/limit-headers.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import type { LimitStore } from '../io/limit-store.js'
 import type { Logger } from '../io/logger.js'
@@ -27,6 +28,8 @@ export interface Limits {
   take(key: ResolvedKey, ask: Ask): Reservation | null
   /** Asks the ledger first. Rejects as {@link take} throws. */
   ask(key: ResolvedKey, ask: Ask): Promise<Reservation>
+  /** For a reply to a request that was not let through, as far as is known here. */
+  headers(key: ResolvedKey): LimitHeaders
   /** What applies to a key, as the ledger has it now. */
   look(key: ResolvedKey): Promise<KeyLimits>
   times(): LimitTimes
@@ -216,6 +219,7 @@ export function startLimits(options: LimitsOptions): Limits {
       const tenant = tenantOf(key.tenantId)
       return tenant.ask(tenant.of(key, monthNow()), ask)
     },
+    headers: (key) => tenantOf(key.tenantId).of(key, monthNow()).headers(now()),
     async look(key) {
       const tenant = tenantOf(key.tenantId)
       const limits = tenant.of(key, monthNow())
