@@ -9,7 +9,7 @@ const SPARE_SHARE = 1 / 16
 /** What was kept for requests that did not come goes back. */
 const IDLE_MS = 200
 /** So often the ledger has to hear that something is still held; its lease is a few times longer. */
-export const RENEW_MS = 1_500
+const RENEW_MS = 1_500
 
 /**
  * A process's part of what requests hold while they run: slots of a concurrency limit, or the money that they may cost.

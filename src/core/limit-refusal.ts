@@ -12,6 +12,9 @@ const WHO: Readonly<Record<LimitScope, string>> = {
   tenant: 'this account',
 }
 
+/** The official clients would try again by themselves. */
+const NO_RETRY: LimitHeaders = { 'x-should-retry': 'false' }
+
 export interface Shortage {
   readonly scope: LimitScope
   readonly limit: number
@@ -50,7 +53,7 @@ export function tooManyTokens({ scope, limit, needed, waitMs, headers }: Shortag
       `The request is too large: it asks for ${needed} tokens, and ${WHO[scope]} may use ${limit} per minute.` +
       ' Ask for fewer with max_tokens.',
     retryAfterMs: Math.ceil(waitMs),
-    headers: { ...headers, 'x-should-retry': 'false' },
+    headers: { ...headers, ...NO_RETRY },
   })
 }
 
@@ -71,7 +74,7 @@ export function budgetHeld({ limit, needed, left, waitMs, headers }: Shortage): 
       `What is left of the monthly budget of ${dollars(limit)} is held by requests under way: ${dollars(left)} are free,` +
       ` and this request may cost ${dollars(needed)}. Try again when some have ended.`,
     retryAfterMs: waitMs,
-    headers,
+    headers: { ...headers, ...NO_RETRY },
   })
 }
 
@@ -81,7 +84,7 @@ export function budgetSpent({ limit, needed, left, waitMs, headers }: Shortage):
       `The monthly budget of ${dollars(limit)} is spent: ${dollars(left)} are left, and this request may cost` +
       ` ${dollars(needed)}. It begins anew with the next month (UTC).`,
     retryAfterMs: Math.ceil(waitMs),
-    headers,
+    headers: { ...headers, ...NO_RETRY },
   })
 }
 

@@ -126,6 +126,9 @@ async function serve(served: Served): Promise<void> {
     requirePermission(endpoint, now.actor)
     return now
   }
+  const mayStay = async () => {
+    await caller()
+  }
   const { actor, credential } = call.bodyWaitMs < RECHECK_MS ? before : await caller()
   const processes = endpoint.asksProcesses === true ? await options.askProcesses?.() : undefined
   if (call.closed) return
@@ -144,9 +147,7 @@ async function serve(served: Served): Promise<void> {
   if (endpoint.follows === true) {
     await followers.follow(call, {
       ask: async (query) => successOf(await options.runTask({ ...task, query })),
-      mayStay: async () => {
-        await caller()
-      },
+      mayStay,
     })
     return
   }
@@ -157,9 +158,7 @@ async function serve(served: Served): Promise<void> {
       await replyInParts(call, {
         first: { body: first, part },
         next: (cursor) => options.runTask({ ...task, cursor }),
-        mayStay: async () => {
-          await caller()
-        },
+        mayStay,
       })
     })
     return

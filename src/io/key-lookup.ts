@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ResolvedKey } from '../core/resolved-key.js'
 import { limitsSchema, TIERS } from '../core/tiers.js'
 import { loadQuery } from './postgres.js'
-import { type Queryable, rowOf } from './query.js'
+import type { Queryable } from './query.js'
 
 const FIND = loadQuery('key-find')
 
@@ -43,17 +43,13 @@ const KeyRow = z
     version: row.version,
   }))
 
-/**
- * The API key of a SHA-256 digest with what it inherits, and the change counter of the same moment. Null when there is
- * none, it is revoked or expired, or its environment or tenant is deleted; a suspended tenant's key is found.
- */
-export function findKey(postgres: Queryable, digest: Buffer): Promise<ResolvedKey | null> {
-  return rowOf(postgres, FIND, KeyRow, [[digest]])
-}
-
 const Digest = z.object({ digest: z.string() })
 
-/** The same of many digests in one statement: the keys that were found, by digest in hexadecimal. */
+/**
+ * The API keys of SHA-256 digests, in one statement and by digest in hexadecimal, with what they inherit, and the change
+ * counter of the same moment. Those that there are not, that are revoked or expired, or whose environment or tenant is
+ * deleted are left out; a suspended tenant's keys are found.
+ */
 export async function findKeys(
   postgres: Queryable,
   digests: readonly Buffer[],

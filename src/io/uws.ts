@@ -4,7 +4,7 @@ import uws, {
   type TemplatedApp,
   type us_listen_socket,
 } from 'uWebSockets.js'
-import { ERRORS, errorBody, GatewayError, toGatewayError } from '../core/errors.js'
+import { errorBody, GatewayError, toGatewayError } from '../core/errors.js'
 import { newRequestId } from './request-id.js'
 
 /**
@@ -321,9 +321,6 @@ export class HttpCall {
     if (error.retryAfterMs !== undefined && (error.status === 429 || error.status === 503)) {
       headers['retry-after'] = String(Math.ceil(error.retryAfterMs / 1000))
       headers['retry-after-ms'] = String(error.retryAfterMs)
-    }
-    if (ERRORS[error.code].status === 429 && error.code === 'insufficient_quota') {
-      headers['x-should-retry'] = 'false'
     }
     this.reply(error.status, headers, errorBody(error))
   }

@@ -1,9 +1,6 @@
 import type { NodeLive } from '../core/snapshot.js'
 import type { Logger } from '../io/logger.js'
-
-export interface LiveView {
-  stop(): Promise<void>
-}
+import { type Polling, startPolling } from '../io/polling.js'
 
 const READ_MS = 1_000
 
@@ -15,29 +12,14 @@ export function startLiveView(options: {
   readonly read: () => Promise<ReadonlyMap<string, NodeLive>>
   readonly apply: (live: ReadonlyMap<string, NodeLive>) => void
   readonly logger: Logger
-}): LiveView {
+}): Polling {
   const { read, apply, logger } = options
-  let failing = false
-  let underWay: Promise<void> | null = null
-
-  async function look(): Promise<void> {
-    try {
+  return startPolling({
+    everyMs: READ_MS,
+    look: async () => {
       apply(await read())
-      failing = false
-    } catch (error) {
-      if (!failing) logger.warn({ event: 'node_live_unreadable', error })
-      failing = true
-    }
-  }
-  const run = () => {
-    underWay ??= look().finally(() => (underWay = null))
-  }
-  const timer = setInterval(run, READ_MS)
-  run()
-  return {
-    async stop() {
-      clearInterval(timer)
-      await underWay
     },
-  }
+    event: 'node_live_unreadable',
+    logger,
+  })
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../io/logger.js'
+import { type Polling, startPolling } from '../io/polling.js'
 import type { TenantSpend } from '../io/tenant-spend.js'
 
 export interface SpendFeedOptions {
@@ -9,10 +10,6 @@ export interface SpendFeedOptions {
   readonly logger: Logger
 }
 
-export interface SpendFeed {
-  stop(): Promise<void>
-}
-
 const READ_MS = 2_000
 /** Every minute all is read: a commit that took longer than readings overlap is missed for no longer. */
 const READ_ALL_EVERY = 30
@@ -21,33 +18,18 @@ const READ_ALL_EVERY = 30
  * Reads every two seconds what tenants have spent by their bills. While it cannot be read, what is known holds.
  * Readings never overlap in time.
  */
-export function startSpendFeed({ read, apply, logger }: SpendFeedOptions): SpendFeed {
+export function startSpendFeed({ read, apply, logger }: SpendFeedOptions): Polling {
   let since: Date | null = null
   let readings = 0
-  let failing = false
-  let underWay: Promise<void> | null = null
-
-  async function look(): Promise<void> {
-    try {
+  return startPolling({
+    everyMs: READ_MS,
+    look: async () => {
       const { at, spent } = await read(readings % READ_ALL_EVERY === 0 ? null : since)
       for (const [tenantId, { month, nanos }] of spent) apply(tenantId, month, nanos)
       since = at
       readings++
-      failing = false
-    } catch (error) {
-      if (!failing) logger.warn({ event: 'tenant_spend_unreadable', error })
-      failing = true
-    }
-  }
-  const run = () => {
-    underWay ??= look().finally(() => (underWay = null))
-  }
-  const timer = setInterval(run, READ_MS)
-  run()
-  return {
-    async stop() {
-      clearInterval(timer)
-      await underWay
     },
-  }
+    event: 'tenant_spend_unreadable',
+    logger,
+  })
 }

@@ -204,15 +204,15 @@ export class TenantLimits {
     const rates = (name: 'rate_limit_per_minute' | 'tokens_per_minute', kind: string) =>
       SCOPES.flatMap((scope): Scoped<RateCell>[] => {
         const limit = key.limits[scope][name]
-        return limit === null ? [] : [{ scope, cell: this.#rate(`${ids[scope]}:${kind}`, limit) }]
+        return limit === null ? [] : [{ scope, cell: this.#cell(RateCell, `${ids[scope]}:${kind}`, limit) }]
       })
     const slots = SCOPES.flatMap((scope): Scoped<HeldCell>[] => {
       const limit = key.limits[scope].max_concurrency
-      return limit === null ? [] : [{ scope, cell: this.#held(`${ids[scope]}:concurrency`, limit) }]
+      return limit === null ? [] : [{ scope, cell: this.#cell(HeldCell, `${ids[scope]}:concurrency`, limit) }]
     })
     let spend: HeldCell | null = null
     if (key.monthlyBudgetNanos !== null) {
-      spend = this.#held(spendId(this.#month), key.monthlyBudgetNanos)
+      spend = this.#cell(HeldCell, spendId(this.#month), key.monthlyBudgetNanos)
       if (this.#spent.month === this.#month) spend.raiseFloor(this.#spent.nanos)
     }
     return new KeyLimits(
@@ -226,24 +226,14 @@ export class TenantLimits {
     )
   }
 
-  #rate(id: string, limit: number): RateCell {
+  /** The cell of this id, with this limit from now on. */
+  #cell<C extends LimitCell>(kind: new (id: string, limit: number) => C, id: string, limit: number): C {
     const known = this.#cells.get(id)
-    if (known instanceof RateCell) {
+    if (known instanceof kind) {
       known.limit = limit
       return known
     }
-    const cell = new RateCell(id, limit)
-    this.#cells.set(id, cell)
-    return cell
-  }
-
-  #held(id: string, limit: number): HeldCell {
-    const known = this.#cells.get(id)
-    if (known instanceof HeldCell) {
-      known.limit = limit
-      return known
-    }
-    const cell = new HeldCell(id, limit)
+    const cell = new kind(id, limit)
     this.#cells.set(id, cell)
     return cell
   }

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiKeyDigest } from '../../src/core/api-key.js'
 import { changesSince, pruneChanges, readVersion, recentChanges } from '../../src/io/changes.js'
-import { findKey } from '../../src/io/key-lookup.js'
 import { transaction } from '../../src/io/postgres.js'
 import { loadSnapshot } from '../../src/io/snapshot-load.js'
 import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
+import { findKey } from '../support/find-key.js'
 
 test('each change says what it makes stale', async () => {
   await using port = await startContractPort()

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiKeyDigest, apiKeyDigestHex, generateApiKey } from '../../src/core/api-key.js'
-import { findKey, findKeys } from '../../src/io/key-lookup.js'
+import { findKeys } from '../../src/io/key-lookup.js'
+import { findKey } from '../support/find-key.js'
 import { startContractPort, tenantBody } from '../support/contract-port.js'
 
 test('many keys are looked up in one statement, each with what it inherits, and only those that hold', async () => {

@@ -10,12 +10,12 @@ import type { ContractReply, ContractTask } from '../../src/core/contract/task.j
 import { apiKeyDigest } from '../../src/core/api-key.js'
 import { GatewayError } from '../../src/core/errors.js'
 import { mountContract } from '../../src/io/contract-mount.js'
-import { findKey } from '../../src/io/key-lookup.js'
 import { createHttpApp, type HttpCall } from '../../src/io/uws.js'
 import { findAdminToken } from '../../src/workers/admin-token-lookup.js'
 import { createContractServer } from '../../src/workers/contract-server.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
 import { migratedDatabase, type MigratedDatabase } from './migrated-database.js'
+import { findKey } from './find-key.js'
 
 export interface JsonReply {
   readonly status: number

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { apiKeyDigest } from '../../../src/core/api-key.js'
-import { findKey } from '../../../src/io/key-lookup.js'
 import {
   type ContractPort,
   type JsonReply,
@@ -12,6 +11,7 @@ import {
   tenantBody,
 } from '../../support/contract-port.js'
 import { numberedId } from '../../support/spool.js'
+import { findKey } from '../../support/find-key.js'
 
 const PATH = '/v1/api-keys'
 

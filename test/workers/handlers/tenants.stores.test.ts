@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiKeyDigest, isWellFormedApiKey } from '../../../src/core/api-key.js'
-import { findKey } from '../../../src/io/key-lookup.js'
 import { modelBody, startContractPort, tenantBody } from '../../support/contract-port.js'
+import { findKey } from '../../support/find-key.js'
 
 test('creating a tenant gives it a production environment and a first admin key, shown once', async () => {
   await using port = await startContractPort()
