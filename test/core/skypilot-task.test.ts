@@ -107,10 +107,10 @@ test('exceptions have the kinds that something is decided by', () => {
 test('shown text has no codes of a terminal and no secret, whatever surrounds it', () => {
   assert.equal(shownText('\u001b[31mred\u001b[0m \u001b]8;;http://x\u0007link', []), 'red link')
   assert.equal(shownMessage('x'.repeat(5_000), []).length, 2_001)
-  const secret = fc.string({ minLength: 6, maxLength: 20 }).filter((value) => !'***'.includes(value))
+  const secret = fc.string({ minLength: 6, maxLength: 20 }).filter((value) => !value.includes('*'))
   fc.assert(
     fc.property(fc.string(), secret, fc.string(), (before, value, after) => {
-      assert.ok(!shownText(`${before}|${value}|${after}`, [value]).includes(value) || '***'.includes(value))
+      assert.ok(!shownText(`${before}|${value}|${after}`, [value]).includes(value))
     }),
   )
 })
