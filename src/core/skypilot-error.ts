@@ -67,7 +67,6 @@ export function skyPilotErrorKind(type: string): SkyPilotErrorKind {
 /** A failure may quote whole scripts; nobody reads more than this. */
 const MOST_SHOWN = 2_000
 /** The colours and cursor movements of a terminal. */
-// eslint-disable-next-line no-control-regex -- they begin with the escape character
 const TERMINAL_CODES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g
 /** A token of a SkyPilot service account. */
 const SKYPILOT_TOKEN = /\bsky_[\w.-]{16,}/g

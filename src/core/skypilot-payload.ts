@@ -62,10 +62,11 @@ export function readRequest(value: unknown): SkyPilotRequest | null {
   return RequestPayload.safeParse(value).data ?? null
 }
 
-/** The payloads of `/api/status`; null when it is no such list. What is no payload in it is left out. */
+/** The payloads of `/api/status`; null when it is no such list. One that cannot be read must not pass for absent. */
 export function readRequests(value: unknown): SkyPilotRequest[] | null {
   if (!Array.isArray(value)) return null
-  return value.map((item: unknown) => readRequest(item)).filter((request) => request !== null)
+  const requests = value.map((item: unknown) => readRequest(item))
+  return requests.every((request) => request !== null) ? requests : null
 }
 
 /** How a request ended, by its payload. */

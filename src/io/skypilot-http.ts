@@ -1,4 +1,4 @@
-import { Agent, fetch as undiciFetch, type Response } from 'undici'
+import { Agent, type fetch as undiciFetch, type Response } from 'undici'
 import { readErrorReply } from '../core/skypilot-payload.js'
 import {
   SkyPilotError,
@@ -32,7 +32,7 @@ export interface SkyPilotCall {
 
 /** HTTP to one API server: who asks, how long a reply may be, and what its status means. */
 export interface SkyPilotHttp extends AsyncDisposable {
-  /** @throws SkyPilotError `unreachable`; the signal's reason once it is aborted */
+  /** @throws SkyPilotError `unreachable`; the signal's reason once it is aborted; an Error when this is closed */
   send(call: SkyPilotCall, signal: AbortSignal): Promise<SkyPilotReply>
   /** As `send`, with the reply's body as it comes. */
   open(call: SkyPilotCall, signal: AbortSignal): Promise<Response>
@@ -52,6 +52,9 @@ export function createSkyPilotHttp(url: string, token: string | null, fetch: Fet
   }
   const ownSecrets = token === null ? [] : [token]
 
+  let closed = false
+  const failure = (error: unknown) => (closed ? new Error("SkyPilot's client is closed") : unreachable(error))
+
   async function open({ path, body }: SkyPilotCall, signal: AbortSignal): Promise<Response> {
     const content =
       body === undefined
@@ -66,7 +69,7 @@ export function createSkyPilotHttp(url: string, token: string | null, fetch: Fet
       return await fetch(`${base}${path}`, { ...content, redirect: 'manual', signal, dispatcher: agent })
     } catch (error) {
       signal.throwIfAborted()
-      throw unreachable(error)
+      throw failure(error)
     }
   }
 
@@ -79,11 +82,12 @@ export function createSkyPilotHttp(url: string, token: string | null, fetch: Fet
         return { status: response.status, text, requestId: response.headers.get('x-skypilot-request-id') }
       } catch (error) {
         signal.throwIfAborted()
-        throw unreachable(error)
+        throw failure(error)
       }
     },
     refusal: (reply, hide) => refusal(reply, [...ownSecrets, ...hide]),
     async [Symbol.asyncDispose]() {
+      closed = true
       await agent.destroy()
     },
   }
@@ -135,7 +139,7 @@ function refusal(reply: SkyPilotReply, hide: readonly string[]): SkyPilotError {
   if (status === 401 || status === 403) return about('unauthorized', 'does not accept the token')
   if (status === 400 || status === 422)
     return about(
-      said?.type == null ? 'bad_task' : skyPilotErrorKind(said.type),
+      typeof said?.type !== 'string' ? 'bad_task' : skyPilotErrorKind(said.type),
       'does not accept the request',
     )
   if (status >= 500 || status === 429) return about('unreachable', `answered ${status}`)

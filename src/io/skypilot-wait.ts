@@ -39,17 +39,23 @@ export async function waitForRequest(
 ): Promise<{ request: SkyPilotRequest; value: unknown }> {
   let pauseMs = LEAST_PAUSE_MS
   let unreadable = 0
+  /** That the server could not be reached says more than that the time is over. */
+  let trouble: SkyPilotError | null = null
+  const endWith = (error: unknown) => (limit.expired && trouble !== null ? trouble : error)
   for (;;) {
-    const answer = await get(http, requestId, hide, limit)
-    let trouble: SkyPilotError | null = null
+    const answer = await get(http, requestId, hide, limit).catch((error: unknown) => {
+      throw endWith(error)
+    })
     switch (answer.answer) {
       case 'still-waiting':
+        trouble = null
         pauseMs = LEAST_PAUSE_MS
         continue
       case 'request': {
         const end = requestEnd(answer.request)
         if (end.end === 'succeeded') return { request: answer.request, value: end.value }
         if (end.end !== 'unfinished') throw endError(answer.request, end, hide)
+        trouble = null
         break
       }
       case 'unreadable':
@@ -61,9 +67,7 @@ export async function waitForRequest(
         break
     }
     await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: limit.signal }).catch(() => {})
-    // That the server could not be reached says more than that the time is over.
-    if (limit.expired && trouble !== null) throw trouble
-    limit.signal.throwIfAborted()
+    if (limit.signal.aborted) throw endWith(limit.signal.reason)
     pauseMs = Math.min(pauseMs * 2, MOST_PAUSE_MS)
   }
 }

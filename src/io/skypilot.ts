@@ -188,7 +188,8 @@ export function createSkyPilot({ url, token, fetch = undiciFetch }: SkyPilotInpu
     },
     async requests(requestIds, options = {}) {
       if (requestIds.length === 0) return []
-      const query = new URLSearchParams(requestIds.map((id) => ['request_ids', checkedId(id)]))
+      const query = new URLSearchParams()
+      for (const id of requestIds) query.append('request_ids', checkedId(id))
       return await requestList(query, options)
     },
     async requestsOf(clusterName, options = {}) {

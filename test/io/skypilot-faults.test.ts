@@ -96,6 +96,16 @@ test('waiting ends by its deadline, or with the reason of its signal, while the 
   assert.equal((await skypilot.requests([requestId]))[0]?.status, 'RUNNING')
 })
 
+test('a client that is closed ends its waits', async () => {
+  await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000 } })
+  const skypilot = createSkyPilot(server)
+  const requestId = await skypilot.launch(serverTask(), newClusterName())
+  const waiting = assert.rejects(skypilot.wait(requestId, { hide }), /closed/)
+  await eventually('it waits', () => server.calls.has('GET /api/get'))
+  await skypilot[Symbol.asyncDispose]()
+  await waiting
+})
+
 test('a server that is away is unreachable, also for those who wait', async () => {
   await using server = await answering(() => {})
   const { url } = server

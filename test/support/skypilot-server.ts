@@ -128,10 +128,9 @@ export async function startSkyPilotServer({
       reply(response, 401, { detail: 'Invalid or expired service account token' })
       return
     }
-    const submitted = method === 'POST' ? submit.get(url.pathname) : undefined
+    const submitted = method === 'POST' ? submit.get(url.pathname)?.(JSON.parse(text)) : undefined
     if (submitted !== undefined) {
-      const { name, clusterName, work } = submitted(JSON.parse(text))
-      requests.start(id, name, clusterName, work)
+      requests.start(id, submitted.name, submitted.clusterName, (context) => submitted.work(context))
       if (take('unanswered')) request.socket.destroy()
       else reply(response, 200, null)
       return

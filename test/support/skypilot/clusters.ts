@@ -127,7 +127,8 @@ export function createClusterTable({
     context: WorkContext,
   ): Promise<{ job_id: number; handle: string }> {
     const there = clusters.get(name)
-    if (there?.instance != null && !there.taken) return { job_id: ++there.jobs, handle: PICKLE }
+    if (there !== undefined && there.instance !== null && !there.taken)
+      return { job_id: ++there.jobs, handle: PICKLE }
     for (;;) {
       context.signal.throwIfAborted()
       try {

@@ -23,7 +23,7 @@ const Named = z.object({ cluster_name: z.string() })
 const Autostop = Named.extend({ idle_minutes: z.int(), down: z.boolean().default(false) })
 const Endpoints = z.object({
   cluster: z.string(),
-  port: z.union([z.int(), z.string()]).nullish(),
+  port: z.union([z.int(), z.string()]).transform(String).nullish(),
 })
 const Status = z.object({
   cluster_names: z.array(z.string()).nullish(),
@@ -62,7 +62,7 @@ export function submitters(clusters: ClusterTable, requests: RequestTable): Map<
       '/endpoints',
       (body) => {
         const { cluster, port } = Endpoints.parse(body)
-        const work = () => clusters.endpoints(cluster, port == null ? null : String(port))
+        const work = () => clusters.endpoints(cluster, port ?? null)
         return { name: 'endpoints', clusterName: cluster, work: () => Promise.resolve().then(work) }
       },
     ],
