@@ -52,11 +52,14 @@ const KINDS: ReadonlyMap<string, SkyPilotErrorKind> = new Map([
   ['InvalidClusterNameError', 'bad_task'],
   ['InvalidSkyPilotConfigError', 'bad_task'],
   ['NotSupportedError', 'bad_task'],
+  ['ProvisionUnsupportedError', 'bad_task'],
   ['ResourcesMismatchError', 'bad_task'],
   ['UserRequestRejectedByPolicy', 'bad_task'],
   ['ValueError', 'bad_task'],
   ['RequestCancelled', 'cancelled'],
+  ['RequestInterruptedError', 'request_lost'],
   ['PermissionDeniedError', 'unauthorized'],
+  ['NoWorkspaceAccessError', 'unauthorized'],
 ])
 
 /** What an exception of the server's means. */

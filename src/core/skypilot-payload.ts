@@ -8,8 +8,8 @@ import { z } from 'zod'
 const REQUEST_STATUSES = ['PENDING', 'WAITING', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const
 export type SkyPilotRequestStatus = (typeof REQUEST_STATUSES)[number]
 
-const CLUSTER_STATUSES = ['INIT', 'UP', 'STOPPED', 'AUTOSTOPPING'] as const
-/** `UNKNOWN`: a word that is not among those of API version 49. */
+const CLUSTER_STATUSES = ['INIT', 'UP', 'STOPPED', 'AUTOSTOPPING', 'PENDING'] as const
+/** `UNKNOWN`: a word that is not among those of API version 62. */
 export type SkyPilotClusterStatus = (typeof CLUSTER_STATUSES)[number] | 'UNKNOWN'
 
 const seconds = z.number().nonnegative().max(8.64e12)

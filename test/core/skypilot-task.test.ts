@@ -101,6 +101,7 @@ test('exceptions have the kinds that something is decided by', () => {
   assert.equal(skyPilotErrorKind('ClusterDoesNotExist'), 'cluster_does_not_exist')
   assert.equal(skyPilotErrorKind('ValueError'), 'bad_task')
   assert.equal(skyPilotErrorKind('RequestCancelled'), 'cancelled')
+  assert.equal(skyPilotErrorKind('RequestInterruptedError'), 'request_lost')
   assert.equal(skyPilotErrorKind('toString'), 'failed')
   assert.equal(new SkyPilotError('failed', 'x').type, null)
 })

@@ -48,7 +48,7 @@ test('waiting survives 503s, cut gets, cut connections and a restart that keeps 
   assert.ok((server.calls.get('GET /api/get') ?? 0) >= 3)
 })
 
-for (const requests of ['forgotten', 'interrupted'] as const) {
+for (const requests of ['forgotten', 'interrupted', 'interrupted-503'] as const) {
   test(`a launch whose server restarted is lost when its request was ${requests}; its cluster is there`, async () => {
     await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000 } })
     await using skypilot = createSkyPilot(server)

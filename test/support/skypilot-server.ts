@@ -24,9 +24,10 @@ export type { Cluster, Instance, InstanceStart } from './skypilot/clusters.js'
 const Restart = z.strictObject({
   /**
    * What becomes of the requests: `kept` and their work with them, as with several servers on one database; `forgotten`,
-   * as a local server does; `interrupted`, as one that is replaced by a newer one does, which asks to send them again.
+   * as a local server does; `interrupted`, as one does that is replaced by a newer one and asks to send them again, before
+   * 0.14.1 by a 503.
    */
-  requests: z.enum(['kept', 'forgotten', 'interrupted']),
+  requests: z.enum(['kept', 'forgotten', 'interrupted', 'interrupted-503']),
   downMs: z.number().min(0).default(50),
 })
 const Preemption = z.strictObject({

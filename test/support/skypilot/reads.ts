@@ -40,8 +40,8 @@ export async function blockingGet(
   } finally {
     over.abort()
   }
-  if (found.shouldRetry) reply(response, 503, { detail: `Request '${found.id}' should be retried` })
-  else if (found.failed) reply(response, 500, { detail: found.payload('whole') })
+  if (found.failed) reply(response, 500, { detail: found.payload('whole') })
+  else if (found.shouldRetry) reply(response, 503, { detail: `Request '${found.id}' should be retried` })
   else reply(response, 200, found.payload('whole'))
 }
 

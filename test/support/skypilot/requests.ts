@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { PICKLE, PythonError, serializedError } from './python-error.js'
 
+/** How a server says that a restart ended a request: as an error, or before 0.14.1 by a 503. */
+export type Interruption = 'interrupted' | 'interrupted-503'
+
 type Status = 'PENDING' | 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'CANCELLED'
 
 /** What a request's work is given. */
@@ -39,22 +42,25 @@ export interface RequestTable {
   all(): StoredRequest[]
   /** Cancels what has not ended; returns the ids. */
   cancel(which: (request: StoredRequest) => boolean): Promise<string[]>
-  /** Ends the work of all; `forgotten` drops the requests, `interrupted` leaves word that they should be retried. */
-  lose(how: 'forgotten' | 'interrupted'): Promise<void>
+  /** Ends the work of all: `forgotten` drops the requests, the others leave word that they should be sent again. */
+  lose(how: 'forgotten' | Interruption): Promise<void>
 }
 
 interface Entry extends StoredRequest {
   readonly done: Promise<void>
-  end(status: 'CANCELLED', shouldRetry: boolean): void
+  cancel(interruption: Interruption | null): void
 }
 
 /** The requests of one server, whose work goes on in this process. */
 export function createRequestTable(): RequestTable {
   const entries = new Map<string, Entry>()
 
-  async function endAll(which: (entry: Entry) => boolean, shouldRetry: boolean): Promise<string[]> {
+  async function endAll(
+    which: (entry: Entry) => boolean,
+    interruption: Interruption | null,
+  ): Promise<string[]> {
     const ended = [...entries.values()].filter((entry) => !entry.isFinished && which(entry))
-    for (const entry of ended) entry.end('CANCELLED', shouldRetry)
+    for (const entry of ended) entry.cancel(interruption)
     await Promise.all(ended.map(({ done }) => done))
     return ended.map(({ id }) => id)
   }
@@ -65,9 +71,9 @@ export function createRequestTable(): RequestTable {
     },
     find: (prefix) => [...entries.values()].find(({ id }) => id.startsWith(prefix)),
     all: () => [...entries.values()],
-    cancel: (which) => endAll(which, false),
+    cancel: (which) => endAll(which, null),
     async lose(how) {
-      await endAll(() => true, how === 'interrupted')
+      await endAll(() => true, how === 'forgotten' ? null : how)
       if (how === 'forgotten') entries.clear()
     },
   }
@@ -137,9 +143,11 @@ function startRequest(
     async change(signal) {
       await once(changes, 'change', { signal }).catch(() => {})
     },
-    end(how, retry) {
-      shouldRetry = retry
-      finish(how)
+    cancel(interruption) {
+      shouldRetry = interruption !== null
+      if (interruption === 'interrupted')
+        error = new PythonError('RequestInterruptedError', `Request '${id}' was interrupted by a restart`)
+      finish('CANCELLED')
       cancelled.abort()
     },
     payload: (form) => ({
