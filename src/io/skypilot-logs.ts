@@ -44,7 +44,7 @@ export async function* logLines(
     const before = given
     try {
       const response = await opened(http, `/api/stream?${query.toString()}`, options.hide, limit)
-      for await (const line of linesOf(response)) {
+      for await (const line of linesOf(response.body ?? [])) {
         if (++read <= given) continue
         given = read
         yield shownText(line, options.hide)
@@ -77,17 +77,20 @@ async function opened(
   throw new SkyPilotError('request_lost', "SkyPilot's API server does not know the request any more")
 }
 
-async function* linesOf(response: Response): AsyncGenerator<string, void, undefined> {
-  if (response.body === null) return
+/** The lines of UTF-8 bytes, however they are cut; a carriage return ends one too, as progress bars have it. */
+export async function* linesOf(
+  body: AsyncIterable<unknown> | Iterable<unknown>,
+): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder()
   let rest = ''
-  for await (const chunk of response.body) {
+  for await (const chunk of body) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError('a body is bytes')
     rest += decoder.decode(chunk, { stream: true })
     const lines = rest.split(/\r?\n|\r(?!$)/)
     rest = lines.pop() ?? ''
     yield* lines.flatMap(pieces)
-    while (rest.length > MOST_LINE_LENGTH) {
+    // One more may be a carriage return whose line feed is still to come.
+    while (rest.length > MOST_LINE_LENGTH + 1) {
       yield rest.slice(0, MOST_LINE_LENGTH)
       rest = rest.slice(MOST_LINE_LENGTH)
     }

@@ -12,12 +12,17 @@ import { SkyPilotError, shownMessage, skyPilotErrorKind } from '../core/skypilot
 import { type Deadline, startDeadline } from './deadline.js'
 import type { SkyPilotHttp, SkyPilotReply } from './skypilot-http.js'
 
-/** A blocking get is renewed after this: what stands between may cut a connection that is silent for longer. */
-const GET_MS = 55_000
 const LEAST_PAUSE_MS = 200
 const MOST_PAUSE_MS = 5_000
 /** Answers that nobody can read, after which a request is not asked for again: it will not become readable. */
 const MOST_UNREADABLE = 5
+
+export interface WaitSettings {
+  /** Values that must not appear in an error. */
+  readonly hide: readonly string[]
+  /** How long one blocking get is held before it is renewed. */
+  readonly getMs: number
+}
 
 type Answer =
   | { readonly answer: 'request'; readonly request: SkyPilotRequest }
@@ -34,7 +39,7 @@ type Answer =
 export async function waitForRequest(
   http: SkyPilotHttp,
   requestId: string,
-  hide: readonly string[],
+  { hide, getMs }: WaitSettings,
   limit: Deadline,
 ): Promise<{ request: SkyPilotRequest; value: unknown }> {
   let pauseMs = LEAST_PAUSE_MS
@@ -43,7 +48,7 @@ export async function waitForRequest(
   let trouble: SkyPilotError | null = null
   const endWith = (error: unknown) => (limit.expired && trouble !== null ? trouble : error)
   for (;;) {
-    const answer = await get(http, requestId, hide, limit).catch((error: unknown) => {
+    const answer = await get(http, requestId, { hide, getMs }, limit).catch((error: unknown) => {
       throw endWith(error)
     })
     switch (answer.answer) {
@@ -75,10 +80,10 @@ export async function waitForRequest(
 async function get(
   http: SkyPilotHttp,
   requestId: string,
-  hide: readonly string[],
+  { hide, getMs }: WaitSettings,
   limit: Deadline,
 ): Promise<Answer> {
-  using attempt = startDeadline(GET_MS, limit.signal, lateReply)
+  using attempt = startDeadline(getMs, limit.signal, lateReply)
   const path = `/api/get?request_id=${encodeURIComponent(requestId)}`
   let reply: SkyPilotReply
   try {

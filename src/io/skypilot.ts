@@ -91,8 +91,11 @@ export interface SkyPilotInput {
   /** Of a service account, `sky_…`; null for a server that asks for none. */
   readonly token: string | null
   readonly fetch?: Fetch | undefined
+  /** A blocking get is renewed after this; 55 s: what stands between may cut a connection that is silent for longer. */
+  readonly getMs?: number | undefined
 }
 
+const GET_MS = 55_000
 const CALL_MS = 30_000
 const STATUS_MS = 120_000
 const DOWN_MS = 10 * 60_000
@@ -102,7 +105,7 @@ const WAIT_MS = 60 * 60_000
 const RequestId = z.string().regex(/^[\w-]{16,64}$/)
 
 /** @throws Error when the URL is not one of http(s), or has credentials in it */
-export function createSkyPilot({ url, token, fetch = undiciFetch }: SkyPilotInput): SkyPilot {
+export function createSkyPilot({ url, token, fetch = undiciFetch, getMs = GET_MS }: SkyPilotInput): SkyPilot {
   const http = createSkyPilotHttp(url, token, fetch)
   const ownSecrets = token === null ? [] : [token]
 
@@ -132,7 +135,7 @@ export function createSkyPilot({ url, token, fetch = undiciFetch }: SkyPilotInpu
   ): Promise<T> {
     using limit = startDeadline(options.deadlineMs ?? defaultMs, options.signal, lateReply)
     const requestId = await submit(call, limit)
-    const { value } = await waitForRequest(http, requestId, ownSecrets, limit)
+    const { value } = await waitForRequest(http, requestId, { hide: ownSecrets, getMs }, limit)
     try {
       return read(value)
     } catch (error) {
@@ -181,7 +184,7 @@ export function createSkyPilot({ url, token, fetch = undiciFetch }: SkyPilotInpu
       const { request, value } = await waitForRequest(
         http,
         checkedId(requestId),
-        [...ownSecrets, ...options.hide],
+        { hide: [...ownSecrets, ...options.hide], getMs },
         limit,
       )
       return { requestId, name: request.name, clusterName: request.clusterName, jobId: readJobId(value) }

@@ -96,6 +96,25 @@ test('waiting ends by its deadline, or with the reason of its signal, while the 
   assert.equal((await skypilot.requests([requestId]))[0]?.status, 'RUNNING')
 })
 
+test('a blocking get is renewed before anybody cuts it', async () => {
+  await using server = await startSkyPilotServer({ faults: { provisionMs: 500 } })
+  await using skypilot = createSkyPilot({ url: server.url, token: server.token, getMs: 50 })
+  await skypilot.wait(await skypilot.launch(serverTask(), newClusterName()), { hide })
+  assert.ok((server.calls.get('GET /api/get') ?? 0) >= 3)
+})
+
+test('a reply without an end is not read on', async () => {
+  await using server = await answering((_request, response) => {
+    const more = () => {
+      while (response.write(Buffer.alloc(1024 * 1024, 'x')));
+      response.once('drain', more)
+    }
+    more()
+  })
+  await using skypilot = createSkyPilot({ url: server.url, token: null })
+  await assert.rejects(skypilot.health(), ofKind('unreachable'))
+})
+
 test('a client that is closed ends its waits', async () => {
   await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000 } })
   const skypilot = createSkyPilot(server)

@@ -56,7 +56,7 @@ test('a dry run is a request that is known at once, waited for, listed and logge
   const clusterName = newClusterName()
   const requestId = await skypilot.launch(task, clusterName, { dryrun: true })
   const hide = Object.values(task.secrets)
-  assert.deepEqual(await skypilot.wait(requestId, { hide, deadlineMs: 120_000 }), {
+  assert.deepEqual(await skypilot.wait(requestId, { hide, deadlineMs: 300_000 }), {
     requestId,
     name: 'sky.launch',
     clusterName,

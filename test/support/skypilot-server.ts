@@ -1,5 +1,5 @@
 /**
- * A stand-in for SkyPilot's API server, with the shapes of the real one (API version 49): requests that are answered at
+ * A stand-in for SkyPilot's API server, with the shapes of the real one (0.14.1): requests that are answered at
  * once and fetched by a blocking get, JSON in JSON, failures inside a 500, clusters that are INIT and then UP, and absent
  * once they are gone. A cluster's machine is a process on this one. Faults are set by the object or, from another
  * process, by `POST /faults`.
@@ -62,8 +62,9 @@ export interface SkyPilotServerInput {
   readonly startInstance?: (input: InstanceStart) => Promise<Instance>
 }
 
-const API_VERSION = 49
-const LEAST_API_VERSION = 11
+/** Of 0.14.1, and the oldest that its clients may have. */
+const API_VERSION = 62
+const LEAST_API_VERSION = 24
 
 /** Starts one on a free port of the loopback interface. All that it starts ends with it. */
 export async function startSkyPilotServer({
@@ -106,7 +107,7 @@ export async function startSkyPilotServer({
     const id = newRequestId()
     response.setHeader('X-Skypilot-Request-ID', id)
     response.setHeader('X-SkyPilot-API-Version', String(API_VERSION))
-    response.setHeader('X-SkyPilot-Version', '0.14.0')
+    response.setHeader('X-SkyPilot-Version', '0.14.1')
     const text = method === 'POST' ? await bodyText(request) : ''
     if (method === 'POST') bodies.push({ path: url.pathname, text })
     if (take('unavailable')) {
@@ -121,7 +122,7 @@ export async function startSkyPilotServer({
     const isAllowed = request.headers.authorization === `Bearer ${token}` && !faults.unauthorized
     if (url.pathname === '/api/health') {
       const status = isAllowed ? 'healthy' : 'needs_auth'
-      const about = { api_version: String(API_VERSION), version: '0.14.0', commit: 'abc', user: null }
+      const about = { api_version: String(API_VERSION), version: '0.14.1', commit: 'abc', user: null }
       reply(response, 200, { status, ...about })
       return
     }

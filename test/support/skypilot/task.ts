@@ -44,7 +44,7 @@ export interface ReadTask {
   readonly run: string | null
 }
 
-/** Reads a task as SkyPilot does: YAML 1.1, no unknown fields. @throws PythonError ValueError */
+/** Reads a task as SkyPilot does: YAML 1.1, no unknown fields. @throws PythonError for what is no task */
 export function readTask(yaml: string): ReadTask {
   let value: unknown
   try {
@@ -55,7 +55,10 @@ export function readTask(yaml: string): ReadTask {
   const { data, error } = Document.safeParse(value)
   if (data === undefined) {
     const issues = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
-    throw new PythonError('ValueError', `Invalid task YAML: \u001b[31m${issues.join('; ')}\u001b[0m`)
+    throw new PythonError(
+      'InvalidSkyPilotConfigError',
+      `Invalid task YAML: \u001b[31m${issues.join('; ')}\u001b[0m`,
+    )
   }
   const { any_of: anyOf, autostop, ports, disk_size: _size, ...base } = data.resources
   return {
@@ -72,11 +75,14 @@ export function readTask(yaml: string): ReadTask {
 
 const CLOUDS = ['aws', 'gcp', 'azure', 'lambda', 'kubernetes', 'k8s', 'nebius', 'oci', 'runpod', 'vast', '*']
 
-/** @throws PythonError ValueError for a cloud that SkyPilot does not know */
+/** @throws PythonError for a cloud that SkyPilot does not know */
 function placeOf(candidate: z.output<typeof Candidate>): TaskPlace {
   const [cloud = 'aws', region] = (candidate.infra ?? 'aws').split('/')
   if (!CLOUDS.includes(cloud))
-    throw new PythonError('ValueError', `Cloud '${cloud}' is not a valid cloud among ${CLOUDS.join(', ')}`)
+    throw new PythonError(
+      'InvalidSkyPilotConfigError',
+      `Invalid resources YAML: '${candidate.infra ?? ''}' does not match '^(${CLOUDS.join('|')})'`,
+    )
   return {
     cloud,
     region: region ?? (cloud === 'aws' ? 'us-east-1' : 'us-central1'),
