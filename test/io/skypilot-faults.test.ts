@@ -37,13 +37,14 @@ async function answering(listener: RequestListener): Promise<{ url: string } & A
 }
 
 test('waiting survives 503s, cut gets, cut connections and a restart that keeps the requests', async () => {
-  await using server = await startSkyPilotServer({ faults: { provisionMs: 1_500, getCutMs: 100 } })
+  await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000, getCutMs: 100 } })
   await using skypilot = createSkyPilot(server)
   const requestId = await skypilot.launch(serverTask(), newClusterName())
   server.setFaults({ unavailable: 1, unheard: 1 })
   const waiting = skypilot.wait(requestId, { hide })
   await eventually('both were met', () => server.faults.unavailable + server.faults.unheard === 0)
   await server.restart({ requests: 'kept', downMs: 100 })
+  server.setFaults({ provisionMs: 0 })
   assert.equal((await waiting).jobId, 1)
   assert.ok((server.calls.get('GET /api/get') ?? 0) >= 3)
 })
@@ -66,17 +67,18 @@ for (const requests of ['forgotten', 'interrupted', 'interrupted-503'] as const)
 }
 
 test('a launch whose answer was lost is unreachable, was heard once, and is found by its cluster', async () => {
-  await using server = await startSkyPilotServer({ faults: { provisionMs: 200, unanswered: 1 } })
+  await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000, unanswered: 1 } })
   await using skypilot = createSkyPilot(server)
   const name = newClusterName()
   await assert.rejects(skypilot.launch(serverTask(), name), ofKind('unreachable'))
   assert.equal(server.calls.get('POST /launch'), 1)
   const [request] = await skypilot.requestsOf(name)
+  server.setFaults({ provisionMs: 0 })
   assert.equal((await skypilot.wait(request?.requestId ?? '', { hide })).clusterName, name)
 })
 
 test('a token that expires while a launch is waited for is unauthorized', async () => {
-  await using server = await startSkyPilotServer({ faults: { provisionMs: 1_000, getCutMs: 50 } })
+  await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000, getCutMs: 50 } })
   await using skypilot = createSkyPilot(server)
   const requestId = await skypilot.launch(serverTask(), newClusterName())
   server.setFaults({ unauthorized: true })
@@ -97,10 +99,12 @@ test('waiting ends by its deadline, or with the reason of its signal, while the 
 })
 
 test('a blocking get is renewed before anybody cuts it', async () => {
-  await using server = await startSkyPilotServer({ faults: { provisionMs: 500 } })
+  await using server = await startSkyPilotServer({ faults: { provisionMs: 60_000 } })
   await using skypilot = createSkyPilot({ url: server.url, token: server.token, getMs: 50 })
-  await skypilot.wait(await skypilot.launch(serverTask(), newClusterName()), { hide })
-  assert.ok((server.calls.get('GET /api/get') ?? 0) >= 3)
+  const waiting = skypilot.wait(await skypilot.launch(serverTask(), newClusterName()), { hide })
+  await eventually('it was renewed twice', () => (server.calls.get('GET /api/get') ?? 0) >= 3)
+  server.setFaults({ provisionMs: 0 })
+  assert.equal((await waiting).jobId, 1)
 })
 
 test('a reply without an end is not read on', async () => {
@@ -132,7 +136,7 @@ test('a server that is away is unreachable, also for those who wait', async () =
   await using skypilot = createSkyPilot({ url, token: 'sky_secret-secret-secret' })
   await assert.rejects(skypilot.health(), ofKind('unreachable', /ECONNREFUSED/))
   const id = '00000000-0000-4000-8000-000000000000'
-  await assert.rejects(skypilot.wait(id, { hide, deadlineMs: 600 }), ofKind('unreachable'))
+  await assert.rejects(skypilot.wait(id, { hide, deadlineMs: 2_000 }), ofKind('unreachable'))
 })
 
 test('secrets are in a launch under `secrets` alone, and in no validation, error or log', async () => {

@@ -27,7 +27,7 @@ async function models(url: string): Promise<string> {
 }
 
 test('a launch is known at once; its cluster is INIT, then UP and serves, then absent', async () => {
-  await using both = await serverAndClient({ faults: { provisionMs: 300 } })
+  await using both = await serverAndClient({ faults: { provisionMs: 60_000 } })
   const { server, skypilot } = both
   const name = newClusterName()
   const requestId = await skypilot.launch(serverTask(), name)
@@ -39,6 +39,7 @@ test('a launch is known at once; its cluster is INIT, then UP and serves, then a
   )
   await assert.rejects(skypilot.endpoint(name, 8000), ofKind('cluster_not_up'))
 
+  server.setFaults({ provisionMs: 0 })
   assert.equal((await skypilot.wait(requestId, { hide })).jobId, 1)
   const [up] = await skypilot.status([name])
   assert.deepEqual([up?.status, up?.cloud, up?.region], ['UP', 'aws', 'us-east-1'])
@@ -123,7 +124,7 @@ test('a spot machine is taken after its notice; SkyPilot sees it when it looks',
   const notice = `${server.url}/metadata/${name}/latest/meta-data/spot/instance-action`
   assert.equal((await request(notice)).statusCode, 404)
 
-  const body = JSON.stringify({ cluster: name, noticeMs: 500 })
+  const body = JSON.stringify({ cluster: name, noticeMs: 2_000 })
   assert.equal((await request(`${server.url}/faults/preempt`, { method: 'POST', body })).statusCode, 200)
   const told = await request(notice)
   assert.match(await told.body.text(), /"action":"terminate","time":"\d{4}-/)

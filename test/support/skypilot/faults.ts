@@ -14,7 +14,7 @@ const Shortage = z.strictObject({
 export type Shortage = z.output<typeof Shortage>
 
 const Faults = z.strictObject({
-  /** How long a launch takes until its machine is there. */
+  /** How long a launch takes until its machine is there; a change holds for those that are under way too. */
   provisionMs: z.number().min(0).default(20),
   shortages: z.array(Shortage).default([]),
   /** What the next launches end with after their provisioning; its cluster stays, as one that could not be set up does. */
