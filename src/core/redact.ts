@@ -28,8 +28,12 @@ function redactedField(name: string, field: unknown): unknown {
         : item
     })
   }
-  if (typeof field !== 'string') return field
-  return field.replace(OWN_SECRET, HIDDEN).replace(SECRET_ASSIGNMENT, `$1${HIDDEN}`)
+  return typeof field === 'string' ? redactedText(field) : field
+}
+
+/** A text without the gateway's own keys and tokens, and without what follows the name of a secret in a command line. */
+export function redactedText(text: string): string {
+  return text.replace(OWN_SECRET, HIDDEN).replace(SECRET_ASSIGNMENT, `$1${HIDDEN}`)
 }
 
 function snake(name: string): string {
