@@ -1,6 +1,12 @@
 import { checkEngineArgs } from './engine-args.js'
 import type { LaunchTemplate } from './launch-template.js'
-import { fillText, isPrintable, LaunchTemplateError, type TemplateText, type TemplateValues } from './template-text.js'
+import {
+  fillText,
+  isPrintable,
+  LaunchTemplateError,
+  type TemplateText,
+  type TemplateValues,
+} from './template-text.js'
 
 /** What one launch puts into a template. */
 export interface LaunchValues {

@@ -1,4 +1,4 @@
-import { parse as parseYaml } from 'yaml'
+import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import {
   compileText,
@@ -75,7 +75,10 @@ const Template = z.strictObject({
   engine_args: z
     .strictObject({
       /** Flags that no caller of the API may set, beside host, port, keys and model. */
-      refuse: z.array(z.string().regex(/^--[a-z0-9][a-z0-9-]*$/, 'expected --flag')).max(200).default([]),
+      refuse: z
+        .array(z.string().regex(/^--[a-z0-9][a-z0-9-]*$/, 'expected --flag'))
+        .max(200)
+        .default([]),
       /** A regular expression that a whole value has to match. */
       values: z
         .string()
@@ -108,19 +111,28 @@ export interface LaunchTemplate extends Omit<Checked, 'command' | 'env'> {
  * @throws LaunchTemplateError with the file and every field that is wrong
  */
 export function parseLaunchTemplate(file: string, text: string): LaunchTemplate {
-  let document: unknown
-  try {
-    document = parseYaml(text, { maxAliasCount: 0, uniqueKeys: true, strict: true })
-  } catch (error) {
-    const [reason = 'it cannot be read'] = (error instanceof Error ? error.message : String(error)).split('\n')
-    throw new LaunchTemplateError(`${file}: not valid YAML: ${reason}`, { cause: error })
-  }
-  const parsed = Template.safeParse(document)
+  const parsed = Template.safeParse(yamlValue(file, text))
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${fieldText(path) || 'file'}: ${message}`)
+    const problems = parsed.error.issues.map(
+      ({ path, message }) => `${fieldText(path) || 'file'}: ${message}`,
+    )
     throw new LaunchTemplateError(`${file}: ${problems.join('; ')}`)
   }
   return { ...parsed.data, file, ...placed(file, parsed.data) }
+}
+
+/** Without aliases, and without anything that YAML's reader would only warn of. */
+function yamlValue(file: string, text: string): unknown {
+  try {
+    const document = parseDocument(text, { prettyErrors: true })
+    const problem = document.errors[0] ?? document.warnings[0]
+    if (problem !== undefined) throw problem
+    const value: unknown = document.toJS({ maxAliasCount: 0 })
+    return value
+  } catch (error) {
+    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+    throw new LaunchTemplateError(`${file}: not valid YAML: ${reason}`, { cause: error })
+  }
 }
 
 function placed(file: string, { command, env, secrets }: Checked) {

@@ -42,7 +42,8 @@ export function compileText(text: string, where: string): TemplateText {
   let at = 0
   for (let open = text.indexOf(OPEN); open !== -1; open = text.indexOf(OPEN, at)) {
     const close = text.indexOf(CLOSE, open)
-    if (close === -1) throw new LaunchTemplateError(`${where}: the placeholder '${text.slice(open)}' is not closed`)
+    if (close === -1)
+      throw new LaunchTemplateError(`${where}: the placeholder '${text.slice(open)}' is not closed`)
     const name = text.slice(open + OPEN.length, close).trim()
     if (name.includes('{')) {
       const message = `${where}: a placeholder stands within the placeholder '${text.slice(open)}'`

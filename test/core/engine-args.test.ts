@@ -39,25 +39,25 @@ test('flags and values of flags are taken', () => {
 test('everything else is refused, by its place', () => {
   const cases: [string[], number][] = [
     [['model'], 0],
-    [['--a=b', 'c'], 1],
+    [['--x=b', 'c'], 1],
     [['-tp', '2'], 0],
-    [['--a', '-p'], 1],
+    [['--x', '-p'], 1],
     [['--'], 0],
     [['--=x'], 0],
-    [['---a'], 0],
-    [['--a b'], 0],
-    [['--a', 'b c'], 1],
-    [['--a', '$(id)'], 1],
-    [['--a={{port}}'], 0],
-    [['--a='], 0],
-    [['--a', ''], 1],
-    [['--a\n'], 0],
-    [['--a', 'b\n'], 1],
+    [['---x'], 0],
+    [['--x b'], 0],
+    [['--x', 'b c'], 1],
+    [['--x', '$(id)'], 1],
+    [['--x={{port}}'], 0],
+    [['--x='], 0],
+    [['--x', ''], 1],
+    [['--x\n'], 0],
+    [['--x', 'b\n'], 1],
   ]
   for (const [args, at] of cases) assert.equal(refused(args), `engine_args[${at}]`, JSON.stringify(args))
 })
 
-test('host, port, keys and model stay the gateway\'s, however they are written', () => {
+test("host, port, keys and model stay the gateway's, however they are written", () => {
   const flags = [
     '--host',
     '--port=1',
@@ -82,20 +82,24 @@ test('host, port, keys and model stay the gateway\'s, however they are written',
   for (const flag of flags) assert.equal(refused([flag]), 'engine_args[0]', flag)
 })
 
-test('whatever is taken has the shape of flags and values, and no name of the gateway\'s', () => {
+test("whatever is taken has the shape of flags and values, and no name of the gateway's", () => {
   const word = fc.oneof(
     fc.string(),
     fc.string().map((text) => `--${text}`),
-    fc.constantFrom('--host', '--a', '--a=b', 'value', '1', '-1', '--hos', '--port', '--port-range', '--x_y'),
+    fc.constantFrom('--host', '--x', '--x=b', 'value', '1', '-1', '--hos', '--port', '--port-range', '--x_y'),
   )
   fc.assert(
     fc.property(fc.array(word, { maxLength: 6 }), (args) => {
       if (refused(args) !== null) return
       for (const argument of args) {
-        assert.match(argument, /^(--[A-Za-z0-9][A-Za-z0-9._-]*(=[\w./:=,@+-]+)?|-\d[\w./:=,@+-]*|[\w./:=,@+][\w./:=,@+-]*)$/)
+        assert.match(
+          argument,
+          /^(--[A-Za-z0-9][A-Za-z0-9._-]*(=[\w./:=,@+-]+)?|-\d[\w./:=,@+-]*|[\w./:=,@+][\w./:=,@+-]*)$/,
+        )
         if (!argument.startsWith('--')) continue
         const flag = argument.replace(/=.*/, '').replaceAll('_', '-').toLowerCase()
-        for (const own of ['--host', '--port', '--api-key', '--model']) assert.ok(!own.startsWith(flag), argument)
+        for (const own of ['--host', '--port', '--api-key', '--model'])
+          assert.ok(!own.startsWith(flag), argument)
       }
     }),
   )

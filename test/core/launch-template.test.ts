@@ -51,16 +51,27 @@ test('a bad template is refused with its file, the field and the placeholder', (
     [BASE.replace('/health', 'health'), /^mine\.yaml: readiness\.path: expected a path/],
     [`${BASE}shell: true`, /^mine\.yaml: file: .*shell/],
     [`${BASE}env: { path: x }`, /^mine\.yaml: env\.path: /],
-    [`${BASE}env: { A: '{{modle}}' }`, /^mine\.yaml: env\.A: the placeholder '\{\{modle\}\}' is unknown; known are/],
+    [
+      `${BASE}env: { A: '{{modle}}' }`,
+      /^mine\.yaml: env\.A: the placeholder '\{\{modle\}\}' is unknown; known are/,
+    ],
     [`${BASE}env: { A: "a\\nb" }`, /^mine\.yaml: env\.A: control characters/],
     [`${BASE}env: { A: '{{engine_args}}' }`, /^mine\.yaml: env\.A: .*is a list/],
     [`${BASE}env: { A: x }\nsecrets: [{ name: api_key, env: A }]`, /^mine\.yaml: env\.A: it is set twice/],
-    [`${BASE}engine_args: { values: '(' }`, /^mine\.yaml: engine_args\.values: expected a regular expression/],
+    [
+      `${BASE}engine_args: { values: '(' }`,
+      /^mine\.yaml: engine_args\.values: expected a regular expression/,
+    ],
     [`${BASE}stop: { signal: SIGKILL }`, /^mine\.yaml: stop\.signal/],
     [`${BASE}engine: other`, /^mine\.yaml: not valid YAML/],
     ['a: &x 1\nb: *x', /^mine\.yaml: not valid YAML/],
   ]
-  for (const [text, expected] of cases) assert.match(refusal(() => template(text)), expected, text)
+  for (const [text, expected] of cases)
+    assert.match(
+      refusal(() => template(text)),
+      expected,
+      text,
+    )
   const commands: [string[], RegExp][] = [
     [['a', '{{nothing}}'], /command\[1\]: the placeholder '\{\{nothing\}\}' is unknown/],
     [['a', '{{__proto__}}'], /command\[1\]: .*is unknown/],
@@ -72,7 +83,11 @@ test('a bad template is refused with its file, the field and the placeholder', (
     [[], /command: /],
   ]
   for (const [command, expected] of commands)
-    assert.match(refusal(() => withCommand(command)), expected, JSON.stringify(command))
+    assert.match(
+      refusal(() => withCommand(command)),
+      expected,
+      JSON.stringify(command),
+    )
 })
 
 test('two closing braces alone are text, as JSON has them', () => {
@@ -89,7 +104,10 @@ test('a value that is missing or cannot be an argument is refused with its place
     [{ model: '--help', port: '1' }, /'\{\{model\}\}' begins with '-'/],
   ]
   for (const [values, expected] of cases)
-    assert.match(refusal(() => launchCommand(template(BASE), launch(values))), expected)
+    assert.match(
+      refusal(() => launchCommand(template(BASE), launch(values))),
+      expected,
+    )
   const noList = withCommand(['a'])
   assert.match(
     refusal(() => launchCommand(noList, launch({}, { engineArgs: ['--x'] }))),
@@ -117,7 +135,10 @@ test('secrets go into the environment, and no message tells them', () => {
 })
 
 const value = fc
-  .oneof(fc.string({ minLength: 1 }), fc.constantFrom('{{port}}', '{{engine_args}}', '$(id)', '; rm', '`id`', '%s'))
+  .oneof(
+    fc.string({ minLength: 1 }),
+    fc.constantFrom('{{port}}', '{{engine_args}}', '$(id)', '; rm', '`id`', '%s'),
+  )
   .filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text) && !text.startsWith('-'))
 const item = fc.array(
   fc.oneof(

@@ -53,7 +53,10 @@ export interface OpenedLauncher extends AsyncDisposable {
 /** Opens the launcher on a folder; disposal stops all its nodes. */
 export async function openLauncher(
   folder: string,
-  more: { onChange?: (clusterName: string, state: LocalState) => void; logLimits?: { mostBytes: number; kept: number } } = {},
+  more: {
+    onChange?: (clusterName: string, state: LocalState) => void
+    logLimits?: { mostBytes: number; kept: number }
+  } = {},
 ): Promise<OpenedLauncher> {
   const log: string[] = []
   const states: LocalState[] = []
@@ -74,7 +77,8 @@ export async function openLauncher(
     async untilStage(clusterName, stage) {
       await eventually(`${clusterName} is ${stage}`, () => {
         const state = processes.state(clusterName)
-        if (state?.stage === 'failed' && stage !== 'failed') throw new Error(`it failed: ${state.error ?? ''}`)
+        if (state?.stage === 'failed' && stage !== 'failed')
+          throw new Error(`it failed: ${state.error ?? ''}`)
         return state?.stage === stage
       })
       const state = processes.state(clusterName)
@@ -100,7 +104,8 @@ async function main([folder = '', behaviour = 'serves', then]: readonly string[]
 }
 
 const [, script] = process.argv
-if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url)) await main(process.argv.slice(2))
+if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url))
+  await main(process.argv.slice(2))
 
 /** The folder of local nodes within a data directory. */
 export const nodesFolder = (dataDir: string) => join(dataDir, 'nodes')

@@ -63,11 +63,11 @@ export async function startHeld(command: HeldCommand): Promise<HeldProcess> {
   const exited = exitOf(child)
   await spawned(child)
   // A process that ended before the word breaks the pipe; its exit says why.
-  child.stdin.on('error', () => {})
-  const { pid } = child
+  const { pid, stdin } = child
+  stdin?.on('error', () => {})
   const facts = pid === undefined ? null : processFacts(pid)
-  if (pid === undefined || facts === null) {
-    child.stdin.destroy()
+  if (pid === undefined || facts === null || stdin === null) {
+    stdin?.destroy()
     throw new Error('the process ended before it began')
   }
   if (nice > 0) setPriority(pid, nice)
@@ -75,8 +75,8 @@ export async function startHeld(command: HeldCommand): Promise<HeldProcess> {
     pid,
     startTicks: facts.startTicks,
     exited,
-    go: () => child.stdin.end('go\n'),
-    abandon: () => child.stdin.destroy(),
+    go: () => stdin.end('go\n'),
+    abandon: () => stdin.destroy(),
     unref: () => {
       child.unref()
     },

@@ -25,7 +25,9 @@ async function readFolder(folder: string): Promise<Map<string, LaunchTemplate>> 
     const template = parseLaunchTemplate(file, await readable(file, readFile(file, 'utf8')))
     const other = templates.get(template.engine)
     if (other !== undefined) {
-      throw new LaunchTemplateError(`${file}: engine: ${other.file} is a template of '${template.engine}' too`)
+      throw new LaunchTemplateError(
+        `${file}: engine: ${other.file} is a template of '${template.engine}' too`,
+      )
     }
     templates.set(template.engine, template)
   }

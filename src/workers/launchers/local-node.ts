@@ -82,7 +82,8 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
   function enter(stage: LocalStage, changes: Partial<Omit<LocalState, 'stage' | 'stages'>> = {}): void {
     const before = state
     state = entered(state, stage, now(), changes)
-    if (state.stage !== before.stage) logger.info({ event: 'local_node', node: clusterName, stage, error: state.error })
+    if (state.stage !== before.stage)
+      logger.info({ event: 'local_node', node: clusterName, stage, error: state.error })
     options.onChange(state)
   }
 
@@ -119,7 +120,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
     const { path, timeout_seconds: timeoutSeconds, interval_seconds: intervalSeconds } = template.readiness
     const timeoutMs = timeoutSeconds * 1000
     let last: Probed | null = null
-    for (let askedAt = -Infinity; !leaving.signal.aborted; ) {
+    for (let askedAt = -Infinity; !leaving.signal.aborted;) {
       const ended = node.ended()
       if (ended !== null) return ended
       const elapsedMs = now() - node.record.startedAt
@@ -215,6 +216,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
       current = null
       failures += 1
       if (failures >= template.restart.attempts) {
+        await stopFolder(folder, stopSteps(launch), interrupted.signal)
         enter('failed', { pid: null, error: `given up after ${failures} failed starts; the last: ${reason}` })
         return
       }

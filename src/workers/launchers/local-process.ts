@@ -85,7 +85,8 @@ export function adopt(folder: string, secrets: readonly string[]): RunningNode |
     record,
     secrets,
     // Only a parent is told how its child ended.
-    ended: () => (lives() ? null : 'it ended; how is not known, since an earlier process of the gateway started it'),
+    ended: () =>
+      lives() ? null : 'it ended; how is not known, since an earlier process of the gateway started it',
     unref: () => {},
   })
 }

@@ -64,7 +64,8 @@ export async function openLocalProcesses(options: LocalProcessesOptions): Promis
   const closing = new AbortController()
 
   const folderOf = (clusterName: string) => {
-    if (!NAME.test(clusterName)) throw new RangeError(`not the name of a node: ${JSON.stringify(clusterName)}`)
+    if (!NAME.test(clusterName))
+      throw new RangeError(`not the name of a node: ${JSON.stringify(clusterName)}`)
     return join(root, clusterName)
   }
 
@@ -101,11 +102,14 @@ export async function openLocalProcesses(options: LocalProcessesOptions): Promis
       const folder = folderOf(clusterName)
       // Refused before anything is touched; the port is chosen later.
       commandOf(launch, 1)
-      await stops.get(clusterName)?.catch(() => {})
+      while (stops.has(clusterName)) await stops.get(clusterName)?.catch(() => {})
       if (closing.signal.aborted) throw new Error('the local launcher has been closed')
       const known = nodes.get(clusterName)
       if (known !== undefined && !['failed', 'stopped', 'stopping'].includes(known.state.stage)) return
-      secrets.set(clusterName, [launch.apiKey, ...Object.values(launch.secrets)].filter((text) => text !== ''))
+      secrets.set(
+        clusterName,
+        [launch.apiKey, ...Object.values(launch.secrets)].filter((text) => text !== ''),
+      )
       const node = startLocalNode({
         clusterName,
         folder,

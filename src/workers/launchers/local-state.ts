@@ -1,12 +1,6 @@
 /** How far a launch on this machine has come. `stopped` and `failed` are ends; `failed` says why. */
 export type LocalStage =
-  | 'installing'
-  | 'model_loading'
-  | 'health_check'
-  | 'active'
-  | 'stopping'
-  | 'stopped'
-  | 'failed'
+  'installing' | 'model_loading' | 'health_check' | 'active' | 'stopping' | 'stopped' | 'failed'
 
 export interface LocalState {
   readonly stage: LocalStage
@@ -68,6 +62,9 @@ export interface RestartRule {
  * @param random 0 up to 1; takes up to a fifth off, so that nodes which failed together do not return together
  */
 export function restartPauseMs(failures: number, rule: RestartRule, random: number): number {
-  const seconds = Math.min(rule.longest_pause_seconds, rule.first_pause_seconds * 2 ** Math.min(failures - 1, 30))
+  const seconds = Math.min(
+    rule.longest_pause_seconds,
+    rule.first_pause_seconds * 2 ** Math.min(failures - 1, 30),
+  )
   return Math.round(seconds * 1000 * (1 - random / 5))
 }

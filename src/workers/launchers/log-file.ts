@@ -70,10 +70,10 @@ function copyAside(source: number, path: string): void {
   const target = openSync(path, 'w', 0o600)
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const length = readSync(source, chunk, 0, chunk.length, at)
       if (length === 0) break
-      for (let written = 0; written < length; ) {
+      for (let written = 0; written < length;) {
         written += writeSync(target, chunk, written, length - written)
       }
       at += length
@@ -115,10 +115,12 @@ export function lastLines(path: string, count: number, secrets: readonly string[
 }
 
 /** Escape sequences of terminals, colours above all. */
-// eslint-disable-next-line no-control-regex
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g
 
 function shown(line: string, secrets: readonly string[]): string {
-  const plain = line.replace(ESCAPES, '').replace(/[\p{Cc}\p{Cs}]/gu, ' ').trimEnd()
+  const plain = line
+    .replace(ESCAPES, '')
+    .replace(/[\p{Cc}\p{Cs}]/gu, ' ')
+    .trimEnd()
   return hideSecrets(plain, secrets).slice(0, LONGEST_LINE)
 }

@@ -36,7 +36,7 @@ export function livingMembers(group: NodeGroup, look: 'closely' | 'quickly' = 'c
         (look === 'closely' && bearsMark(facts.pid, group.folder)),
     ),
   )
-  for (let size = -1; size < ours.size; ) {
+  for (let size = -1; size < ours.size;) {
     size = ours.size
     const members = [...ours]
     const pids = new Set(members.map(({ pid }) => pid))
@@ -77,12 +77,20 @@ const KILLED_END_MS = 10_000
 export async function endGroup(group: NodeGroup, steps: EndSteps, interrupt?: AbortSignal): Promise<void> {
   const isLeader = ({ pid, startTicks }: ProcessFacts) =>
     pid === group.leader?.pid && startTicks === group.leader.startTicks
+  // Whose parent ends on the way can be known only by having been seen.
+  const seen = new Map(group.seen.map((key) => [`${key.pid}/${key.startTicks}`, key]))
+  const look = () => {
+    const living = livingMembers({ ...group, seen: [...seen.values()] })
+    for (const { pid, startTicks } of living) seen.set(`${pid}/${startTicks}`, { pid, startTicks })
+    return living
+  }
+  const isLeft = () => interrupt?.aborted ?? false
   let deadline = performance.now() + steps.graceMs
   let asked = false
   let restAsked = false
   for (;;) {
-    const living = livingMembers(group)
-    if (living.length === 0 || interrupt?.aborted === true) return
+    const living = look()
+    if (living.length === 0 || isLeft()) return
     const leader = living.find(isLeader)
     if (leader === undefined && !restAsked) {
       restAsked = true
@@ -97,8 +105,8 @@ export async function endGroup(group: NodeGroup, steps: EndSteps, interrupt?: Ab
   }
   const killDeadline = performance.now() + KILLED_END_MS
   for (;;) {
-    const living = livingMembers(group)
-    if (living.length === 0 || interrupt?.aborted === true) return
+    const living = look()
+    if (living.length === 0 || isLeft()) return
     if (performance.now() >= killDeadline) {
       throw new Error(`processes outlive SIGKILL: ${living.map(({ pid }) => pid).join(', ')}`)
     }

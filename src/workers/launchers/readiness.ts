@@ -16,7 +16,13 @@ export function probe(port: number, path: string, signal: AbortSignal): Promise<
   return new Promise((resolve) => {
     let connected = false
     const request = get(
-      { host: '127.0.0.1', port, path, agent: false, signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]) },
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        agent: false,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]),
+      },
       (response) => {
         const status = response.statusCode ?? 0
         // Nothing but the status counts.
@@ -32,7 +38,9 @@ export function probe(port: number, path: string, signal: AbortSignal): Promise<
     })
     request.on('error', (error) => {
       const code = 'code' in error ? String(error.code) : error.name
-      const text = connected ? `${path} did not answer (${code})` : `nothing listens on port ${port} (${code})`
+      const text = connected
+        ? `${path} did not answer (${code})`
+        : `nothing listens on port ${port} (${code})`
       resolve({ connected, status: null, text })
     })
   })

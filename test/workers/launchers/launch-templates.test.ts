@@ -27,7 +27,7 @@ test('there is a template for each engine that can be launched, and each makes a
   }
 })
 
-test('the templates of one\'s own folder replace those of the package', async () => {
+test("the templates of one's own folder replace those of the package", async () => {
   await using folder = await temporaryFolder()
   await writeFile(join(folder.path, 'vllm.yaml'), OWN)
   await writeFile(join(folder.path, 'mine.yml'), OWN.replace('engine: vllm', 'engine: mine'))

@@ -51,7 +51,11 @@ test('no line is lost between what is put aside and what comes after it', async 
       .map(({ name }) => readFile(join(folder.path, name), 'utf8')),
   )
   assert.ok(files.length > 1)
-  const numbers = texts.join('').trim().split('\n').map((line) => Number(line.slice(5)))
+  const numbers = texts
+    .join('')
+    .trim()
+    .split('\n')
+    .map((line) => Number(line.slice(5)))
   // The cut follows the last copied byte within microseconds; a writer that never pauses may lose a line there.
   assert.ok(numbers.length >= 3_000 - files.length, `${3_000 - numbers.length} of 3000 lines are lost`)
 })
@@ -63,11 +67,7 @@ test('the last lines are shown without secrets, colours and control characters',
   await writeFile(path, 'first\nan api_key=sk-1234 \u001b[31mred\u001b[0m\u0007!\n\n')
   const { size } = await stat(path)
   await appendFile(path, 'second sk-12\nthird')
-  assert.deepEqual(lastLines(path, 3, ['sk-12', 'sk-1234']), [
-    'an api_key=*** red !',
-    'second ***',
-    'third',
-  ])
+  assert.deepEqual(lastLines(path, 3, ['sk-12', 'sk-1234']), ['an api_key=*** red !', 'second ***', 'third'])
   assert.deepEqual(lastLines(path, 9, [], size), ['second sk-12', 'third'])
   // After it was put aside, an old size says nothing.
   assert.deepEqual(lastLines(path, 1, [], 1_000_000), ['third'])
