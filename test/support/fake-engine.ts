@@ -48,11 +48,12 @@ switch (behaviour) {
   case 'never-listens':
     stayAlive()
     break
-  case 'forks': {
+  case 'forks':
+  case 'forks-and-loads': {
     // One of its own session, and one that took leave of everything: session, environment, working directory.
     spawn(process.execPath, [own, 'worker'], { stdio: 'inherit' })
     spawn(process.execPath, [own, 'worker'], { stdio: 'inherit', detached: true, env: {}, cwd: '/' })
-    serve(200)
+    serve(behaviour === 'forks' ? 200 : 503)
     break
   }
   case 'worker':

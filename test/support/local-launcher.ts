@@ -4,7 +4,6 @@
  * the node once that is active.
  */
 import { realpathSync } from 'node:fs'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pino from 'pino'
 import { parseLaunchTemplate } from '../../src/core/launch-template.js'
@@ -106,6 +105,3 @@ async function main([folder = '', behaviour = 'serves', then]: readonly string[]
 const [, script] = process.argv
 if (script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url))
   await main(process.argv.slice(2))
-
-/** The folder of local nodes within a data directory. */
-export const nodesFolder = (dataDir: string) => join(dataDir, 'nodes')

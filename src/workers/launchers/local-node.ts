@@ -51,6 +51,16 @@ export interface LocalNode {
   release(): Promise<void>
 }
 
+/** How one process went. */
+interface Life {
+  /** Why it ended. */
+  readonly reason: string
+  /** What it printed last. */
+  readonly lines: readonly string[]
+  /** Whether it served long enough to have been a good start. */
+  readonly steady: boolean
+}
+
 const LOOK_MS = 100
 /** Between two looks at all its processes and at the size of its log. */
 const TEND_MS = 2_000
@@ -69,6 +79,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
   let stopping: Promise<void> | null = null
   let current: RunningNode | null = null
   let port: number | null = null
+  let tendedAt = -Infinity
   let state: LocalState = {
     stage: 'installing',
     progress: 0,
@@ -82,8 +93,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
   function enter(stage: LocalStage, changes: Partial<Omit<LocalState, 'stage' | 'stages'>> = {}): void {
     const before = state
     state = entered(state, stage, now(), changes)
-    if (state.stage !== before.stage)
-      logger.info({ event: 'local_node', node: clusterName, stage, error: state.error })
+    if (state.stage !== before.stage) logger.info({ event: 'local_node', node: clusterName, stage })
     options.onChange(state)
   }
 
@@ -103,6 +113,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
     await endLeftovers(folder, stopSteps(launch), leaving.signal)
     if (leaving.signal.aborted) return null
     port = await choosePort(preferredPort)
+    if (leaving.signal.aborted) return null
     enter('installing', { endpointUrl: `http://${HOST}:${port}`, starts: state.starts + 1 })
     return start({
       folder,
@@ -137,6 +148,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
           last = { ...last, text: `port ${node.record.port} belongs to another process` }
         }
       }
+      tend(node)
       if (elapsedMs >= timeoutMs) {
         await node.end(stopSteps(launch), interrupted.signal)
         return `it was not ready within ${timeoutSeconds} s: ${last?.text ?? 'it was never asked'}`
@@ -148,44 +160,46 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
 
   /** Tends a node that serves. @returns why it no longer does */
   async function awaitEnd(node: RunningNode): Promise<string> {
-    for (let tendedAt = -Infinity; !leaving.signal.aborted; await pause(LOOK_MS)) {
+    for (; !leaving.signal.aborted; await pause(LOOK_MS)) {
       const ended = node.ended()
       if (ended !== null) return ended
-      if (performance.now() - tendedAt < TEND_MS) continue
-      tendedAt = performance.now()
-      tend(node, {})
+      tend(node)
     }
     return ''
   }
 
-  /** A disk that is full, say, is no reason to end what serves. */
-  function tend(node: RunningNode, changes: { activeAt?: number }): void {
+  /** Writes down its processes and looks after its log, now and then, and when something else is to be written down. */
+  function tend(node: RunningNode, changes: { activeAt?: number } = {}): void {
+    if (performance.now() - tendedAt < TEND_MS && changes.activeAt === undefined) return
+    tendedAt = performance.now()
     try {
       node.note(changes)
       rotateLog(logPath(folder), options.logLimits)
     } catch (error) {
+      // A disk that is full, say, is no reason to end what serves.
       logger.error({ event: 'local_node_untended', node: clusterName, error })
     }
   }
 
-  /** One process to its end. @returns why it ended, and whether it had served long enough to count as a good start */
-  async function live(node: RunningNode): Promise<{ reason: string; steady: boolean }> {
-    enter(node.record.activeAt === null ? 'model_loading' : 'active', { pid: node.record.process.pid })
-    let reason = node.record.activeAt === null ? await awaitReady(node) : null
-    if (leaving.signal.aborted) return { reason: '', steady: true }
-    if (reason === null) {
-      if (node.record.activeAt === null) tend(node, { activeAt: now() })
-      enter('active', { progress: 100, error: null })
-      reason = await awaitEnd(node)
-      if (leaving.signal.aborted) return { reason: '', steady: true }
+  /** One process to its end, unless it is left. */
+  async function live(node: RunningNode): Promise<Life> {
+    const pid = node.record.process.pid
+    let reason: string | null = null
+    if (node.record.activeAt === null) {
+      enter('model_loading', { pid })
+      reason = await awaitReady(node)
+      if (reason === null && !leaving.signal.aborted) tend(node, { activeAt: now() })
     }
-    const servedMs = node.record.activeAt === null ? 0 : now() - node.record.activeAt
+    if (reason === null && !leaving.signal.aborted) {
+      enter('active', { pid, progress: 100, error: null })
+      reason = await awaitEnd(node)
+    }
+    if (reason === null || leaving.signal.aborted) return { reason: '', lines: [], steady: true }
+    const { activeAt } = node.record
     const lines = node.lastLines(TOLD_LINES)
     await node.end(stopSteps(launch), interrupted.signal)
-    return {
-      reason: lines.length === 0 ? reason : `${reason}; it printed last: ${lines.join(' | ')}`,
-      steady: servedMs >= template.restart.steady_seconds * 1000,
-    }
+    const steady = activeAt !== null && now() - activeAt >= template.restart.steady_seconds * 1000
+    return { reason, lines, steady }
   }
 
   async function keep(): Promise<void> {
@@ -200,29 +214,31 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
       logger.info({ event: 'local_node_adopted', node: clusterName, pid: current.record.process.pid })
     }
     while (!leaving.signal.aborted) {
-      let reason: string
+      let life: Life
       try {
         current ??= await startOnce(failures, preferredPort)
         if (current === null) return
-        const life = await live(current)
-        if (leaving.signal.aborted) return
+        life = await live(current)
         preferredPort = current.record.activeAt === null ? null : current.record.port
-        if (life.steady) failures = 0
-        reason = life.reason
       } catch (error) {
         if (isFinal(error)) throw error
-        reason = error instanceof Error ? error.message : String(error)
+        life = { reason: error instanceof Error ? error.message : String(error), lines: [], steady: false }
       }
+      if (leaving.signal.aborted) return
       current = null
-      failures += 1
+      failures = life.steady ? 1 : failures + 1
+      // What an engine prints may be its users': it goes to who asks for the node, not into the gateway's log.
+      const { reason, lines } = life
+      const told = lines.length === 0 ? reason : `${reason}; it printed last: ${lines.join(' | ')}`
       if (failures >= template.restart.attempts) {
         await stopFolder(folder, stopSteps(launch), interrupted.signal)
-        enter('failed', { pid: null, error: `given up after ${failures} failed starts; the last: ${reason}` })
+        logger.error({ event: 'local_node_given_up', node: clusterName, reason, failures })
+        enter('failed', { pid: null, error: `given up after ${failures} failed starts; the last: ${told}` })
         return
       }
       const pauseMs = restartPauseMs(failures, template.restart, options.random())
       logger.warn({ event: 'local_node_ended', node: clusterName, reason, failures, restartInMs: pauseMs })
-      enter('installing', { progress: 0, pid: null, error: reason })
+      enter('installing', { progress: 0, pid: null, error: told })
       await pause(pauseMs)
     }
   }

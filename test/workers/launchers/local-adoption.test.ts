@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { realpath } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { processFacts } from '../../../src/io/process-identity.js'
 import { livingMembers } from '../../../src/workers/launchers/process-group.js'
 import { fakeLaunch, openLauncher } from '../../support/local-launcher.js'
 import { eventually, isAlive } from '../../support/processes.js'
@@ -79,6 +80,23 @@ test('a node that nobody asks for again is recorded and can be stopped, with wha
   await using launcher = await openLauncher(folder.path)
   await launcher.processes.stop('node-1')
   for (const pid of all) assert.equal(await isAlive(pid), false)
+})
+
+test('what is left of a node that died while no gateway ran is ended before it is started again', async () => {
+  await using folder = await temporaryFolder()
+  await using gateway = startGateway(folder.path, 'forks')
+  await gateway.reached('active')
+  const record = await readFile(join(folder.path, 'node-1', 'process.json'), 'utf8')
+  const [main, ...rest] = [...record.matchAll(/"pid":(\d+)/g)].map(([, pid]) => Number(pid))
+  assert.equal(rest.length, 2)
+  await gateway.kill()
+  process.kill(main ?? 0, 'SIGKILL')
+  await eventually('its main process is gone', () => processFacts(main ?? 0) === null)
+  await using launcher = await openLauncher(folder.path)
+  await launcher.processes.launch('node-1', fakeLaunch('serves'))
+  const { pid } = await launcher.untilStage('node-1', 'active')
+  for (const left of rest) assert.equal(await isAlive(left), false)
+  assert.deepEqual(await marked(folder.path), [pid])
 })
 
 test('a stop during which the gateway was killed is finished by the next one', async () => {

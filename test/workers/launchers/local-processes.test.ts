@@ -160,6 +160,15 @@ test('what a node forks ends with it, also what took leave of its session and en
   for (const pid of pids) assert.equal(await isAlive(pid), false)
 })
 
+test('what a node has just forked ends with it, before anything was written down of it', async () => {
+  await using folder = await temporaryFolder()
+  await using launcher = await openLauncher(folder.path)
+  await launcher.processes.launch('node-1', fakeLaunch('forks-and-loads'))
+  const pids = await printedPids(launcher.processes, 3)
+  await launcher.processes.stop('node-1')
+  for (const pid of pids) assert.equal(await isAlive(pid), false)
+})
+
 test('when its main process dies, the rest is ended before it is started again, at its old port', async () => {
   await using folder = await temporaryFolder()
   await using launcher = await openLauncher(folder.path)
@@ -180,6 +189,8 @@ test('when its main process dies, the rest is ended before it is started again, 
   assert.deepEqual([state?.endpointUrl, state?.starts], [endpointUrl, 2])
   for (const known of first) assert.equal(await isAlive(known), false)
   assert.ok(launcher.log.some((line) => /local_node_ended.*signal SIGKILL/.test(line)))
+  // What engines print may be their users'.
+  assert.ok(!launcher.log.join('').includes('database none'))
 })
 
 test('a launch that cannot be is refused before anything is touched', async () => {
