@@ -9,7 +9,6 @@ import {
   adopt,
   commandOf,
   endLeftovers,
-  forget,
   HOST,
   type LocalLaunch,
   logPath,
@@ -17,7 +16,7 @@ import {
   start,
   stopSteps,
 } from './local-process.js'
-import { readRecord, writeRecord } from './local-record.js'
+import { readRecord, removeRecord, writeRecord } from './local-record.js'
 import { entered, type LocalStage, type LocalState, restartPauseMs, startProgress } from './local-state.js'
 import { type LogLimits, rotateLog } from './log-file.js'
 import { type EndSteps, listenOn } from './process-group.js'
@@ -308,5 +307,5 @@ export async function stopFolder(folder: string, steps: EndSteps, interrupt?: Ab
   const record = readRecord(folder)
   if (record !== null && record.wanted !== 'stopped') writeRecord(folder, { ...record, wanted: 'stopped' })
   await endLeftovers(folder, steps, interrupt)
-  if (interrupt?.aborted !== true) forget(folder)
+  if (interrupt?.aborted !== true) removeRecord(folder)
 }

@@ -6,7 +6,7 @@ import { describeExit, type ExitStatus } from '../../io/child-process.js'
 import { packageRoot } from '../../io/package-root.js'
 import { bootId, processFacts } from '../../io/process-identity.js'
 import { type HeldProcess, startHeld } from './held-start.js'
-import { type LocalRecord, readRecord, removeRecord, writeRecord } from './local-record.js'
+import { type LocalRecord, readRecord, writeRecord } from './local-record.js'
 import { lastLines, logSize, openLog } from './log-file.js'
 import { endGroup, type EndSteps, livingMembers, NODE_MARK, type NodeGroup } from './process-group.js'
 
@@ -201,9 +201,4 @@ function running(node: {
     end: (steps, interrupt) => endGroup(groupOf(folder, record), steps, interrupt),
     unref: node.unref,
   }
-}
-
-/** To be called when none of the node's processes lives any more. */
-export function forget(folder: string): void {
-  removeRecord(folder)
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../../io/logger.js'
 import { engineEnvironment } from './engine-environment.js'
 import { type LocalNode, startLocalNode, stopFolder } from './local-node.js'
 import { commandOf, type LocalLaunch, logPath } from './local-process.js'
-import { type LocalRecord, readRecord } from './local-record.js'
+import { hasRecord, type LocalRecord, readRecord } from './local-record.js'
 import type { LocalState } from './local-state.js'
 import { lastLines, LOG_LIMITS, type LogLimits } from './log-file.js'
 
@@ -27,7 +27,8 @@ export interface LocalProcessesOptions {
 export interface LocalProcesses extends AsyncDisposable {
   /**
    * Sees to it that the node runs: adopts it when it runs already, does nothing when it is being kept running, waits for a
-   * stop under way, begins anew after it failed. Resolves as soon as that is under way; its state says how it goes.
+   * stop under way, begins anew after it failed. What runs is not compared with what is asked: a node's launch does not
+   * change under its name. Resolves as soon as that is under way; its state says how it goes.
    * @throws LaunchTemplateError or GatewayError when the template and the launch do not go together
    */
   launch(clusterName: string, launch: LocalLaunch): Promise<void>
@@ -71,7 +72,7 @@ export async function openLocalProcesses(options: LocalProcessesOptions): Promis
 
   async function recorded(): Promise<string[]> {
     const names = await readdir(root)
-    return names.filter((name) => NAME.test(name) && readRecord(join(root, name)) !== null)
+    return names.filter((name) => NAME.test(name) && hasRecord(join(root, name)))
   }
 
   function stop(clusterName: string): Promise<void> {

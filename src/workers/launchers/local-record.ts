@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 
@@ -37,6 +37,11 @@ export function readRecord(folder: string): LocalRecord | null {
   } catch {
     return null
   }
+}
+
+/** Whether there is one, be it one that cannot be read. */
+export function hasRecord(folder: string): boolean {
+  return existsSync(recordPath(folder))
 }
 
 /** @throws what the file system says */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, realpath } from 'node:fs/promises'
+import { readFile, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -96,6 +96,21 @@ test('what is left of a node that died while no gateway ran is ended before it i
   await launcher.processes.launch('node-1', fakeLaunch('serves'))
   const { pid } = await launcher.untilStage('node-1', 'active')
   for (const left of rest) assert.equal(await isAlive(left), false)
+  assert.deepEqual(await marked(folder.path), [pid])
+})
+
+test('a node whose record was damaged is found by its mark, and ended before it is started again', async () => {
+  await using folder = await temporaryFolder()
+  await using gateway = startGateway(folder.path, 'serves')
+  await gateway.reached('active')
+  const [before] = await marked(folder.path)
+  await gateway.kill()
+  await writeFile(join(folder.path, 'node-1', 'process.json'), '{"pid":1')
+  await using launcher = await openLauncher(folder.path)
+  assert.deepEqual(await launcher.processes.recorded(), ['node-1'])
+  await launcher.processes.launch('node-1', fakeLaunch('serves'))
+  const { pid } = await launcher.untilStage('node-1', 'active')
+  assert.notEqual(pid, before)
   assert.deepEqual(await marked(folder.path), [pid])
 })
 
