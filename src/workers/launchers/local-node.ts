@@ -2,24 +2,22 @@ import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError } from '../../core/errors.js'
 import { LaunchTemplateError } from '../../core/template-text.js'
-import { freePort } from '../../io/embedded/free-port.js'
 import type { Logger } from '../../io/logger.js'
-import { reservePort } from '../../io/reserve-port.js'
 import {
   adopt,
   commandOf,
   endLeftovers,
-  HOST,
   type LocalLaunch,
   logPath,
   type RunningNode,
   start,
+  stopFolder,
   stopSteps,
 } from './local-process.js'
-import { readRecord, removeRecord, writeRecord } from './local-record.js'
 import { entered, type LocalStage, type LocalState, restartPauseMs, startProgress } from './local-state.js'
 import { type LogLimits, rotateLog } from './log-file.js'
-import { type EndSteps, listenOn } from './process-group.js'
+import { listenOn } from './process-group.js'
+import { choosePort, HOST } from './node-port.js'
 import { isReady, probe, type Probed } from './readiness.js'
 
 export interface LocalNodeOptions {
@@ -64,7 +62,6 @@ const LOOK_MS = 100
 /** Between two looks at all its processes and at the size of its log. */
 const TEND_MS = 2_000
 const TOLD_LINES = 5
-const PORT_ATTEMPTS = 20
 
 /**
  * Keeps a node running: adopts what its folder says runs already, else starts it; waits until it is ready; starts it
@@ -96,22 +93,12 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
     options.onChange(state)
   }
 
-  /** The one that it had while it served, when that is free; routes know it. */
-  async function choosePort(preferred: number | null): Promise<number> {
-    if (preferred !== null && (await isFree(preferred))) return preferred
-    for (let attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
-      const free = await freePort()
-      if (!options.isTaken(free)) return free
-    }
-    throw new Error('this machine has no free port')
-  }
-
   async function startOnce(failures: number, preferredPort: number | null): Promise<RunningNode | null> {
     enter('installing', { progress: 0, pid: null })
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     await endLeftovers(folder, stopSteps(launch), leaving.signal)
     if (leaving.signal.aborted) return null
-    port = await choosePort(preferredPort)
+    port = await choosePort(preferredPort, options.isTaken)
     if (leaving.signal.aborted) return null
     enter('installing', { endpointUrl: `http://${HOST}:${port}`, starts: state.starts + 1 })
     return start({
@@ -289,23 +276,4 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
 /** No further try would end otherwise. */
 function isFinal(error: unknown): boolean {
   return error instanceof LaunchTemplateError || error instanceof GatewayError
-}
-
-async function isFree(port: number): Promise<boolean> {
-  return reservePort('port of a node', HOST, port).then(
-    () => true,
-    () => false,
-  )
-}
-
-/**
- * Ends everything that a node's folder tells of, and then the record of it. A kill of this program on the way leaves the
- * order in the record, which a successor follows.
- * @throws when a process outlives SIGKILL
- */
-export async function stopFolder(folder: string, steps: EndSteps, interrupt?: AbortSignal): Promise<void> {
-  const record = readRecord(folder)
-  if (record !== null && record.wanted !== 'stopped') writeRecord(folder, { ...record, wanted: 'stopped' })
-  await endLeftovers(folder, steps, interrupt)
-  if (interrupt?.aborted !== true) removeRecord(folder)
 }

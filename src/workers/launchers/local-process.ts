@@ -6,8 +6,9 @@ import { describeExit, type ExitStatus } from '../../io/child-process.js'
 import { packageRoot } from '../../io/package-root.js'
 import { bootId, processFacts } from '../../io/process-identity.js'
 import { type HeldProcess, startHeld } from './held-start.js'
-import { type LocalRecord, readRecord, writeRecord } from './local-record.js'
+import { type LocalRecord, readRecord, removeRecord, writeRecord } from './local-record.js'
 import { lastLines, logSize, openLog } from './log-file.js'
+import { HOST } from './node-port.js'
 import { endGroup, type EndSteps, livingMembers, NODE_MARK, type NodeGroup } from './process-group.js'
 
 /** What a node runs: its template, and what this node puts into it. */
@@ -40,7 +41,6 @@ export interface RunningNode {
   unref(): void
 }
 
-export const HOST = '127.0.0.1'
 export const logPath = (folder: string) => join(folder, 'engine.log')
 
 /** @throws LaunchTemplateError or GatewayError when the template and the launch do not go together */
@@ -94,6 +94,18 @@ export function adopt(folder: string, secrets: readonly string[]): RunningNode |
 /** Ends whatever an earlier start of the node left. */
 export async function endLeftovers(folder: string, steps: EndSteps, interrupt?: AbortSignal): Promise<void> {
   await endGroup(groupOf(folder, readRecord(folder)), steps, interrupt)
+}
+
+/**
+ * Ends everything that a node's folder tells of, and then the record of it. A kill of this program on the way leaves the
+ * order in the record, which a successor follows.
+ * @throws when a process outlives SIGKILL
+ */
+export async function stopFolder(folder: string, steps: EndSteps, interrupt?: AbortSignal): Promise<void> {
+  const record = readRecord(folder)
+  if (record !== null && record.wanted !== 'stopped') writeRecord(folder, { ...record, wanted: 'stopped' })
+  await endLeftovers(folder, steps, interrupt)
+  if (interrupt?.aborted !== true) removeRecord(folder)
 }
 
 export interface StartOptions {
