@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Logger } from './logger.js'
+import { bootId, startTicks } from './process-identity.js'
 import { StartError } from './start-error.js'
 
 /** Start times tell a process from a later one with the same id; they count from boot, hence the boot's id. */
@@ -95,27 +96,5 @@ function readRoster(dataDir: string): Roster | null {
     return rosterSchema.parse(JSON.parse(readFileSync(rosterPath(dataDir), 'utf8')))
   } catch {
     return null // None was written yet, or not by us.
-  }
-}
-
-/** Clock ticks since boot at which a process started; null when it is gone or a zombie, or without /proc. */
-function startTicks(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name in parentheses may hold anything; the fields after it are state (3), num_threads (20), starttime (22).
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // A zombie whose other threads still end holds its ports and files until they have.
-    const ended = fields[0] === 'Z' && Number(fields[17]) <= 1
-    return ended ? null : (fields[19] ?? null)
-  } catch {
-    return null
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    return ''
   }
 }
