@@ -56,8 +56,7 @@ export const autoscaleCommand: Command = {
       waitingRoom: true,
     }
     const traits = { launchS, sloMs, spotHours: 6, useSpot: true, fallbackOnDemandAfterS: 120 }
-    const run = (scaler: Scaler, nodes: number) =>
-      runDay(day, traits, scaler, nodes, seededRandom(seed + 1))
+    const run = (scaler: Scaler, nodes: number) => runDay(day, traits, scaler, nodes, seededRandom(seed + 1))
     const scaled = run(autoScaler(policy), 1)
     const mean = Math.max(1, Math.round(perfectHours(perfect) / 24))
     const peak = Math.max(...perfect)
@@ -67,7 +66,9 @@ export const autoscaleCommand: Command = {
       [`fixed at the peak, ${peak}`, run(fixedAt(peak), peak)],
     ])
     const parts = [
-      [`seed ${seed}, ${rate} requests/s at the peak, ${targetConcurrency} of 32 slots wanted, launches of ${launchS} s`],
+      [
+        `seed ${seed}, ${rate} requests/s at the peak, ${targetConcurrency} of 32 slots wanted, launches of ${launchS} s`,
+      ],
       hourLines(scaled, perfect),
       comparisonLines(runs, perfect),
       fleetLines(scaled),

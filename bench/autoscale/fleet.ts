@@ -36,8 +36,11 @@ export interface Fleet {
   step(nowS: number, wanted: number, isSpotShort: boolean): number[]
 }
 
-/** The nodes of one deployment and what keeps them at the number that is wanted. */
-export function createFleet(traits: FleetTraits, random: () => number): Fleet {
+/**
+ * The nodes of one deployment and what keeps them at the number that is wanted.
+ * @param serving nodes that it begins with
+ */
+export function createFleet(traits: FleetTraits, random: () => number, serving = 0): Fleet {
   let nodes: ScaledNode[] = []
   let history: Launch[] = []
   let shortage: SpotShortage | null = null
@@ -65,6 +68,12 @@ export function createFleet(traits: FleetTraits, random: () => number): Fleet {
     if (node === exchanging) exchanging = null
   }
 
+  function serve(node: ScaledNode, nowS: number): void {
+    node.stage = 'serving'
+    if (node.market === 'spot')
+      node.goneAtS = nowS + NOTICE_S + Math.ceil(exponential(traits.spotHours * 3_600, random))
+  }
+
   function launchEnds(node: ScaledNode, nowS: number): void {
     if (node.market === 'spot') {
       shortage = spotAnswered(shortage, node.refused ? 'no_capacity' : 'granted', nowS * 1_000)
@@ -79,9 +88,7 @@ export function createFleet(traits: FleetTraits, random: () => number): Fleet {
     counts.launches++
     if (launch.tookMs <= estimateLaunch(history, 0, began).ms) counts.inTime++
     history = launched(history, launch)
-    node.stage = 'serving'
-    if (node.market === 'spot')
-      node.goneAtS = nowS + NOTICE_S + Math.ceil(exponential(traits.spotHours * 3_600, random))
+    serve(node, nowS)
     if (node === exchanging) {
       counts.exchanges++
       exchanging = null
@@ -113,6 +120,9 @@ export function createFleet(traits: FleetTraits, random: () => number): Fleet {
     const isQuiet = surplus === 0 && staying.length === nodes.length && of('launching').length === 0
     if (isQuiet && choice.exchange) exchanging = launch(choice.market, nowS, isSpotShort)
   }
+
+  for (let count = 0; count < serving; count++)
+    serve(launch(traits.useSpot ? 'spot' : 'on_demand', 0, false), 0)
 
   return {
     get nodes() {

@@ -66,7 +66,11 @@ export function comparisonLines(runs: ReadonlyMap<string, Run>, perfect: readonl
     name('oracle') + row([tenths(perfectTotal), '1.00']),
     ...[...runs].map(([title, run]) => {
       const { requests, misses, missesOutside, nodeHours, changes } = totals(run)
-      const cells = [percent(share(misses, requests)), percent(share(missesOutside, requests)), count(changes)]
+      const cells = [
+        percent(share(misses, requests)),
+        percent(share(missesOutside, requests)),
+        count(changes),
+      ]
       return name(title) + row([tenths(nodeHours), share(nodeHours, perfectTotal).toFixed(2), ...cells])
     }),
   ]

@@ -60,9 +60,15 @@ export function fixedAt(nodes: number): Scaler {
   return () => nodes
 }
 
-/** A day in steps of a second. The same day and randomness give the same run. */
-export function runDay(day: Day, traits: RunTraits, scaler: Scaler, firstNodes: number, random: () => number): Run {
-  const fleet = createFleet(traits, random)
+/** A day in steps of a second, with so many nodes at its beginning. The same day and randomness give the same run. */
+export function runDay(
+  day: Day,
+  traits: RunTraits,
+  scaler: Scaler,
+  firstNodes: number,
+  random: () => number,
+): Run {
+  const fleet = createFleet(traits, random, firstNodes)
   const line = createWaitingLine()
   const ttft = createTtftWindow()
   const hours: HourOfRun[] = []
@@ -75,13 +81,16 @@ export function runDay(day: Day, traits: RunTraits, scaler: Scaler, firstNodes: 
   let gauges = { atS: 0, of: new Map<string, ScaledNode>() }
 
   function observe(nowS: number): ScalingView {
-    if (!isWithin(day.frozen, nowS)) gauges = { atS: nowS, of: new Map(fleet.nodes.map((node) => [node.id, node])) }
+    if (!isWithin(day.frozen, nowS))
+      gauges = { atS: nowS, of: new Map(fleet.nodes.map((node) => [node.id, node])) }
     return {
       nowMs: nowS * 1_000,
       wanted,
-      serving: fleet.of('serving').map(({ id, streams, kvCacheUse }) =>
-        gauges.of.has(id) ? { atMs: gauges.atS * 1_000, inFlight: streams, waiting: 0, kvCacheUse } : null,
-      ),
+      serving: fleet
+        .of('serving')
+        .map(({ id, streams, kvCacheUse }) =>
+          gauges.of.has(id) ? { atMs: gauges.atS * 1_000, inFlight: streams, waiting: 0, kvCacheUse } : null,
+        ),
       launching: fleet.of('launching').length,
       waiting: line.length,
       lastRequestAtMs: lastRequestS === null ? null : lastRequestS * 1_000,
@@ -130,7 +139,8 @@ export function runDay(day: Day, traits: RunTraits, scaler: Scaler, firstNodes: 
     hours,
     nodes,
     flaps: changes.filter(
-      ({ atS, isUp }, index) => !isUp && changes.slice(0, index).some((up) => up.isUp && atS - up.atS < FLAP_S),
+      ({ atS, isUp }, index) =>
+        !isUp && changes.slice(0, index).some((up) => up.isUp && atS - up.atS < FLAP_S),
     ).length,
     frozenChanges: changes.filter(({ isFrozen }) => isFrozen).length,
     unserved: line.length,
@@ -146,7 +156,8 @@ function newHour(): HourOfRun {
 function leastLoaded(nodes: readonly ScaledNode[]): ScaledNode | null {
   let best: ScaledNode | null = null
   for (const node of nodes) {
-    if (node.stage === 'serving' && node.hasRoom && (best === null || node.streams < best.streams)) best = node
+    if (node.stage === 'serving' && node.hasRoom && (best === null || node.streams < best.streams))
+      best = node
   }
   return best
 }

@@ -77,7 +77,8 @@ export function drawArrivals(
     passed += rate(second)
     for (; nextAt < passed; nextAt += exponential(1, random)) {
       arrivals[second] = (arrivals[second] ?? 0) + 1
-      streams.push(Math.min(LONGEST_STREAM_S, Math.ceil(exponential(MEAN_STREAM_S, random))))
+      const streamS = Math.ceil(exponential(MEAN_STREAM_S, random))
+      streams.push(Math.min(LONGEST_STREAM_S, Math.max(1, streamS)))
     }
   }
   return { seconds, arrivals, streamS: Uint8Array.from(streams), frozen, spotShort }

@@ -78,16 +78,15 @@ function weighed(policy: ScalingPolicy, view: ScalingView, before: ScalingState)
     const seconds = Math.round((nowMs - sinceMs) / 1_000)
     return hold(`the change from ${from} to ${nodeWords(to)} is under way for ${seconds} s`, view, state)
   }
-  if (wanted === 0 && need.nodes > 0) return changeTo(within(need.nodes), `woken: ${need.reason}`, view, state)
+  if (wanted === 0 && need.nodes > 0)
+    return changeTo(within(need.nodes), `woken: ${need.reason}`, view, state)
 
   const seenForMs = nowMs - (state.seenSinceMs ?? nowMs)
   const lasting = state.least[0]?.[1] ?? 0
   if (within(lasting) > wanted && seenForMs >= UP_AFTER_MS) {
-    const tooFew =
-      need.forLoad > wanted
-        ? state.tooFew
-        : { nodes: within(lasting), requests: need.requests, atMs: nowMs }
-    const reason = `${nodeWords(lasting)} needed for ${UP_AFTER_MS / 1_000} s: ${need.reason}`
+    const isForTtft = need.forLoad <= wanted && need.requests > 0
+    const tooFew = isForTtft ? { nodes: within(lasting), requests: need.requests, atMs: nowMs } : state.tooFew
+    const reason = `${nodeWords(lasting)} needed for ${UP_AFTER_MS / 1_000} s, now ${need.reason}`
     return changeTo(within(lasting), reason, view, { ...state, tooFew })
   }
   const most = state.most[0]?.[1] ?? 0
@@ -110,8 +109,7 @@ function lessened(most: number, seenForMs: number, view: ScalingView, state: Sca
   // Where nodes are missing the load is what the others can take, not what is asked for.
   if (serving.length < wanted) return hold(`${enough}, but not all that are wanted serve`, view, state)
   const to = Math.max(most, Math.floor(wanted * MOST_DOWN))
-  if (to > 0)
-    return changeTo(to, `${nodeWords(most)} were the most needed in ${minutes} min`, view, state)
+  if (to > 0) return changeTo(to, `${nodeWords(most)} were the most needed in ${minutes} min`, view, state)
   const idleMinutes = IDLE_BEFORE_ZERO_MS / 60_000
   const sinceMs = Math.max(lastRequestAtMs ?? -Infinity, nowMs - seenForMs)
   if (hasPassed(IDLE_BEFORE_ZERO_MS, sinceMs, nowMs))

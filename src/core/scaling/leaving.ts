@@ -19,7 +19,10 @@ export interface LeavingCandidate {
  * then the one with the fewest streams, whose drain is over first; then the newest. No stream is broken either way: what
  * the order saves is money and time.
  */
-export function inOrderOfLeaving<C extends LeavingCandidate>(candidates: readonly C[], useSpot: boolean): C[] {
+export function inOrderOfLeaving<C extends LeavingCandidate>(
+  candidates: readonly C[],
+  useSpot: boolean,
+): C[] {
   const standsIn = ({ market }: C) => useSpot && market === 'on_demand'
   return candidates.toSorted(
     (a, b) =>

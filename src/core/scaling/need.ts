@@ -95,11 +95,15 @@ export function nodesNeeded(
   ]
   const { targetConcurrency } = policy
   if (targetConcurrency !== null && requests > 0)
-    says.push([up(requests / targetConcurrency), `${requests} requests at ${targetConcurrency} for each node`])
+    says.push([
+      up(requests / targetConcurrency),
+      `${requests} requests at ${targetConcurrency} for each node`,
+    ])
   if (kvCache > 0)
     says.push([up(kvCache / KV_CACHE_TARGET), `KV caches of ${kvCache.toFixed(2)} nodes in use`])
   if (
     tooFew !== null &&
+    requests > 0 &&
     requests >= tooFew.requests * TOO_FEW_SHARE &&
     view.nowMs - tooFew.atMs < TOO_FEW_FOR_MS
   )

@@ -13,7 +13,7 @@ test('more nodes come when they have been needed for thirty seconds, all at once
   const decision = world.look({ requests: 45 })
   assert.deepEqual(
     [decision.kind, decision.nodes, decision.reason],
-    ['up', 5, '5 nodes needed for 30 s: 45 requests at 10 for each node'],
+    ['up', 5, '5 nodes needed for 30 s, now 45 requests at 10 for each node'],
   )
 })
 
@@ -50,7 +50,7 @@ test('full KV caches need more nodes, whatever the number of requests', () => {
   const world = new World(POLICY, 2).pass(MINUTE_MS, { requests: 3, kvCaches: 1.9 })
   assert.deepEqual(
     world.changes.map(({ nodes, reason }) => [nodes, reason]),
-    [[3, '3 nodes needed for 30 s: KV caches of 1.90 nodes in use']],
+    [[3, '3 nodes needed for 30 s, now KV caches of 1.90 nodes in use']],
   )
 })
 
@@ -150,7 +150,10 @@ test('bounds are kept at once, also by a deployment that was outside, and also w
     assert.deepEqual([many.kind, many.nodes, many.reason], ['down', 4, 'max_nodes is 4'])
   }
   const full = new World(POLICY, 10).pass(MINUTE_MS, { requests: 300 })
-  assert.equal(full.look({ requests: 300 }).reason, '30 nodes needed, max_nodes is 10: 300 requests at 10 for each node')
+  assert.equal(
+    full.look({ requests: 300 }).reason,
+    '30 nodes needed, max_nodes is 10: 300 requests at 10 for each node',
+  )
 })
 
 test('a number that somebody set is left for the whole time that leads up or down', () => {

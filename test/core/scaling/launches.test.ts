@@ -39,7 +39,10 @@ test('what a launch takes is guessed until there were three, and then known from
 test('launches of long ago count little, and only the last ones are kept', () => {
   const old = launchesOf([60, 60, 60, 60], NOW_MS - 60 * DAY_MS)
   assert.equal(estimateLaunch(old, 0, NOW_MS).basis, 'guess')
-  const turned = [...launchesOf(Array<number>(20).fill(60), NOW_MS - 21 * DAY_MS), ...launchesOf([200, 200, 200])]
+  const turned = [
+    ...launchesOf(Array<number>(20).fill(60), NOW_MS - 21 * DAY_MS),
+    ...launchesOf([200, 200, 200]),
+  ]
   assert.equal(estimateLaunch(turned, 0, NOW_MS).ms, 200_000)
   assert.equal(launchesOf(Array<number>(100).fill(60)).length, 32)
 })

@@ -80,7 +80,7 @@ export class World {
 
   /** Looks until so much time has passed. */
   pass(ms: number, load: Load | ((nowMs: number) => Load)): this {
-    for (const endMs = this.#nowMs + ms; this.#nowMs < endMs; )
+    for (const endMs = this.#nowMs + ms; this.#nowMs < endMs;)
       this.look(typeof load === 'function' ? load(this.#nowMs) : load)
     return this
   }
