@@ -46,6 +46,8 @@ export function createFleet(traits: FleetTraits, random: () => number, serving =
   let shortage: SpotShortage | null = null
   let made = 0
   let exchanging: ScaledNode | null = null
+  /** What was said of each launch when it began, in milliseconds. */
+  const said = new WeakMap<ScaledNode, number>()
   const counts = { preemptions: 0, refusals: 0, exchanges: 0, inTime: 0, launches: 0 }
   const of = (stage: ScaledNode['stage']) => nodes.filter((node) => node.stage === stage)
 
@@ -59,6 +61,7 @@ export function createFleet(traits: FleetTraits, random: () => number, serving =
       upAtS: nowS + Math.ceil(refused ? REFUSED_AFTER_S : tookS),
       refused,
     })
+    said.set(node, estimateLaunch(history, 0, nowS * 1_000).ms)
     nodes.push(node)
     return node
   }
@@ -83,10 +86,9 @@ export function createFleet(traits: FleetTraits, random: () => number, serving =
       remove(node)
       return
     }
-    const began = node.launchedAtS * 1_000
-    const launch = { atMs: nowS * 1_000, tookMs: nowS * 1_000 - began }
+    const launch = { atMs: nowS * 1_000, tookMs: (nowS - node.launchedAtS) * 1_000 }
     counts.launches++
-    if (launch.tookMs <= estimateLaunch(history, 0, began).ms) counts.inTime++
+    if (launch.tookMs <= (said.get(node) ?? 0)) counts.inTime++
     history = launched(history, launch)
     serve(node, nowS)
     if (node === exchanging) {

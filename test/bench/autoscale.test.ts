@@ -136,7 +136,7 @@ test('the same seed gives the same report, with every goal met', async (t) => {
       output += text
       return true
     })
-    const code = await runCommand('autoscale', autoscaleCommand, ['--seed', seed])
+    const code = await runCommand('autoscale', autoscaleCommand, ['--seed', seed, '--rate', '8'])
     write.mock.restore()
     assert.equal(code, 0)
     outputs.push(output)

@@ -67,7 +67,10 @@ export function estimateLaunch(
   }
 }
 
-/** The least value that holds a share `q` of the weight at or below it. */
+/**
+ * The value at or below which the next one lies with probability `q`. That one counts with the others: of four, the greatest
+ * is exceeded by every fifth.
+ */
 function weightedQuantile(
   values: readonly { readonly tookMs: number; readonly weight: number }[],
   q: number,
@@ -77,7 +80,7 @@ function weightedQuantile(
   let sum = 0
   for (const { tookMs, weight } of sorted) {
     sum += weight
-    if (sum >= q * total * (1 - 1e-9)) return tookMs
+    if (sum >= q * (total + 1)) return tookMs
   }
   return sorted.at(-1)?.tookMs ?? 0
 }

@@ -31,7 +31,7 @@ test('what a launch takes is guessed until there were three, and then known from
   const two = estimateLaunch(launchesOf([60, 70]), 0, NOW_MS)
   assert.deepEqual(two, { ms: GUESSED_LAUNCH_MS, basis: 'guess', launches: 2 })
   const ten = estimateLaunch(launchesOf([60, 61, 62, 63, 64, 65, 66, 67, 300, 900]), 0, NOW_MS)
-  assert.deepEqual(ten, { ms: 67_000, basis: 'launches', launches: 10 })
+  assert.deepEqual(ten, { ms: 300_000, basis: 'launches', launches: 10 })
   // Slower than guessed: that much is believed at once.
   assert.equal(estimateLaunch(launchesOf([1_200]), 0, NOW_MS).ms, 1_200_000)
 })
@@ -49,17 +49,16 @@ test('launches of long ago count little, and only the last ones are kept', () =>
 
 test('the rest of a launch is that of those that took as long, and grows again when it is overdue', () => {
   const history = launchesOf([100, 110, 120, 130, 140, 150, 160, 170, 180, 600])
-  assert.equal(estimateLaunch(history, 0, NOW_MS).ms, 170_000)
+  assert.equal(estimateLaunch(history, 0, NOW_MS).ms, 180_000)
   assert.equal(estimateLaunch(history, 100_000, NOW_MS).ms, 80_000)
   assert.equal(estimateLaunch(history, 200_000, NOW_MS).ms, 400_000)
   assert.equal(estimateLaunch(history, 800_000, NOW_MS).ms, 400_000)
 })
 
 test('an estimate is never less than a second, more than an hour, or longer ahead than the longest known', () => {
-  const launch = fc.record({
-    atMs: fc.integer({ min: NOW_MS - 30 * DAY_MS, max: NOW_MS }),
-    tookMs: fc.nat({ max: 10_000_000 }),
-  })
+  const launch = fc
+    .tuple(fc.integer({ min: NOW_MS - 30 * DAY_MS, max: NOW_MS }), fc.nat({ max: 10_000_000 }))
+    .map(([atMs, tookMs]): Launch => ({ atMs, tookMs }))
   fc.assert(
     fc.property(fc.array(launch, { maxLength: 40 }), fc.nat({ max: 10_000_000 }), (launches, elapsedMs) => {
       const history = launches.reduce<Launch[]>((all, one) => launched(all, one), [])
