@@ -79,7 +79,8 @@ export function createFleet(traits: FleetTraits, random: () => number, serving =
 
   function launchEnds(node: ScaledNode, nowS: number): void {
     if (node.market === 'spot') {
-      shortage = spotAnswered(shortage, node.refused ? 'no_capacity' : 'granted', nowS * 1_000)
+      const outcome = node.refused ? 'no_capacity' : 'granted'
+      shortage = spotAnswered(shortage, outcome, node.launchedAtS * 1_000, nowS * 1_000)
     }
     if (node.refused) {
       counts.refusals++

@@ -5,7 +5,7 @@ import type { Market } from './leaving.js'
 export const SPOT_AGAIN_AFTER_MS = 1_800_000
 
 const Shortage = z.strictObject({ sinceMs: z.number(), refusedAtMs: z.number() })
-/** Unix milliseconds since when no spot machine could be had, and of the last refusal. To be stored beside the deployment. */
+/** Unix milliseconds since when a spot machine is waited for, and of the last refusal. To be stored beside the deployment. */
 export type SpotShortage = Readonly<z.infer<typeof Shortage>>
 
 /** As it was stored; null where it cannot be read: the next refusal begins it anew. */
@@ -17,13 +17,18 @@ export function readSpotShortage(stored: unknown): SpotShortage | null {
 /** What became of a launch on a spot machine. */
 export type SpotOutcome = 'granted' | 'no_capacity'
 
-/** The shortage after a launch on a spot machine was answered. What fails for another reason says nothing of it. */
+/**
+ * The shortage after a launch on a spot machine was answered, or given up since nothing was answered. What fails for another
+ * reason says nothing of it.
+ * @param askedAtMs when the launch began
+ */
 export function spotAnswered(
   shortage: SpotShortage | null,
   outcome: SpotOutcome,
+  askedAtMs: number,
   nowMs: number,
 ): SpotShortage | null {
-  return outcome === 'granted' ? null : { sinceMs: shortage?.sinceMs ?? nowMs, refusedAtMs: nowMs }
+  return outcome === 'granted' ? null : { sinceMs: shortage?.sinceMs ?? askedAtMs, refusedAtMs: nowMs }
 }
 
 export interface MarketPolicy {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decideScaling, LONGEST_CHANGE_MS } from '../../../src/core/scaling/decide.js'
-import { NEW_SCALING_STATE, readScalingState } from '../../../src/core/scaling/state.js'
+import type { ScalingView } from '../../../src/core/scaling/need.js'
+import { NEW_SCALING_STATE, readScalingState, type ScalingState } from '../../../src/core/scaling/state.js'
 import { POLICY, START_MS, viewOf, World } from './scaling-world.js'
 
 const MINUTE_MS = 60_000
@@ -72,13 +73,25 @@ test('TTFT above its target for thirty seconds brings one node more, and the nex
 test('what was too few for a load is not tried again while the load is there', () => {
   const world = new World({ ...POLICY, targetTtftMs: 500 }, 2)
   const load = () => ({ requests: 12, p95TtftMs: world.serving < 3 ? 900 : 100 })
-  world.pass(110 * MINUTE_MS, load)
+  world.pass(60 * MINUTE_MS, load)
   assert.deepEqual(
     world.changes.map(({ from, nodes }) => [from, nodes]),
     [[2, 3]],
   )
   world.pass(30 * MINUTE_MS, () => ({ requests: 5, p95TtftMs: 100 }))
   assert.equal(world.wanted, 1)
+})
+
+test('TTFT asks for no more while nodes are still coming, as a change or in the place of lost ones', () => {
+  const policy = { ...POLICY, targetTtftMs: 500 }
+  const slow = viewOf(START_MS, 3, 2, { requests: 12, p95TtftMs: 900 })
+  const needed = (view: ScalingView, state: ScalingState) =>
+    decideScaling(policy, view, state).state.most.map(([, nodes]) => nodes)
+  assert.deepEqual(needed(slow, NEW_SCALING_STATE), [2])
+  // The rows of the nodes that come are not there yet.
+  const change = { from: 2, to: 3, sinceMs: START_MS - 5_000, reason: 'needed' }
+  assert.deepEqual(needed({ ...slow, launching: 0 }, { ...NEW_SCALING_STATE, change }), [2])
+  assert.deepEqual(needed({ ...slow, launching: 0 }, NEW_SCALING_STATE), [4])
 })
 
 test('TTFT alone leads down as well, one at a time', () => {
