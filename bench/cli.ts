@@ -1,5 +1,6 @@
 /** The bench suite: `npm run bench -- [command] [options]`. */
 import { runCommand, type Command } from './command.js'
+import { autoscaleCommand } from './autoscale/command.js'
 import { calibrateCommand } from './calibrate/command.js'
 import { compareCommand } from './compare/command.js'
 import { diffCommand } from './diff.js'
@@ -22,6 +23,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['diff', diffCommand],
   ['calibrate', calibrateCommand],
   ['simulate', simulateCommand],
+  ['autoscale', autoscaleCommand],
   ['usage', usageCommand],
   ['resilience', resilienceCommand],
   ['micro', microCommand],
