@@ -32,7 +32,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 VERSION = "1"
 
@@ -150,12 +150,13 @@ class Log:
             pass  # Nobody reads it: no reason to end.
 
     def change(self, event: str, **fields: Any) -> None:
-        """A line only if it differs from the last one of this event."""
+        """A line only if it differs from the last one of this event, and of this verb where it has one."""
         what = json.dumps(fields)
+        of = f"{event} {fields.get('verb')}"
         with self._lock:
-            if self._last.get(event) == what:
+            if self._last.get(of) == what:
                 return
-            self._last[event] = what
+            self._last[of] = what
         self.line(event, **fields)
 
 
@@ -238,7 +239,7 @@ MOST_REQUESTS = 1_000_000
 
 
 def engine_gauges(text: str) -> Dict[str, Any]:
-    """An engine's load out of its Prometheus text: of several series requests are added up, the fullest cache counts."""
+    """An engine's load out of its Prometheus text: requests of several series are added up, the fullest cache counts."""
     series: Dict[str, List[float]] = {}
     for line in text.split("\n"):
         match = SAMPLE.match(line)
@@ -716,9 +717,9 @@ class Agent:
             status = self._control.say(verb, body, timeout)
         except Exception as error:
             what = str(error) if isinstance(error, Refused) else reason_of(error)
-            self._log.change("control-plane", answer=what)
+            self._log.change("control-plane", verb=verb, answer=what)
             raise
-        self._log.change("control-plane", answer="ok")
+        self._log.change("control-plane", verb=verb, answer="ok")
         with self._lock:
             # Of two replies the one counts that was asked for later: an old one must not undo a drain.
             if asked_at >= self._status_asked_at:
@@ -770,7 +771,7 @@ class Agent:
 
     def _watch(self) -> None:
         cloud: Any = None
-        seen = set()
+        seen: Set[str] = set()
         searches = 0
         while not self._over.is_set():
             pause = min(self._settings.notice_poll, math.inf if cloud is None else cloud.longest_pause)
@@ -787,8 +788,8 @@ class Agent:
                     notice = cloud.poll()
                     self._log.change("metadata", answer="ok")
                     if notice is not None and notice.name not in seen:
-                        seen.add(notice.name)
                         self._leave(notice, time.monotonic())
+                        seen.add(notice.name)
             except Exception as error:
                 self._log.change("metadata", answer=reason_of(error))
             self._over.wait(pause * random.uniform(0.9, 1.0))

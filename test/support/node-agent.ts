@@ -22,6 +22,8 @@ export interface NodeAgent extends AsyncDisposable {
   readonly output: () => string
   /** Waits for a line; those before the call count as well. */
   line(event: string, fields?: Record<string, unknown>): Promise<AgentLine>
+  /** Sends SIGTERM. */
+  stop(): void
   /** Waits for its end. @returns its exit code */
   ended(): Promise<number | null>
 }
@@ -56,6 +58,9 @@ export function startNodeAgent(env: Record<string, string>): NodeAgent {
         throw new Error(`the agent said:\n${output}`, { cause: error })
       })
       return lines.find(matches) ?? { event }
+    },
+    stop() {
+      child.kill('SIGTERM')
     },
     async ended() {
       await closed

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer as createTlsServer } from 'node:https'
 import { dirname, join } from 'node:path'
@@ -108,7 +109,7 @@ test('redirects are not followed: the token goes to the control plane alone', as
     PROVIDER: 'aws',
     METADATA_URL: metadata.url,
   })
-  await agent.line('control-plane', { answer: '307 : ' })
+  await agent.line('control-plane', { verb: 'register', answer: '307 : ' })
   await eventually('both verbs', () => new Set(control.requests).size === 2)
   await agent.line('metadata', { answer: 'OSError: the metadata service answers 302' })
   assert.deepEqual(trap.requests, [])
@@ -159,7 +160,6 @@ test("the environment's proxy is for the control plane alone", async () => {
     [...new Set(proxy.requests)].filter((request) => !request.includes('http://control.invalid/admin/nodes/')),
     [],
   )
-  // The name is nowhere in the clear without a word.
   await agent.line('control-plane-in-clear')
 })
 
@@ -183,8 +183,25 @@ test('replies that are no JSON, too long or never end are failures that the agen
   assert.ok(!agent.output().includes(TOKEN.slice(0, 4)))
 })
 
+test('an agent that is told to stop does so, and leaves the engine alone', async () => {
+  await using engine = await startEngineStandIn()
+  await using control = await startPlainServer(content)
+  await using agent = startNodeAgent({
+    ...NODE,
+    CONTROL_URL: control.url,
+    ENGINE_URL: engine.url,
+    ENGINE_PID: engine.pid,
+    NODE_ADDRESS: engine.url,
+  })
+  await agent.line('registered')
+  agent.stop()
+  assert.equal(await agent.ended(), 0)
+  assert.equal(engine.endedBy(), null)
+  assert.doesNotMatch(agent.output(), /Traceback/)
+})
+
 test('the agent names a version and needs nothing that Python does not have', () => {
-  const source = execFileSync('cat', [NODE_AGENT], { encoding: 'utf8' })
+  const source = readFileSync(NODE_AGENT, 'utf8')
   assert.match(source, /^VERSION = "\d+"$/m)
   const imports = [...source.matchAll(/^(?:import|from) ([a-z_]+)/gm)].map((match) => match[1] ?? '')
   const program = 'import json, sys; print(json.dumps(sorted(sys.stdlib_module_names)))'
