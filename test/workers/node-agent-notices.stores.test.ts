@@ -35,8 +35,13 @@ async function serving(
     ENGINE_PID: engine.pid,
     ...env,
   })
-  await agent.line('registered')
-  await eventually('it has looked for a cloud', () => agent.lines.some(({ event }) => event === 'notices'))
+  try {
+    await agent.line('registered')
+    await agent.line('notices')
+  } catch (error) {
+    await agent[Symbol.asyncDispose]()
+    throw error
+  }
   return { node, agent }
 }
 
