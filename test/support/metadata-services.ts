@@ -30,7 +30,12 @@ const MACHINE = 'gpu_0'
 const IMDS_TOKEN = 'imds-token'
 const PUBLIC_ADDRESS = '203.0.113.7'
 
-function say(response: ServerResponse, status: number, body = '', headers: Record<string, string> = {}): void {
+function say(
+  response: ServerResponse,
+  status: number,
+  body = '',
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, headers).end(body)
 }
 

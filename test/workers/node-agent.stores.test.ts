@@ -48,7 +48,10 @@ test('an agent is heard from the start, registers once its engine answers and te
   engine.say({ healthy: true, metrics: vllmMetrics(3, 2, 0.5) })
   await agent.line('registered', { endpoint_url: engine.url })
   const row = await shown(node)
-  assert.deepEqual([row['status'], row['endpoint_url'], row['engine_version']], ['active', engine.url, '0.11.2'])
+  assert.deepEqual(
+    [row['status'], row['endpoint_url'], row['engine_version']],
+    ['active', engine.url, '0.11.2'],
+  )
   await heartbeat(node, { running: 3, waiting: 2, kv_cache_usage: 0.5 })
   engine.say({ metrics: 'nonsense 1\nvllm:num_requests_running NaN\n' })
   await heartbeat(node, { running: null, waiting: null, kv_cache_usage: null })

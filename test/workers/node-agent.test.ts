@@ -53,7 +53,12 @@ for (const [name, changes] of [
 test("an agent reads engines' gauges as the leader does", () => {
   const name = fc.constantFrom(
     ...['vllm:num_requests_running', 'vllm:num_requests_waiting', 'vllm:kv_cache_usage_perc'],
-    ...['vllm:gpu_cache_usage_perc', 'sglang:num_running_reqs', 'sglang:num_queue_reqs', 'sglang:token_usage'],
+    ...[
+      'vllm:gpu_cache_usage_perc',
+      'sglang:num_running_reqs',
+      'sglang:num_queue_reqs',
+      'sglang:token_usage',
+    ],
     ...['llamacpp:requests_processing', 'llamacpp:requests_deferred', 'llamacpp:kv_cache_usage_ratio'],
     ...['vllm:num_requests_running_total', '# HELP vllm:num_requests_running', 'process_cpu_seconds_total'],
   )
@@ -157,7 +162,9 @@ test("the environment's proxy is for the control plane alone", async () => {
   await agent.line('notices', { watched: 'azure' })
   await agent.line('metadata', { answer: 'ok' })
   assert.deepEqual(
-    [...new Set(proxy.requests)].filter((request) => !request.includes('http://control.invalid/admin/nodes/')),
+    [...new Set(proxy.requests)].filter(
+      (request) => !request.includes('http://control.invalid/admin/nodes/'),
+    ),
     [],
   )
   await agent.line('control-plane-in-clear')
@@ -205,7 +212,9 @@ test('the agent names a version and needs nothing that Python does not have', ()
   assert.match(source, /^VERSION = "\d+"$/m)
   const imports = [...source.matchAll(/^(?:import|from) ([a-z_]+)/gm)].map((match) => match[1] ?? '')
   const program = 'import json, sys; print(json.dumps(sorted(sys.stdlib_module_names)))'
-  const known = z.array(z.string()).parse(JSON.parse(execFileSync('python3', ['-c', program], { encoding: 'utf8' })))
+  const known = z
+    .array(z.string())
+    .parse(JSON.parse(execFileSync('python3', ['-c', program], { encoding: 'utf8' })))
   assert.deepEqual(
     imports.filter((name) => !known.includes(name)),
     [],
