@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type ContractPort, startContractPort } from '../support/contract-port.js'
 import { type EngineStandIn, startEngineStandIn, vllmMetrics } from '../support/engine-stand-in.js'
@@ -7,6 +9,7 @@ import { CLOUDS, startMetadata } from '../support/metadata-services.js'
 import { agentOf, type NodeAgent, startNodeAgent } from '../support/node-agent.js'
 import { relayTo, startPlainServer } from '../support/plain-server.js'
 import { eventually } from '../support/processes.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
 
 let port: ContractPort
 
@@ -113,6 +116,26 @@ for (const [words, shiftMs] of [
     assert.ok(left > 80_000 && left <= 90_000, String(left))
   })
 }
+
+test('a clock that jumps by days with every look disturbs neither heartbeats nor the time of a notice', async () => {
+  await using folder = await temporaryFolder()
+  await writeFile(
+    join(folder.path, 'sitecustomize.py'),
+    'import random, time\ntime.time = lambda: 1.7e9 + random.uniform(-1e7, 1e7)\n',
+  )
+  await using engine = await startEngineStandIn()
+  engine.say({ metrics: vllmMetrics(1) })
+  await using metadata = await startMetadata('azure')
+  const { node, agent } = await serving(metadata.url, engine, { env: { PYTHONPATH: folder.path } })
+  await using _ = agent
+  const first = (await shown(node))['last_heartbeat_at']
+  await eventually('more heartbeats', async () => (await shown(node))['last_heartbeat_at'] !== first)
+  metadata.warn(90)
+  await agent.line('status', { status: 'draining' })
+  const left = Date.parse((await shown(node))['terminates_at'] ?? '') - Date.now()
+  assert.ok(left > 80_000 && left <= 90_000, String(left))
+  assert.equal(engine.endedBy(), null)
+})
 
 test("a notice for another machine of the same scale set is not this one's", async () => {
   await using engine = await startEngineStandIn()
