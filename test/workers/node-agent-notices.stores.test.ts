@@ -75,6 +75,9 @@ for (const cloud of CLOUDS) {
     engine.say({ metrics: vllmMetrics(0) })
     await stopped(engine)
     await agent.line('engine-stopping', { why: 'drained' })
+    // The same notice stands there still, and is no second one; Google's is waited for.
+    const asked = metadata.requests.length
+    if (cloud !== 'gcp') await eventually('more looks', () => metadata.requests.length >= asked + 2)
     const { body } = await port.send('GET', `/admin/nodes/${node.name}/logs`)
     const events = body['data'] as unknown as { event: string; message: string }[]
     const warnings = events.filter(({ event }) => event === 'warning')

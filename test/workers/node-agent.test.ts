@@ -102,19 +102,19 @@ test('redirects are not followed: the token goes to the control plane alone', as
   await using engine = await startEngineStandIn()
   await using trap = await startPlainServer(content)
   await using control = await startPlainServer((_, response) => {
-    response.writeHead(307, { location: `${trap.url}/elsewhere` }).end()
+    response.writeHead(302, { location: `${trap.url}/elsewhere` }).end()
   })
-  await using metadata = await startMetadata('aws')
+  await using metadata = await startMetadata('gcp')
   metadata.answerWith(302, `${trap.url}/metadata`)
   await using agent = startNodeAgent({
     ...NODE,
     CONTROL_URL: control.url,
     ENGINE_URL: engine.url,
     NODE_ADDRESS: engine.url,
-    PROVIDER: 'aws',
+    PROVIDER: 'gcp',
     METADATA_URL: metadata.url,
   })
-  await agent.line('control-plane', { verb: 'register', answer: '307 : ' })
+  await agent.line('control-plane', { verb: 'register', answer: '302 : ' })
   await eventually('both verbs', () => new Set(control.requests).size === 2)
   await agent.line('metadata', { answer: 'OSError: the metadata service answers 302' })
   assert.deepEqual(trap.requests, [])
