@@ -5,6 +5,7 @@ import type { ProcessReports } from '../core/process-report.js'
 import { mountContract } from '../io/contract-mount.js'
 import { mountDocs } from '../io/docs-mount.js'
 import type { Logger } from '../io/logger.js'
+import { mountNodeAgent } from '../io/node-agent-mount.js'
 import { mountPlatformRoutes, type PlatformRoutes } from '../io/platform-routes.js'
 import type { HttpApp, HttpCall } from '../io/uws.js'
 import { type AdminAuthOptions, createAdminAuth } from './admin-auth.js'
@@ -26,11 +27,12 @@ export interface AdminPortOptions extends PlatformRoutes, AdminAuthOptions {
   readonly onFailure: (error: GatewayError, call: HttpCall) => void
 }
 
-/** Mounts all of the admin port: probes and metrics, the API reference, and the admin API. */
+/** Mounts all of the admin port: probes and metrics, the API reference, the node agent's script, and the admin API. */
 export function mountAdmin(app: HttpApp, options: AdminPortOptions): void {
   const now = () => performance.now()
   mountPlatformRoutes(app, options)
   mountDocs(app, 'admin')
+  mountNodeAgent(app)
   const adminCaller = createAdminAuth(options)
   mountContract(app, {
     endpoints: adminPortEndpoints,

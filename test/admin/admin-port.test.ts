@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { parse } from 'yaml'
@@ -8,6 +9,7 @@ import { mountAdmin } from '../../src/admin/admin-port.js'
 import { adminTokenDigest, generateAdminToken } from '../../src/core/admin-token.js'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { createHttpApp } from '../../src/io/uws.js'
+import { NODE_AGENT } from '../support/node-agent.js'
 import { openRawClient } from '../support/raw-client.js'
 
 const NAMED = generateAdminToken(Buffer.alloc(32, 1))
@@ -182,12 +184,23 @@ test('probes, metrics and the reference need no token', async () => {
     '/openapi.json',
     '/api/v1/admin/openapi.yaml',
     '/api-docs',
+    '/node-agent.py',
   ]) {
     assert.equal((await fetch(admin.url + path)).status, 200, path)
   }
   const json: unknown = await (await fetch(`${admin.url}/openapi.json`)).json()
   const yaml: unknown = parse(await (await fetch(`${admin.url}/api/v1/admin/openapi.yaml`)).text())
   assert.deepEqual(yaml, json)
+})
+
+test('machines load the node agent as it is, with its digest, without a token', async () => {
+  using admin = await startAdmin()
+  const reply = await fetch(`${admin.url}/node-agent.py`)
+  const served = Buffer.from(await reply.arrayBuffer())
+  assert.deepEqual(served, await readFile(NODE_AGENT))
+  assert.equal(reply.headers.get('etag'), `"${createHash('sha256').update(served).digest('hex')}"`)
+  assert.match(reply.headers.get('content-type') ?? '', /^text\/x-python/)
+  assert.equal((await fetch(`${admin.url}/node-agent.py`, { method: 'POST' })).status, 405)
 })
 
 test('the reference page loads everything from its own port', async () => {

@@ -21,6 +21,7 @@ export const NEEDED_PROGRAMS: readonly NeededProgram[] = [
     debianPackage: 'chromium',
     usedBy: /\bstartChromium\b/,
   },
+  { programs: ['python3'], debianPackage: 'python3', usedBy: /\bstartNodeAgent\b/ },
   { programs: ['haproxy'], debianPackage: 'haproxy', usedBy: /\bstartHaproxy\b/ },
 ]
 

@@ -53,6 +53,9 @@ export const bothPortsEndpoints: readonly PublicEndpoint[] = [
   },
 ]
 
+/** Where machines that are launched find the node agent. */
+export const NODE_AGENT_PATH = '/node-agent.py'
+
 export const adminPortPublicEndpoints: readonly PublicEndpoint[] = [
   ...bothPortsEndpoints,
   {
@@ -62,5 +65,15 @@ export const adminPortPublicEndpoints: readonly PublicEndpoint[] = [
     summary: 'Metrics of all processes under this supervisor, for Prometheus',
     reply: { 200: z.string().meta({ examples: ['crosslogic_up 1\n'] }) },
     contentType: 'text/plain',
+  },
+  {
+    ...base,
+    id: 'service.node-agent',
+    path: NODE_AGENT_PATH,
+    summary: 'The script that runs on a launched node beside its engine; needs Python 3 alone',
+    description:
+      'Holds no secret. Its ETag is its SHA-256 digest in hexadecimal, for a launch that checks what it downloaded.',
+    reply: { 200: z.string().meta({ examples: ['#!/usr/bin/env python3\n'] }) },
+    contentType: 'text/x-python',
   },
 ]
