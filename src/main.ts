@@ -103,7 +103,8 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   lifecycle.add('redis', () => redis?.disconnect())
   const bus = createBus(redis === null ? { postgresUrl: databaseUrl, logger } : { redis, logger })
   lifecycle.add('bus', () => bus.close())
-  const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl } })
+  const launching = { templatesDir: settings.launchTemplatesDir, skypilot: settings.skypilot !== null }
+  const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl, launching } })
   lifecycle.add('worker threads', () => pool[Symbol.asyncDispose]())
   const leader = startLeaderThread({
     databaseUrl,
@@ -191,7 +192,10 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
   return startProxy(context, {
     mountTenantApi(app, auth, announce) {
       mountDocs(app, 'tenant', settings.publicUrl ?? undefined)
-      const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl }, maxThreads: 1 })
+      const pool = startWorkerPool({
+        settings: { databaseUrl, redisUrl, clickhouseUrl, launching: null },
+        maxThreads: 1,
+      })
       mountContract(app, {
         endpoints: tenantPortEndpoints,
         authenticate(call) {

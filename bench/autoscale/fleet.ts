@@ -1,4 +1,5 @@
-import { inOrderOfLeaving, type Market } from '../../src/core/scaling/leaving.js'
+import type { Market } from '../../src/core/machine.js'
+import { inOrderOfLeaving } from '../../src/core/scaling/leaving.js'
 import { estimateLaunch, launched, type Launch } from '../../src/core/scaling/launch-estimate.js'
 import { chooseMarket, spotAnswered, type SpotShortage } from '../../src/core/scaling/spot.js'
 import { exponential } from '../simulate/bursts.js'

@@ -1,4 +1,4 @@
-import type { Market } from '../../src/core/scaling/leaving.js'
+import type { Market } from '../../src/core/machine.js'
 
 /** Requests that a node's engine runs at once. */
 export const SLOTS = 32

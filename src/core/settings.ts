@@ -70,7 +70,6 @@ const headerSafe = setting(
   '1 to 512 visible ASCII characters, since it travels in a header',
   true,
 )
-const notYet = z.string().refine(() => false, { message: 'is not supported yet: unset it' })
 
 /** Every environment variable that is read, with its default as it would be written in the environment. */
 const environment = z.object({
@@ -83,7 +82,7 @@ const environment = z.object({
   ADMIN_TLS_CERT_FILE: path.optional(),
   ADMIN_TLS_KEY_FILE: path.optional(),
   PUBLIC_URL: url('http', 'https').optional(),
-  CONTROL_URL: notYet.optional(),
+  CONTROL_URL: url('http', 'https').optional(),
   ADMIN_TOKEN: headerSafe.optional(),
   DATA_DIR: path.prefault('./data'),
   DATABASE_URL: url('postgres', 'postgresql').optional(),
@@ -99,8 +98,12 @@ const environment = z.object({
   KEY_GRACE_SECONDS: seconds.prefault('3600'),
   EXPLAIN_DAYS: wholeNumber(0, 3650).prefault('7'),
   EXPLAIN_PER_SECOND: wholeNumber(0, 10_000).prefault('50'),
-  SKYPILOT_URL: notYet.optional(),
-  SKYPILOT_TOKEN: notYet.optional(),
+  SKYPILOT_URL: url('http', 'https').optional(),
+  SKYPILOT_TOKEN: headerSafe.optional(),
+  LAUNCH_TEMPLATES_DIR: path.optional(),
+  LAUNCH_TIMEOUT_SECONDS: wholeNumber(1, 86_400).prefault('1800'),
+  ORPHAN_GRACE_SECONDS: seconds.prefault('600'),
+  HF_TOKEN: headerSafe.optional(),
   LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').prefault('info'),
   ACCESS_LOG: oneOf('all', 'errors', 'off').prefault('errors'),
 })
@@ -144,6 +147,18 @@ export const settingsSchema = z.object({
   explainDays: z.number(),
   /** Requests without anything unusual that a proxy keeps for that, a second; 0: none. */
   explainPerSecond: z.number(),
+  /** Null: derived from host and port; see {@link controlUrl}. */
+  controlUrl: z.string().nullable(),
+  /** The API server that launches machines at clouds; null: there is none. */
+  skypilot: z.object({ url: z.string(), token: z.string().nullable() }).nullable(),
+  /** Launch templates beside those of the package; null: there are none. */
+  launchTemplatesDir: z.string().nullable(),
+  /** A launch that takes longer is given up. */
+  launchTimeoutSeconds: z.number(),
+  /** A machine at a provider that no node knows of is removed after this. */
+  orphanGraceSeconds: z.number(),
+  /** With which engines fetch models from the hub. */
+  hfToken: z.string().nullable(),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   accessLog: z.enum(['all', 'errors', 'off']),
 })
@@ -221,6 +236,9 @@ function crossProblems(
       'PROXY_PROCESSES must be 1 without Redis: set REDIS_URL, or put a redis-server or valkey-server on the PATH',
     )
   }
+  if (env.SKYPILOT_TOKEN !== undefined && env.SKYPILOT_URL === undefined && !bad.has('SKYPILOT_URL')) {
+    problems.push('SKYPILOT_URL must be set together with SKYPILOT_TOKEN')
+  }
   problems.push(
     ...tlsProblems('TLS_CERT_FILE', 'TLS_KEY_FILE', env, machine),
     ...tlsProblems('ADMIN_TLS_CERT_FILE', 'ADMIN_TLS_KEY_FILE', env, machine),
@@ -286,6 +304,13 @@ function toSettings(env: Environment, machine: Machine): Settings {
     keyGraceSeconds: env.KEY_GRACE_SECONDS,
     explainDays: env.EXPLAIN_DAYS,
     explainPerSecond: env.EXPLAIN_PER_SECOND,
+    controlUrl: env.CONTROL_URL ?? null,
+    skypilot:
+      env.SKYPILOT_URL === undefined ? null : { url: env.SKYPILOT_URL, token: env.SKYPILOT_TOKEN ?? null },
+    launchTemplatesDir: env.LAUNCH_TEMPLATES_DIR ?? null,
+    launchTimeoutSeconds: env.LAUNCH_TIMEOUT_SECONDS,
+    orphanGraceSeconds: env.ORPHAN_GRACE_SECONDS,
+    hfToken: env.HF_TOKEN ?? null,
     logLevel: env.LOG_LEVEL,
     accessLog: env.ACCESS_LOG,
   }
@@ -293,8 +318,18 @@ function toSettings(env: Environment, machine: Machine): Settings {
 
 /** The tenant port's URL as tenants are shown it: PUBLIC_URL, or host and port, a wildcard host being localhost. */
 export function publicUrl(settings: Pick<Settings, 'publicUrl' | 'host' | 'port' | 'tls'>): string {
-  if (settings.publicUrl !== null) return settings.publicUrl
-  const wildcard = settings.host === '0.0.0.0' || settings.host === '::'
-  const hostname = wildcard ? 'localhost' : settings.host.includes(':') ? `[${settings.host}]` : settings.host
-  return `${settings.tls === null ? 'http' : 'https'}://${hostname}:${settings.port}`
+  return settings.publicUrl ?? urlOf(settings.host, settings.port, settings.tls !== null)
+}
+
+/** Where agents of nodes reach the admin port: CONTROL_URL, or its host and port, a wildcard host being localhost. */
+export function controlUrl(
+  settings: Pick<Settings, 'controlUrl' | 'adminHost' | 'adminPort' | 'adminTls'>,
+): string {
+  return settings.controlUrl ?? urlOf(settings.adminHost, settings.adminPort, settings.adminTls !== null)
+}
+
+function urlOf(host: string, port: number, tls: boolean): string {
+  const wildcard = host === '0.0.0.0' || host === '::'
+  const hostname = wildcard ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return `${tls ? 'https' : 'http'}://${hostname}:${port}`
 }

@@ -79,8 +79,9 @@ export function startFleet({ modulePath, settings, logger }: FleetOptions): Flee
       slot,
       name,
       modulePath,
-      // The data plane has no use for the root token.
-      settings: role === 'control' ? settings : { ...settings, adminToken: null },
+      // The data plane has no use for the root token, nor for those that launch machines.
+      settings:
+        role === 'control' ? settings : { ...settings, adminToken: null, skypilot: null, hfToken: null },
       logger,
       roster,
       onRestart: () => {

@@ -14,6 +14,7 @@ import { createFailFast } from './fail-fast.js'
 import { EventBatch, type Handler, type HandlerContext, Part, Versioned } from './handlers/handler.js'
 import { type Answer, once } from './idempotency.js'
 import { requireKey } from './key-proof.js'
+import { type Launching, NOTHING_LAUNCHED } from './launchers/launching.js'
 import { requireNode } from './node-proof.js'
 import { fromStoreError, isTransient, isUnanswered } from './store-errors.js'
 
@@ -22,6 +23,8 @@ export interface ContractServerOptions {
   readonly postgres: Pool
   readonly clickhouse: ClickHouseClient
   readonly redis: RedisClient | null
+  /** Default: nothing can be launched. */
+  readonly launching?: Launching
 }
 
 /** How often a transaction that lost against another one is run. */
@@ -35,7 +38,7 @@ export function createContractServer(
   options: ContractServerOptions,
 ): (task: ContractTask) => Promise<ContractReply> {
   const byId = new Map(options.handlers.map((handler) => [handler.endpoint.id, handler]))
-  const { postgres, clickhouse, redis } = options
+  const { postgres, clickhouse, redis, launching = NOTHING_LAUNCHED } = options
   const guarded = createFailFast({ isUnanswered, now: () => performance.now() })
 
   async function answer(task: ContractTask): Promise<ContractReply> {
@@ -50,6 +53,7 @@ export function createContractServer(
         // On the call's own connection: waiting for a second one while holding the first could starve the pool.
         readNodeLive: () => readNodeLive({ postgres: db, redis }),
         pingCache: redis === null ? null : () => redis.ping(),
+        launching,
         processes: task.processes ?? { processes: null, latencyMs: 0 },
         requireVersion: (version) => {
           versionAsked = true

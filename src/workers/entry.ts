@@ -13,12 +13,13 @@ import { toGatewayError } from '../core/errors.js'
 import { findAdminToken } from './admin-token-lookup.js'
 import { createContractServer } from './contract-server.js'
 import { allHandlers } from './handlers/all.js'
+import { NOTHING_LAUNCHED, readLaunching } from './launchers/launching.js'
 import { readModelFigures } from './model-figures.js'
 import { fromStoreError } from './store-errors.js'
 import { CONCURRENT_TASKS, WorkerSettings } from './worker-settings.js'
 
 /** A worker thread's file: opens the thread's own connections and answers calls of the contract. */
-const { databaseUrl, clickhouseUrl, redisUrl } = WorkerSettings.parse(workerData)
+const { databaseUrl, clickhouseUrl, redisUrl, launching } = WorkerSettings.parse(workerData)
 const name = 'crosslogic-worker'
 /** A report that takes longer is given up: by the server first, by this side when that does not answer at all. */
 const MAX_REPORT_SECONDS = 4
@@ -36,6 +37,7 @@ const answer = createContractServer({
   postgres,
   clickhouse,
   redis: redisUrl === null ? null : createRedis({ url: redisUrl, connectionName: name }),
+  launching: launching === null ? NOTHING_LAUNCHED : await readLaunching(launching),
 })
 
 /** What the pool runs most: a call of the contract. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
+  controlUrl,
   publicUrl,
   readSettings,
   SETTING_NAMES,
@@ -52,6 +53,12 @@ test('has a default for everything', () => {
     keyGraceSeconds: 3600,
     explainDays: 7,
     explainPerSecond: 50,
+    controlUrl: null,
+    skypilot: null,
+    launchTemplatesDir: null,
+    launchTimeoutSeconds: 1800,
+    orphanGraceSeconds: 600,
+    hfToken: null,
     logLevel: 'info',
     accessLog: 'errors',
   })
@@ -79,9 +86,10 @@ test('reports every bad setting at once', () => {
     TLS_CERT_FILE: 'cert.pem',
     DRAIN_SECONDS: '-1',
     LOG_LEVEL: 'loud',
-    SKYPILOT_URL: 'http://sky',
-    SKYPILOT_TOKEN: 'secret',
-    CONTROL_URL: 'http://control',
+    SKYPILOT_URL: 'sky.internal',
+    SKYPILOT_TOKEN: 'a secret',
+    CONTROL_URL: 'control:9090',
+    LAUNCH_TIMEOUT_SECONDS: '0',
   })
   const named = problems.map((problem) => problem.split(' ')[0])
   assert.deepEqual(named.toSorted(), [
@@ -89,6 +97,7 @@ test('reports every bad setting at once', () => {
     'CONTROL_URL',
     'DATABASE_URL',
     'DRAIN_SECONDS',
+    'LAUNCH_TIMEOUT_SECONDS',
     'LOG_LEVEL',
     'PORT',
     'ROLE',
@@ -97,8 +106,20 @@ test('reports every bad setting at once', () => {
     'TLS_KEY_FILE',
   ])
   assert.match(problems.join('\n'), /PORT must be a whole number from 0 to 65535 \(got "8080abc"\)/)
-  assert.match(problems.join('\n'), /SKYPILOT_URL is not supported yet/)
   assert.doesNotMatch(problems.join('\n'), /hunter2|secret/)
+})
+
+test('wants the SkyPilot server of a token, and derives where agents reach the admin port', () => {
+  assert.deepEqual(problemsOf({ SKYPILOT_TOKEN: 'secret' }), [
+    'SKYPILOT_URL must be set together with SKYPILOT_TOKEN',
+  ])
+  assert.deepEqual(settingsOf({ SKYPILOT_URL: 'http://sky', SKYPILOT_TOKEN: 'secret' }).skypilot, {
+    url: 'http://sky',
+    token: 'secret',
+  })
+  assert.equal(settingsOf({}).skypilot, null)
+  assert.equal(controlUrl(settingsOf({ ADMIN_HOST: '::', ADMIN_PORT: '90' })), 'http://localhost:90')
+  assert.equal(controlUrl(settingsOf({ CONTROL_URL: 'https://control' })), 'https://control')
 })
 
 test('wants every store URL for a role of its own', () => {

@@ -29,7 +29,7 @@ function checkFamily(family: readonly Kin[]): void {
 
 test('bad settings are all named on standard error, with exit code 64, and nothing is made', async () => {
   await using folder = await temporaryFolder()
-  await using gateway = start(folder.path, { PORT: 'http', ACCESS_LOG: 'some', SKYPILOT_URL: 'http://sky' })
+  await using gateway = start(folder.path, { PORT: 'http', ACCESS_LOG: 'some', SKYPILOT_URL: 'sky' })
   assert.deepEqual(await gateway.exited, { code: 64, signal: null })
   for (const name of ['PORT', 'ACCESS_LOG', 'SKYPILOT_URL'])
     assert.match(gateway.stderr(), new RegExp(`^ +${name} `, 'm'))

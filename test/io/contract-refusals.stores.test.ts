@@ -102,7 +102,12 @@ test('every endpoint answers with each error that it declares', async (t) => {
   await using port = await startContractPort({ clickhouseUrl: store.url })
   const workers = (database: ContractPort['database']) =>
     startWorkerPool({
-      settings: { databaseUrl: database.url, clickhouseUrl: 'http://127.0.0.1:9', redisUrl: null },
+      settings: {
+        databaseUrl: database.url,
+        clickhouseUrl: 'http://127.0.0.1:9',
+        redisUrl: null,
+        launching: null,
+      },
       maxQueue: 0,
     })
   await using full = workers(port.database)

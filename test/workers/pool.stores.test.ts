@@ -26,6 +26,7 @@ const settingsOf = (databaseUrl: string) => ({
   databaseUrl,
   clickhouseUrl: 'http://127.0.0.1:9',
   redisUrl: null,
+  launching: null,
 })
 
 test('calls over a port are answered by worker threads', async () => {

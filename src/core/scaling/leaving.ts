@@ -1,5 +1,4 @@
-/** What kind of machine a node runs on: one that may be taken away, or one that stays. */
-export type Market = 'spot' | 'on_demand'
+import type { Market } from '../machine.js'
 
 /** A node that could go. */
 export interface LeavingCandidate {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Market } from './leaving.js'
+import type { Market } from '../machine.js'
 
 /** With on-demand machines standing in, spot ones are asked for again after this long, and as long after each refusal. */
 export const SPOT_AGAIN_AFTER_MS = 1_800_000

@@ -109,11 +109,8 @@ export const deploymentsHandlers: readonly Handler[] = [
     const id = uuidv7()
     const status = node_count === 0 ? 'paused' : 'launching'
     const settings = { ...place, spec, autoScaling: auto_scaling, nodeCount: node_count, status } as const
-    const launcher = node_count === 0 ? null : requireLauncher(provider)
+    if (node_count > 0) requireLauncher(context.launching, provider)
     const row = await insertDeployment(db, { id, modelId: route.id, provider }, settings)
-    for (let count = 0; launcher !== null && count < node_count; count++) {
-      await launcher.plan(db, { modelId: route.id, deploymentId: id, machine: body })
-    }
     const after = shownDeployment(row)
     const target = { targetType: 'deployment', targetId: id }
     await audit(context, { action: 'deployment.create', ...target, before: null, after })
@@ -150,7 +147,6 @@ export const deploymentsHandlers: readonly Handler[] = [
   }),
 
   handle(scaleDeployment, async ({ params: { id }, body }, context) => {
-    const { db } = context
     const before = await lockDeployment(context, id)
     stateAfter(before, { kind: 'configure' })
     const wanted = body.target_node_count
@@ -161,14 +157,7 @@ export const deploymentsHandlers: readonly Handler[] = [
       why: `its deployment is scaled to ${wanted}`,
       immediate: body.strategy === 'immediate',
     })
-    if (staying < wanted) {
-      const launcher = requireLauncher(before.provider)
-      const { provider, region, instance_type, spec } = before
-      const machine = { provider, region, instance_type, ...spec }
-      for (let count = staying; count < wanted; count++) {
-        await launcher.plan(db, { modelId: before.model_id, deploymentId: id, machine })
-      }
-    }
+    if (staying < wanted) requireLauncher(context.launching, before.provider)
     const status = stateAfter(before, { kind: 'scale', wanted, staying, leaving })
     return versioned(await changeTo(context, 'deployment.scale', before, { nodeCount: wanted, status }))
   }),

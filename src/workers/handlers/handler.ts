@@ -8,6 +8,7 @@ import { GatewayError } from '../../core/errors.js'
 import type { ProcessReports } from '../../core/process-report.js'
 import type { NodeLive } from '../../core/snapshot.js'
 import type { Queryable } from '../../io/query.js'
+import type { Launching } from '../launchers/launching.js'
 
 /** What a handler works with; made anew for each call. */
 export interface HandlerContext {
@@ -19,6 +20,8 @@ export interface HandlerContext {
   readonly readNodeLive: () => Promise<ReadonlyMap<string, NodeLive>>
   /** Asks Redis for a sign of life; null where there is none. */
   readonly pingCache: (() => Promise<unknown>) | null
+  /** What can be launched. */
+  readonly launching: Launching
   /** What the supervisor said of its processes, where the endpoint asks for that. */
   readonly processes: ProcessReports
   /**

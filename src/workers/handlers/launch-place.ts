@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, theRowOf } from '../../io/query.js'
-import { type Launcher, launcherOf } from '../launchers/launcher.js'
+import type { LauncherKind } from '../launchers/launcher.js'
+import type { Launching } from '../launchers/launching.js'
 
 const PLACE = loadQuery('launch-place')
 
@@ -54,8 +55,8 @@ function notOffered(param: keyof Place, provider: string, name: string): Gateway
 }
 
 /** @throws GatewayError launcher_not_configured when nothing can launch machines of this provider */
-export function requireLauncher(provider: string): Launcher {
-  const launcher = launcherOf(provider)
+export function requireLauncher({ launcherFor }: Launching, provider: string): LauncherKind {
+  const launcher = launcherFor(provider)
   if (launcher !== null) return launcher
   throw new GatewayError('launcher_not_configured', {
     param: 'provider',

@@ -3,7 +3,9 @@ import { getLaunchStatus, JobStatus, launchNode, LaunchStage } from '../../core/
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { rowOf } from '../../io/query.js'
-import { audit } from '../audit.js'
+import { actorName, audit } from '../audit.js'
+import { placeMachine } from '../orchestration/placement.js'
+import { planNode } from '../orchestration/plan-node.js'
 import { handle, type Handler } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { holdModel } from './model-name.js'
@@ -27,8 +29,16 @@ export const nodeLaunchHandlers: readonly Handler[] = [
     const { db } = context
     const model = await holdModel(db, model_name)
     await requirePlace(db, machine)
-    const launcher = requireLauncher(machine.provider)
-    const planned = await launcher.plan(db, { modelId: model.id, deploymentId: null, machine })
+    const launcher = requireLauncher(context.launching, machine.provider)
+    const planned = await planNode(db, {
+      modelId: model.id,
+      deploymentId: null,
+      generation: 1,
+      launcher,
+      placement: await placeMachine(db, model.id, machine, machine.use_spot ? 'spot' : 'on_demand'),
+      who: actorName(context.actor),
+      why: null,
+    })
     await audit(context, {
       action: 'node.launch',
       targetType: 'node',
