@@ -10,10 +10,17 @@ import type { RedisClient } from './redis.js'
 export interface LimitStore {
   /** All of one tenant, at once. Rejects when Redis does not answer in time: it may have been done or not. */
   exchange(tenantId: string, requests: readonly LimitRequest[]): Promise<LimitGrant[]>
-  /** Says that this process is there. @returns how many are */
-  present(): Promise<number>
+  /** Says that this process is there. Rejects when Redis does not answer in time. */
+  present(): Promise<Presence>
   /** Says that it is not any more. */
   leave(): Promise<void>
+}
+
+export interface Presence {
+  /** Processes that are there. */
+  readonly processes: number
+  /** How long Redis takes to answer, in milliseconds: the best of several calls, since a process may be held up itself. */
+  readonly answerMs: number
 }
 
 const SCRIPT = readFileSync(join(packageRoot, 'sql/redis/limits.lua'), 'utf8')
@@ -25,11 +32,14 @@ const LEASE_MS = 5_000
 const KEEP_MS = 40 * 86_400_000
 const PROCESSES = 'crosslogic:limits:processes'
 
-/** A Redis that does not answer in this time is one that is away, where requests wait for it. */
-const ANSWER_MS = 100
+/**
+ * A Redis that does not answer in this time is one that is away. Long enough for a machine that is merely overloaded: while
+ * one process goes by itself and the others do not, limits are not exact.
+ */
+const ANSWER_MS = 1_000
 /** A timer that is later than this says that the process was held up itself: the answer may be there, unread. */
-const HELD_UP_MS = 20
-const MOST_EXTENSIONS = 5
+const HELD_UP_MS = 50
+const MOST_EXTENSIONS = 2
 
 const Reply = z.array(z.coerce.number())
 
@@ -91,12 +101,19 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
     },
   }
 
-  async function presence(): Promise<number> {
+  async function presence(): Promise<Presence> {
+    let answerMs = Infinity
+    const timed = async <T>(call: () => Promise<T>): Promise<T> => {
+      const askedAt = performance.now()
+      const answer = await call()
+      answerMs = Math.min(answerMs, performance.now() - askedAt)
+      return answer
+    }
     // The clock of Redis: those of two machines may differ.
-    const [seconds] = await redis.time()
+    const [seconds] = await timed(() => redis.time())
     const now = Number(seconds) * 1_000
-    await redis.zadd(PROCESSES, now, process)
-    await redis.zremrangebyscore(PROCESSES, '-inf', now - LEASE_MS)
-    return redis.zcard(PROCESSES)
+    await timed(() => redis.zadd(PROCESSES, now, process))
+    await timed(() => redis.zremrangebyscore(PROCESSES, '-inf', now - LEASE_MS))
+    return { processes: await timed(() => redis.zcard(PROCESSES)), answerMs }
   }
 }

@@ -60,8 +60,13 @@ export interface LimitsOptions {
 const TICK_MS = 50
 const PRESENT_MS = 1_000
 const FORGET_EVERY_MS = 30_000
+/** A Redis that took longer than this so many times in a row is too slow for requests to wait for it. */
+const SLOW_MS = 250
+const SLOW_TIMES = 3
 /** A tenant whose exchange has failed is kept by the process itself for so long. */
 const ALONE_MS = 1_000
+/** A failure this soon after another one goes on from it. */
+const SAME_FAILURE_MS = 3_000
 /** A failure may pass at any moment for so long, and what processes held is still theirs in Redis. */
 const PASSING_MS = 3_000
 /**
@@ -87,8 +92,11 @@ export function startLimits(options: LimitsOptions): Limits {
   let processes = Math.max(1, options.leastProcesses)
   /** Nobody answers: until then, or for an unknown time. */
   let aloneUntil: number | null = null
-  /** When that began. */
+  /** When that began, and when the ledger answered again. */
   let aloneFrom = -Infinity
+  let backAt = -Infinity
+  /** How often in a row it was slow. */
+  let slowTimes = 0
   let own: LimitLedger | null = null
   let ownShare = 1
   let ownUsedAt = -Infinity
@@ -128,8 +136,10 @@ export function startLimits(options: LimitsOptions): Limits {
         logger.debug({ event: 'limits_exchange_failed', tenantId: tenant.tenantId, error })
         const at = now()
         // It goes on failing, or it fails again.
-        if (at - tenant.aloneUntil > ALONE_MS) tenant.aloneFrom = at
+        if (at - tenant.aloneUntil > SAME_FAILURE_MS) tenant.aloneFrom = at
         tenant.aloneUntil = at + ALONE_MS
+        // Whether it answers anybody else is better known soon.
+        void presence()
         uncertain = true
         // It may have been done: what was given back must not be given back twice.
         asked = requests.map((one) => (one.kind === 'rate' && one.give > 0 ? { ...one, give: 0 } : one))
@@ -138,7 +148,9 @@ export function startLimits(options: LimitsOptions): Limits {
     onExchange('own', false)
     const named = asked.map((request) => ({ ...request, id: `${tenant.tenantId}:${request.id}` }))
     const ledger = ownLedger()
-    const passing = now() - Math.max(tenant.aloneFrom, aloneFrom) < PASSING_MS
+    // Once it is back it still knows what it knew when it went.
+    const goneMs = aloneUntil === null ? now() - tenant.aloneFrom : Math.min(now(), backAt) - aloneFrom
+    const passing = goneMs < PASSING_MS
     return {
       grants: ledger.exchange(named, store === null ? undefined : { passing }),
       ledger: { shared: store === null, share: ownShare, uncertain },
@@ -165,18 +177,24 @@ export function startLimits(options: LimitsOptions): Limits {
   async function present(shared: LimitStore): Promise<void> {
     try {
       const there = await shared.present()
+      slowTimes = there.answerMs > SLOW_MS ? slowTimes + 1 : 0
+      if (slowTimes >= SLOW_TIMES) throw new Error(`Redis takes ${Math.round(there.answerMs)} ms to answer`)
       // Just after an outage it has heard of some only.
-      processes = Math.max(1, there, aloneUntil === null ? 0 : processes)
+      processes = Math.max(1, there.processes, aloneUntil === null ? 0 : processes)
     } catch (error) {
       if (aloneUntil === null) {
         aloneFrom = now()
         logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
       }
       aloneUntil = Infinity
+      backAt = Infinity
       return
     }
     if (aloneUntil === null) return
-    if (aloneUntil === Infinity) aloneUntil = now() + REUNITE_MS
+    if (aloneUntil === Infinity) {
+      backAt = now()
+      aloneUntil = backAt + REUNITE_MS
+    }
     await Promise.all([...restless].slice(0, MOST_STATEMENTS).map((tenant) => state(shared, tenant)))
     if (now() < aloneUntil) return
     aloneUntil = null

@@ -63,7 +63,7 @@ export interface ProxyParts {
 }
 
 /** Beyond what limits wait for an answer: a command that is given up by then. */
-const LIMIT_MS = 1_000
+const LIMIT_MS = 4_000
 const LIMIT_REDIS_READY_MS = 1_000
 /** Deadlines of open requests are looked at this often. */
 const SWEEP_MS = 100

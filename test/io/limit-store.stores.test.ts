@@ -175,8 +175,8 @@ test('the script is loaded again when the server has lost it', async () => {
 test('processes are counted while they say that they are there', async () => {
   await redis.del('crosslogic:limits:processes')
   const [one, other] = [createLimitStore(redis, 'one'), createLimitStore(redis, 'other')]
-  assert.equal(await one.present(), 1)
-  assert.equal(await other.present(), 2)
+  assert.equal((await one.present()).processes, 1)
+  assert.equal((await other.present()).processes, 2)
   await other.leave()
-  assert.equal(await one.present(), 1)
+  assert.equal((await one.present()).processes, 1)
 })

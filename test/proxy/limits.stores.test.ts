@@ -6,7 +6,7 @@ import pino from 'pino'
 import { GatewayError } from '../../src/core/errors.js'
 import type { ResolvedKey } from '../../src/core/resolved-key.js'
 import { type Limits as KeyLimits, UNLIMITED } from '../../src/core/tiers.js'
-import { createLimitStore } from '../../src/io/limit-store.js'
+import { createLimitStore, type LimitStore } from '../../src/io/limit-store.js'
 import { createRedis, type RedisClient, redisReady } from '../../src/io/redis.js'
 import type { Ask } from '../../src/proxy/key-limits.js'
 import { type Limits, monthAt, startLimits } from '../../src/proxy/limits.js'
@@ -21,7 +21,7 @@ const logger = pino({ level: 'silent' })
 
 before(async () => {
   server = await freshRedis()
-  redis = createRedis({ url: server.url, commandTimeoutMs: 100 })
+  redis = createRedis({ url: server.url, commandTimeoutMs: 4_000 })
   await redisReady(redis, 10_000)
 })
 after(async () => {
@@ -340,6 +340,71 @@ test('without Redis a single process holds the limits by itself', async () => {
   second.settle(1, 10)
   assert.equal((await refusal(process, key, ask)).code, 'rate_limit_exceeded')
   assert.equal((await process.limits.look(key)).spend?.left(), 70)
+})
+
+test('a Redis that is merely late for a moment is waited for, and nobody goes by themselves', async () => {
+  await using one = await startProcess()
+  await using other = await startProcess()
+  const key = keyWith({ max_concurrency: 1 })
+  const held = await admit(one, key)
+  process.kill(server.pid, 'SIGSTOP')
+  const late = tryAdmit(other, key)
+  await sleep(400)
+  process.kill(server.pid, 'SIGCONT')
+  const answer = await late
+  assert.ok(answer instanceof GatewayError, 'a second slot of one was given')
+  assert.equal(answer.code, 'concurrency_exceeded')
+  assert.deepEqual(
+    [one, other].map(({ limits }) => limits.alone),
+    [false, false],
+  )
+  held.settle(1, 0)
+  await eventually(
+    'its slot is given on',
+    async () => !((await tryAdmit(other, key)) instanceof GatewayError),
+  )
+})
+
+test('a Redis that is back after a moment still knows who holds what, and one that is slow all the time is not waited for', async () => {
+  let answerMs = 1
+  let answers = true
+  const none = { granted: 0, left: 0, spent: 0 }
+  const store: LimitStore = {
+    exchange: (_tenant, requests) =>
+      answers
+        ? Promise.resolve(requests.map(() => none))
+        : Promise.reject(new Error('Redis did not answer within 1000 ms')),
+    present: () =>
+      answers ? Promise.resolve({ processes: 4, answerMs }) : Promise.reject(new Error('no answer')),
+    leave: () => Promise.resolve(),
+  }
+  const limits = startLimits({
+    store,
+    leastProcesses: 4,
+    logger,
+    now: () => performance.now(),
+    date: Date.now,
+    onExchange: () => {},
+  })
+  await limits.ready()
+  const key = keyWith({ max_concurrency: 3 })
+  const refused = async () => {
+    const answer: unknown = await limits.ask(key, ONE).catch((error: unknown) => error)
+    assert.ok(answer instanceof GatewayError, 'a fourth slot of three was given')
+  }
+  // Others hold all three.
+  await refused()
+  answers = false
+  await refused()
+  await eventually('it is away', () => limits.alone)
+  answers = true
+  await eventually('it has answered again', async () => {
+    await refused()
+    return !limits.alone
+  })
+  answerMs = 400
+  await eventually('it is too slow', () => limits.alone)
+  await limits.stop()
 })
 
 test('while Redis hangs each process has its share, and then all tell what they used', async () => {
