@@ -25,7 +25,6 @@ export interface HealthProbeOptions {
 }
 
 const FINISH_TERMINATING = loadQuery('nodes-finish-terminating')
-const SETTLE_DEPLOYMENTS = loadQuery('deployments-settle')
 const HEALTH_EVENT = loadQuery('node-events-health')
 const PRUNE_IDEMPOTENCY = loadQuery('idempotency-prune')
 
@@ -37,8 +36,8 @@ const KEEP_CHANGES_SECONDS = 3_600
 const INHERIT_MS = 60_000
 
 /**
- * The leader's work: watches every node, tells what it sees each second, ends the termination of nodes that have run
- * dry and of deployments that have none left, prunes what is no longer needed. Runs until the signal; a store that does
+ * Part of the leader's work: watches every node, tells what it sees each second, ends the termination of nodes that have
+ * run dry, prunes what is no longer needed. Runs until the signal; a store that does
  * not answer is asked again.
  */
 export async function probeNodes(options: HealthProbeOptions, signal: AbortSignal): Promise<void> {
@@ -47,8 +46,6 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
   let snapshot: Snapshot | null = null
   let inherited: ReadonlyMap<string, NodeLive> = new Map()
   let answering = true
-  /** Whether Postgres answered in this tick: to wait for it twice would make what is told of the nodes too old. */
-  let reachable = true
   let prunedAt = 0
 
   const healthCheckOf = (modelId: string): HealthCheck =>
@@ -58,7 +55,6 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
     if (snapshot !== null) {
       // While Postgres is away nothing changes there, and what is seen of the nodes still goes to Redis.
       const version = await readVersion(postgres).catch(() => null)
-      reachable = version !== null
       if (version === null || version === snapshot.version) return snapshot
     }
     if (snapshot === null) inherited = await recentlySeen(options)
@@ -116,7 +112,6 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
       )
       await postgres.query(FINISH_TERMINATING, [idle.map(({ nodeId }) => nodeId)])
     }
-    if (reachable) await postgres.query(SETTLE_DEPLOYMENTS)
     if (now() - prunedAt >= PRUNE_EVERY_MS) {
       await pruneChanges(postgres, KEEP_CHANGES_SECONDS)
       await postgres.query(PRUNE_IDEMPOTENCY)

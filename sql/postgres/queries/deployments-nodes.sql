@@ -1,6 +1,7 @@
--- The deployment's nodes, locked, in the order in which they are given up: first those that serve nothing yet or no
--- more, then the newest.
-SELECT id, status, endpoint_url IS NOT NULL AS has_address FROM nodes
+-- A deployment's nodes that are not terminated, locked: the newest first.
+SELECT id, status, endpoint_url IS NOT NULL AS has_address, coalesce(machine ->> 'market', 'on_demand') AS market, generation,
+  terminates_at, created_at
+FROM nodes
 WHERE deployment_id = $1 AND status <> 'terminated'
-ORDER BY status = 'active', created_at DESC, id DESC
+ORDER BY created_at DESC, id DESC
 FOR UPDATE

@@ -262,8 +262,12 @@ export interface Deployment {
   node_count: number
   /** Nodes that are not terminated. */
   live_nodes: number
-  /** paused: no nodes are wanted. */
+  /** paused: no nodes are wanted; failed: launches failed, and no more are tried until it is changed or scaled. */
   status: 'launching' | 'active' | 'scaling' | 'draining' | 'paused' | 'terminated' | 'failed'
+  /** What is in the way, or was. */
+  status_reason: string | null
+  /** No nodes are wanted until a request for the model comes, which waits and wakes it. */
+  asleep: boolean
   created_at: string
   updated_at: string
 }
@@ -1854,7 +1858,7 @@ export interface AdminApi {
         readonly body: {
           /** Name or alias of a model. */
           readonly model_name: string
-          /** Nodes that are wanted; 0: paused. */
+          /** Nodes that are wanted; 0: paused, or asleep where automatic scaling has min_nodes 0. */
           readonly node_count?: number | undefined
           /** One that has a region in the catalogue. */
           readonly provider: string
@@ -1900,7 +1904,7 @@ export interface AdminApi {
         }
       } & CallOptions,
     ): Promise<ApiReply<Deployment>>
-    /** Sets the fields that are sent, for nodes that are launched from now on. `PATCH /admin/deployments/{id}` */
+    /** Sets the fields that are sent; nodes of other machines or engines than before are replaced one by one. `PATCH /admin/deployments/{id}` */
     patch(
       request: {
         readonly params: {

@@ -80,7 +80,17 @@ export const Deployment = z
     auto_scaling: AutoScaling.nullable(),
     node_count: z.number().int().meta({ description: 'Nodes that are wanted.' }),
     live_nodes: z.number().int().meta({ description: 'Nodes that are not terminated.' }),
-    status: DeploymentStatus.meta({ description: 'paused: no nodes are wanted.' }),
+    status: DeploymentStatus.meta({
+      description:
+        'paused: no nodes are wanted; failed: launches failed, and no more are tried until it is changed or scaled.',
+    }),
+    status_reason: z
+      .string()
+      .nullable()
+      .meta({ description: 'What is in the way, or was.', examples: [null] }),
+    asleep: z.boolean().meta({
+      description: 'No nodes are wanted until a request for the model comes, which waits and wakes it.',
+    }),
     created_at: Timestamp,
     updated_at: Timestamp,
   })
@@ -131,7 +141,11 @@ export const createDeployment = endpoint({
   summary: 'Keeps a number of nodes of a model; the work goes on in the background',
   body: z.strictObject({
     model_name: ModelName.meta({ description: 'Name or alias of a model.' }),
-    node_count: nodeCount.default(1).meta({ description: 'Nodes that are wanted; 0: paused.' }),
+    node_count: nodeCount
+      .default(1)
+      .meta({
+        description: 'Nodes that are wanted; 0: paused, or asleep where automatic scaling has min_nodes 0.',
+      }),
     ...machineWanted,
     fallback_on_demand_after_seconds: fallback.default(null),
     load_balancing_strategy: strategy.optional(),
@@ -162,7 +176,8 @@ export const patchDeployment = endpoint({
   scope: 'operate',
   tag,
   versioned: true,
-  summary: 'Sets the fields that are sent, for nodes that are launched from now on',
+  summary:
+    'Sets the fields that are sent; nodes of other machines or engines than before are replaced one by one',
   params,
   body: changesOf({
     region: machine.region,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NODE_STATUSES } from '../node-status.js'
 import { nodeUrlProblem } from '../node-url.js'
 import { endpoint } from './endpoint.js'
 import {
@@ -15,15 +16,7 @@ import {
   Uuid,
 } from './fields.js'
 
-export const NodeStatus = z.enum([
-  'launching',
-  'active',
-  'draining',
-  'unhealthy',
-  'terminating',
-  'terminated',
-  'failed',
-])
+export const NodeStatus = z.enum(NODE_STATUSES)
 export const NodeEngine = z.enum(['vllm', 'sglang', 'llama-cpp', 'openai', 'simulated'])
 
 /** Whether proxies send requests to a node: all, none, or one at a time to see. */

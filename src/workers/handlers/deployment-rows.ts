@@ -1,28 +1,17 @@
 import { z } from 'zod'
 import { AutoScaling, DeploymentStatus } from '../../core/contract/deployments.js'
-import { LaunchedEngine } from '../../core/contract/machine.js'
 import { RouteStrategy } from '../../core/contract/routes.js'
 import { GatewayError } from '../../core/errors.js'
 import { DEFAULT_ROUTE } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, rowOf, theRowOf } from '../../io/query.js'
+import { DeploymentSpec } from '../orchestration/deployment-spec.js'
 import type { HandlerContext } from './handler.js'
 
 const GET = loadQuery('deployments-get')
 const LOCK = loadQuery('deployments-lock')
 const INSERT = loadQuery('deployments-insert')
 const UPDATE = loadQuery('deployments-update')
-
-/** What of a deployment has no column of its own. */
-export const DeploymentSpec = z.object({
-  gpu_type: z.string().nullable(),
-  engine: LaunchedEngine,
-  engine_args: z.array(z.string()),
-  use_spot: z.boolean(),
-  fallback_on_demand_after_seconds: z.number().nullable(),
-  disk_size_gb: z.number().nullable(),
-})
-type DeploymentSpec = z.infer<typeof DeploymentSpec>
 
 export const DeploymentRow = z.object({
   id: z.string(),
@@ -38,6 +27,9 @@ export const DeploymentRow = z.object({
   node_count: z.number(),
   live_nodes: z.number(),
   status: DeploymentStatus,
+  status_reason: z.string().nullable(),
+  asleep: z.boolean(),
+  generation: z.number(),
   strategy: RouteStrategy.nullable(),
   version: z.coerce.number(),
   created_at: z.date(),
@@ -53,6 +45,7 @@ export function shownDeployment(deployment: DeploymentRow) {
     region_id: _region,
     instance_type_id: _type,
     version: _version,
+    generation: _generation,
     ...row
   } = deployment
   return {
@@ -94,12 +87,16 @@ export interface DeploymentSettings {
   readonly autoScaling: z.infer<typeof AutoScaling> | null
   readonly nodeCount: number
   readonly status: z.infer<typeof DeploymentStatus>
+  /** No nodes are wanted until a request comes. */
+  readonly asleep: boolean
+  /** Grows when its nodes are to be replaced. */
+  readonly generation: number
 }
 
 function columns(settings: DeploymentSettings): unknown[] {
-  const { regionId, instanceTypeId, spec, autoScaling, nodeCount, status } = settings
+  const { regionId, instanceTypeId, spec, autoScaling, nodeCount, status, asleep, generation } = settings
   const scaling = autoScaling === null ? null : JSON.stringify(autoScaling)
-  return [regionId, instanceTypeId, JSON.stringify(spec), scaling, nodeCount, status]
+  return [regionId, instanceTypeId, JSON.stringify(spec), scaling, nodeCount, status, asleep, generation]
 }
 
 /** Inserts a deployment. */
@@ -107,9 +104,8 @@ export async function insertDeployment(
   db: Queryable,
   { id, modelId, provider }: { readonly id: string; readonly modelId: string; readonly provider: string },
   settings: DeploymentSettings,
-): Promise<DeploymentRow> {
+): Promise<void> {
   await db.query(INSERT, [id, modelId, provider, ...columns(settings)])
-  return theRowOf(db, GET, DeploymentRow, [id])
 }
 
 /** Sets what is given, the rest stays. */
@@ -117,7 +113,7 @@ export async function updateDeployment(
   db: Queryable,
   before: DeploymentRow,
   change: Partial<DeploymentSettings>,
-): Promise<DeploymentRow> {
+): Promise<void> {
   const settings = {
     regionId: before.region_id,
     instanceTypeId: before.instance_type_id,
@@ -125,8 +121,9 @@ export async function updateDeployment(
     autoScaling: before.auto_scaling,
     nodeCount: before.node_count,
     status: before.status,
+    asleep: before.asleep,
+    generation: before.generation,
     ...change,
   }
   await db.query(UPDATE, [before.id, ...columns(settings)])
-  return theRowOf(db, GET, DeploymentRow, [before.id])
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import {
@@ -8,17 +9,18 @@ import {
   patchDeployment,
   scaleDeployment,
 } from '../../core/contract/deployments.js'
-import { changed, type DeploymentChange, type DeploymentStatus } from '../../core/deployment-state.js'
+import type { DeploymentStatus } from '../../core/deployment-state.js'
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { pageOf, type Queryable, rowOf } from '../../io/query.js'
 import { loadSortedQuery } from '../../io/sorted-query.js'
-import { audit } from '../audit.js'
-import { keepAtMost } from './deployment-nodes.js'
+import { actorName, audit } from '../audit.js'
+import { DeploymentSpec } from '../orchestration/deployment-spec.js'
+import { reconcileDeployment } from '../orchestration/reconcile-deployment.js'
+import { seenNode } from '../orchestration/seen-node.js'
 import {
   DeploymentRow,
   type DeploymentSettings,
-  DeploymentSpec,
   findDeployment,
   insertDeployment,
   lockDeployment,
@@ -28,6 +30,7 @@ import {
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { listing } from './listing.js'
+import { lately } from './node-rows.js'
 import { lockRoute, setStrategy } from './routes.js'
 import { sentOver } from './sent-over.js'
 
@@ -46,10 +49,9 @@ async function lockModelRoute(db: Queryable, name: string) {
   throw new GatewayError('not_found', { param: 'model_name', message: `There is no model '${name}'.` })
 }
 
-/** @throws GatewayError invalid_state */
-function stateAfter({ status }: DeploymentRow, change: DeploymentChange): DeploymentStatus {
-  const after = changed(status, change)
-  if (after !== null) return after
+/** @throws GatewayError invalid_state for a deployment that ends, or has */
+function requireOpen({ status }: DeploymentRow): void {
+  if (status !== 'draining' && status !== 'terminated') return
   throw new GatewayError('invalid_state', { message: `The deployment is ${status}.` })
 }
 
@@ -67,14 +69,39 @@ function requireWithin(
   })
 }
 
-/** Sets what is given of a deployment, and writes it into the audit log. */
+/** Whether no nodes are wanted until a request comes, and not for good. */
+function sleepsAt(count: number, scaling: DeploymentRow['auto_scaling']): boolean {
+  return count === 0 && scaling?.enabled === true && scaling.min_nodes === 0
+}
+
+/** Does at once what the leader would do in a moment. @throws GatewayError launcher_not_configured */
+async function reconcile(context: HandlerContext, id: string, immediate: boolean): Promise<void> {
+  const seen = await lately(context)
+  await reconcileDeployment(context.db, id, {
+    launcherFor: (provider) => requireLauncher(context.launching, provider),
+    seen: (nodeId) => seenNode(seen.get(nodeId), null, context.now.getTime()),
+    who: actorName(context.actor),
+    immediate,
+    now: context.now.getTime(),
+  })
+}
+
+interface Change {
+  readonly action: string
+  readonly set: Partial<DeploymentSettings>
+  /** Requests that run on nodes which go are not waited for. */
+  readonly immediate?: boolean
+}
+
+/** Sets what is given of a deployment, begins what follows from it, and writes it into the audit log. */
 async function changeTo(
   context: HandlerContext,
-  action: string,
   before: DeploymentRow,
-  change: Partial<DeploymentSettings>,
+  { action, set, immediate = false }: Change,
 ): Promise<DeploymentRow> {
-  const after = await updateDeployment(context.db, before, change)
+  await updateDeployment(context.db, before, set)
+  await reconcile(context, before.id, immediate)
+  const after = await findDeployment(context.db, before.id)
   await audit(context, {
     action,
     targetType: 'deployment',
@@ -83,6 +110,22 @@ async function changeTo(
     after: shownDeployment(after),
   })
   return after
+}
+
+/** A change makes good whatever it was that failed. */
+function begunAnew({ status }: DeploymentRow): DeploymentStatus {
+  return status === 'failed' ? 'scaling' : status
+}
+
+/** Whether nodes of one are as those of the other: if not, they are replaced. */
+function runsTheSame(
+  before: DeploymentRow,
+  after: Pick<DeploymentSettings, 'regionId' | 'instanceTypeId' | 'spec'>,
+): boolean {
+  const { fallback_on_demand_after_seconds: _before, ...was } = before.spec
+  const { fallback_on_demand_after_seconds: _after, ...is } = after.spec
+  const place = [before.region_id, before.instance_type_id]
+  return isDeepStrictEqual([...place, was], [after.regionId, after.instanceTypeId, is])
 }
 
 export const deploymentsHandlers: readonly Handler[] = [
@@ -107,10 +150,13 @@ export const deploymentsHandlers: readonly Handler[] = [
     const place = await requirePlace(db, { provider, region, instance_type, gpu_type: spec.gpu_type })
     if (strategy !== undefined) await setStrategy(db, route, strategy)
     const id = uuidv7()
-    const status = node_count === 0 ? 'paused' : 'launching'
+    const asleep = sleepsAt(node_count, auto_scaling)
+    const status = node_count > 0 ? 'launching' : asleep ? 'active' : 'paused'
     const settings = { ...place, spec, autoScaling: auto_scaling, nodeCount: node_count, status } as const
-    if (node_count > 0) requireLauncher(context.launching, provider)
-    const row = await insertDeployment(db, { id, modelId: route.id, provider }, settings)
+    if (node_count > 0 || asleep) requireLauncher(context.launching, provider)
+    await insertDeployment(db, { id, modelId: route.id, provider }, { ...settings, asleep, generation: 1 })
+    await reconcile(context, id, false)
+    const row = await findDeployment(db, id)
     const after = shownDeployment(row)
     const target = { targetType: 'deployment', targetId: id }
     await audit(context, { action: 'deployment.create', ...target, before: null, after })
@@ -122,7 +168,7 @@ export const deploymentsHandlers: readonly Handler[] = [
   handle(patchDeployment, async ({ params: { id }, body }, context) => {
     const { db } = context
     const before = await lockDeployment(context, id)
-    const status = stateAfter(before, { kind: 'configure' })
+    requireOpen(before)
     const { region, instance_type, auto_scaling, load_balancing_strategy: strategy, ...spec } = body
     const { provider, region: beforeRegion, instance_type: beforeType } = before
     const beforePlace = {
@@ -137,38 +183,43 @@ export const deploymentsHandlers: readonly Handler[] = [
       const route = await lockRoute(db, before.model_id)
       if (route !== null) await setStrategy(db, route, strategy)
     }
-    const after = await changeTo(context, 'deployment.update', before, {
+    const set = {
       ...place,
       spec: DeploymentSpec.parse({ ...before.spec, ...spec }),
       autoScaling: auto_scaling === undefined ? before.auto_scaling : auto_scaling,
-      status,
+    }
+    const after = await changeTo(context, before, {
+      action: 'deployment.update',
+      set: {
+        ...set,
+        asleep: before.asleep && sleepsAt(before.node_count, set.autoScaling),
+        generation: before.generation + (runsTheSame(before, set) ? 0 : 1),
+        status: begunAnew(before),
+      },
     })
     return versioned(after)
   }),
 
   handle(scaleDeployment, async ({ params: { id }, body }, context) => {
     const before = await lockDeployment(context, id)
-    stateAfter(before, { kind: 'configure' })
+    requireOpen(before)
     const wanted = body.target_node_count
     requireWithin('target_node_count', wanted, before.auto_scaling)
-    const { staying, leaving } = await keepAtMost(context, {
-      deploymentId: id,
-      wanted,
-      why: `its deployment is scaled to ${wanted}`,
+    const after = await changeTo(context, before, {
+      action: 'deployment.scale',
+      set: { nodeCount: wanted, asleep: sleepsAt(wanted, before.auto_scaling), status: begunAnew(before) },
       immediate: body.strategy === 'immediate',
     })
-    if (staying < wanted) requireLauncher(context.launching, before.provider)
-    const status = stateAfter(before, { kind: 'scale', wanted, staying, leaving })
-    return versioned(await changeTo(context, 'deployment.scale', before, { nodeCount: wanted, status }))
+    return versioned(after)
   }),
 
   handle(deleteDeployment, async ({ params: { id } }, context) => {
     const before = await lockDeployment(context, id)
-    const why = 'its deployment is deleted'
-    const { leaving } = await keepAtMost(context, { deploymentId: id, wanted: 0, why, immediate: false })
-    const status = stateAfter(before, { kind: 'delete', left: leaving })
-    if (status !== before.status)
-      await changeTo(context, 'deployment.delete', before, { nodeCount: 0, status })
+    if (before.status === 'draining' || before.status === 'terminated') return { id, status: before.status }
+    const { status } = await changeTo(context, before, {
+      action: 'deployment.delete',
+      set: { status: 'draining', asleep: false },
+    })
     return { id, status }
   }),
 ]

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { pino } from 'pino'
 import { loadQuery } from '../../../src/io/postgres.js'
 import { loadSnapshot } from '../../../src/io/snapshot-load.js'
+import { createReconciler } from '../../../src/workers/orchestration/reconcile-deployments.js'
 import {
   type ContractPort,
   deploymentBody,
@@ -44,10 +46,22 @@ async function statuses(port: ContractPort, names: readonly string[]): Promise<s
 }
 
 /** The leader's part: what has run dry is terminated, deployments settle. */
-async function settle({ database: { postgres } }: ContractPort): Promise<void> {
+async function settle(port: ContractPort): Promise<void> {
+  const { postgres } = port.database
   await postgres.query("UPDATE nodes SET status_changed_at = now() - interval '1 hour'")
   await postgres.query(loadQuery('nodes-finish-terminating'), [[]])
-  await postgres.query(loadQuery('deployments-settle'))
+  await reconcile(port)
+}
+
+async function reconcile({ database: { postgres } }: ContractPort): Promise<void> {
+  const reconciler = createReconciler({
+    postgres,
+    launcherFor: () => null,
+    readLive: () => Promise.resolve(new Map()),
+    logger: pino({ level: 'silent' }),
+    now: Date.now,
+  })
+  await reconciler.look()
 }
 
 test('a deployment comes back as it was sent, and sets the strategy of its model’s route', async () => {
@@ -80,7 +94,15 @@ test('a deployment comes back as it was sent, and sets the strategy of its model
   assert.equal(created.status, 202)
   const { id, created_at, updated_at, ...rest }: Record<string, unknown> = created.body
   assert.ok(id && created_at && updated_at)
-  const expected = { model_id: model.body['id'], model_name: 'm', ...sent, live_nodes: 0, status: 'paused' }
+  const expected = {
+    model_id: model.body['id'],
+    model_name: 'm',
+    ...sent,
+    live_nodes: 0,
+    status: 'paused',
+    status_reason: null,
+    asleep: false,
+  }
   assert.deepEqual(rest, expected)
   const route = (await port.send('GET', routePath)).body
   assert.deepEqual([route['strategy'], Number(route['idle_timeout_ms'])], ['least-connections', 1234])
@@ -192,7 +214,7 @@ test('a deployment that is scaled down gives up its newest nodes, drained or at 
   const immediate = await scale(2, 'immediate')
   assert.equal(immediate.body['status'], 'scaling')
   assert.equal(await statuses(port, names), 'active,active,terminated,terminated')
-  await port.database.postgres.query(loadQuery('deployments-settle'))
+  await reconcile(port)
   assert.equal((await port.send('GET', path)).body['status'], 'active')
   const [last] = names.slice(-1)
   const log = await port.send('GET', `/admin/nodes/${last}/logs?limit=1`)
@@ -231,7 +253,7 @@ test('a deployment settles when it has the nodes that it wants', async () => {
   assert.equal(await settled(), 'scaling')
   await set('scaling', 2)
   assert.equal(await settled(), 'active')
-  await set('failed', 2)
+  await set('failed', 3)
   assert.equal(await settled(), 'failed')
 })
 
@@ -251,7 +273,7 @@ test('a deployment that is deleted drains its nodes and ends with the last, and 
     assert.deepEqual(refusal(refused), [409, 'invalid_state', null])
   }
   await port.send('POST', `/admin/nodes/${names[0]}/terminate`, { force: true })
-  await port.database.postgres.query(loadQuery('deployments-settle'))
+  await reconcile(port)
   assert.equal((await port.send('GET', path)).body['status'], 'draining')
   assert.deepEqual(await inUse(), [409, 'in_use'])
   await settle(port)

@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import type { LaunchFailureKind } from '../machine.js'
+
+const Retry = z.strictObject({
+  /** In a row; launches that failed together count once. */
+  failures: z.number().int().min(1),
+  /** Unix milliseconds of the last of them. */
+  failedAtMs: z.number(),
+  /** Nothing is launched before. */
+  retryAtMs: z.number(),
+  kind: z.enum(['no_capacity', 'refused', 'unauthorized', 'failed']),
+  reason: z.string(),
+})
+/** What a deployment remembers of launches that failed: `deployments.retry`. */
+export type Retry = Readonly<z.infer<typeof Retry>>
+
+const FIRST_PAUSE_MS = 5_000
+const LONGEST_PAUSE_MS = 300_000
+/** Failures in a row after which nothing is launched any more, by their kind. Capacity comes back by itself. */
+const MOST_FAILURES: Readonly<Record<LaunchFailureKind, number>> = {
+  no_capacity: Infinity,
+  refused: 1,
+  unauthorized: 3,
+  failed: 6,
+}
+
+/** As it was stored; null where it cannot be read: then nothing has failed. */
+export function readRetry(stored: unknown): Retry | null {
+  const retry = Retry.safeParse(stored)
+  return retry.success ? retry.data : null
+}
+
+/**
+ * After a launch that failed: pauses double, with jitter, so that many deployments do not ask a provider at once.
+ * @param launchedAtMs when the node was planned
+ * @param random 0 up to 1
+ */
+export function launchFailed(
+  before: Retry | null,
+  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+  launchedAtMs: number,
+  nowMs: number,
+  random: () => number,
+): Retry {
+  const { kind, reason } = failure
+  // One of several that were launched together.
+  if (before !== null && launchedAtMs < before.failedAtMs) return { ...before, kind, reason }
+  const failures = (before?.failures ?? 0) + 1
+  const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 30))
+  const retryAtMs = nowMs + Math.round(pauseMs * (0.75 + 0.5 * random()))
+  return { failures, failedAtMs: nowMs, retryAtMs, kind, reason }
+}
+
+/** Whether it is given up: somebody has to change something first. */
+export function isGivenUp({ failures, kind }: Retry): boolean {
+  return failures >= MOST_FAILURES[kind]
+}

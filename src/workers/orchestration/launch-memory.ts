@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import type { LaunchFailureKind, Market } from '../../core/machine.js'
+import { launchFailed, readRetry, type Retry } from '../../core/orchestration/retry.js'
+import { type Launch, launched, readLaunches } from '../../core/scaling/launch-estimate.js'
+import { readSpotShortage, spotAnswered, type SpotShortage } from '../../core/scaling/spot.js'
+import { loadQuery } from '../../io/postgres.js'
+import { type Queryable, rowOf } from '../../io/query.js'
+
+const GET = loadQuery('deployments-launches')
+const SET = loadQuery('deployments-remember')
+
+const Row = z.object({ launches: z.unknown(), shortage: z.unknown(), retry: z.unknown() })
+
+interface Memory {
+  readonly launches: readonly Launch[]
+  readonly shortage: SpotShortage | null
+  readonly retry: Retry | null
+}
+
+/** A launch of a deployment's node. Times in Unix milliseconds. */
+export interface LaunchOfDeployment {
+  readonly deploymentId: string
+  readonly market: Market
+  readonly plannedAtMs: number
+  readonly nowMs: number
+}
+
+/** A deployment's node serves: how long that took is remembered, and that launches work. */
+export function rememberSuccess(db: Queryable, launch: LaunchOfDeployment): Promise<void> {
+  const { market, plannedAtMs, nowMs } = launch
+  return remember(db, launch.deploymentId, ({ launches, shortage }) => ({
+    launches: launched(launches, { atMs: nowMs, tookMs: Math.max(0, nowMs - plannedAtMs) }),
+    shortage: market === 'spot' ? spotAnswered(shortage, 'granted', plannedAtMs, nowMs) : shortage,
+    retry: null,
+  }))
+}
+
+/** A launch for a deployment failed, or what it launched was lost right away. */
+export function rememberFailure(
+  db: Queryable,
+  launch: LaunchOfDeployment,
+  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+): Promise<void> {
+  const { market, plannedAtMs, nowMs } = launch
+  return remember(db, launch.deploymentId, ({ launches, shortage, retry }) => ({
+    launches,
+    shortage:
+      market === 'spot' && failure.kind === 'no_capacity'
+        ? spotAnswered(shortage, 'no_capacity', plannedAtMs, nowMs)
+        : shortage,
+    retry: launchFailed(retry, failure, plannedAtMs, nowMs, Math.random),
+  }))
+}
+
+async function remember(
+  db: Queryable,
+  deploymentId: string,
+  change: (before: Memory) => Memory,
+): Promise<void> {
+  const row = await rowOf(db, GET, Row, [deploymentId])
+  if (row === null) return
+  const { launches, shortage, retry } = change({
+    launches: readLaunches(row.launches),
+    shortage: readSpotShortage(row.shortage),
+    retry: readRetry(row.retry),
+  })
+  const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
+  await db.query(SET, [deploymentId, json(launches), json(shortage), json(retry)])
+}

@@ -1,0 +1,53 @@
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { loadQuery } from '../../io/postgres.js'
+import { rowsOf, theRowOf } from '../../io/query.js'
+import type { Launcher } from '../launchers/launcher.js'
+
+const INSTALLATION = loadQuery('installation-id')
+const KNOWN = loadQuery('machines-known')
+
+export interface OrphansOptions {
+  readonly postgres: Pool
+  readonly launcher: Launcher
+  /** A machine that no node knows of is removed after this. */
+  readonly graceMs: number
+  readonly logger: Logger
+  /** Unix milliseconds. */
+  readonly now: () => number
+}
+
+/**
+ * Machines at a provider that no node knows of: what was launched before a restore of the database, or was not gone when it
+ * seemed so. They are removed after a grace time, in which somebody may still find that they are wanted.
+ */
+export function createOrphanWatch({ postgres, launcher, graceMs, logger, now }: OrphansOptions) {
+  /** When each was first seen. */
+  const seen = new Map<string, number>()
+  return {
+    /** Looks once. @throws when the launcher or Postgres does not answer */
+    async look(): Promise<void> {
+      const { id } = await theRowOf(postgres, INSTALLATION, z.object({ id: z.string() }))
+      // Asked before the rows are read: a row comes before its machine.
+      const machines = await launcher.machines(id)
+      const known = new Set(
+        (await rowsOf(postgres, KNOWN, z.object({ cluster_name: z.string() }), [launcher.kind])).map(
+          (row) => row.cluster_name,
+        ),
+      )
+      const orphans = machines.filter((name) => !known.has(name))
+      for (const name of seen.keys()) if (!orphans.includes(name)) seen.delete(name)
+      for (const name of orphans) {
+        const since = seen.get(name)
+        if (since === undefined) {
+          seen.set(name, now())
+          logger.warn({ event: 'orphan_found', machine: name, removedAfterSeconds: graceMs / 1_000 })
+        }
+        if (now() - (since ?? now()) < graceMs) continue
+        logger.warn({ event: 'orphan_removed', machine: name })
+        await launcher.remove(name)
+      }
+    },
+  }
+}

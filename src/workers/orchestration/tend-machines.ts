@@ -1,0 +1,159 @@
+import type { Pool } from 'pg'
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import type { LaunchFailureKind } from '../../core/machine.js'
+import { machineStep, type MachineStep } from '../../core/orchestration/machine-step.js'
+import { loadQuery, transaction } from '../../io/postgres.js'
+import { type Queryable, rowsOf } from '../../io/query.js'
+import { LaunchError, type Launcher } from '../launchers/launcher.js'
+import { rememberFailure, rememberSuccess } from './launch-memory.js'
+import { claimLaunch, launchesThrough, type MachineRow, openMachines, settleLaunch } from './machine-rows.js'
+
+export interface TendMachinesOptions {
+  readonly postgres: Pool
+  readonly launcher: Launcher
+  readonly launchTimeoutMs: number
+  readonly logger: Logger
+  /** Unix milliseconds. */
+  readonly now: () => number
+}
+
+const LOCK = loadQuery('deployments-lock')
+const NOTE = loadQuery('machines-note')
+const SERVE = loadQuery('machines-serve')
+const FAIL = loadQuery('machines-fail')
+const LOSE = loadQuery('machines-lose')
+const GONE = loadQuery('machines-gone')
+
+/** Steps that are under way at once: a provider may take seconds to hear of one. */
+const MOST_AT_ONCE = 16
+/** What is lost this soon after it served counts as a launch that failed: else it would be launched for ever. */
+const LOST_EARLY_MS = 300_000
+
+/**
+ * Looks once at all machines of a launcher and does what each needs next. Every step writes its row first or depends on what
+ * was found alone, so that it can be cut off anywhere.
+ * @throws when the launcher or Postgres does not answer
+ */
+export async function tendMachines(options: TendMachinesOptions): Promise<void> {
+  const { postgres, launcher, launchTimeoutMs, now } = options
+  await settle(options)
+  const rows = await openMachines(postgres, launcher.kind)
+  if (rows.length === 0) return
+  const found = await launcher.look(rows.map(({ launched }) => launched))
+  const steps = rows.map((row): { row: MachineRow; step: MachineStep } => {
+    const state = found.get(row.launched.clusterName)
+    if (state === undefined) throw new Error(`nothing was said of ${row.launched.clusterName}`)
+    return { row, step: machineStep(row.node, state, now(), launchTimeoutMs) }
+  })
+  const due = steps.filter(({ step }) => step !== null)
+  const turns = Array.from({ length: Math.min(MOST_AT_ONCE, due.length) }, async () => {
+    for (let next = due.shift(); next !== undefined; next = due.shift()) {
+      await doStep(options, next.row, next.step)
+    }
+  })
+  const failed = (await Promise.allSettled(turns)).find((turn) => turn.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  await settle(options)
+}
+
+async function settle({ postgres, logger, now }: TendMachinesOptions): Promise<void> {
+  for (const launch of await launchesThrough(postgres)) {
+    const { cluster_name: node, deployment_id: deploymentId, created_at: plannedAt, market } = launch
+    const nowMs = now()
+    const plannedAtMs = plannedAt.getTime()
+    await transaction(postgres, async (db) => {
+      await lockDeployment(db, deploymentId)
+      if (!(await settleLaunch(db, launch.id, nowMs)) || deploymentId === null) return
+      await rememberSuccess(db, { deploymentId, market: market ?? 'on_demand', plannedAtMs, nowMs })
+    })
+    logger.info({ event: 'node_launched', node, seconds: (nowMs - plannedAtMs) / 1_000 })
+  }
+}
+
+/** Whoever changes a deployment's nodes has its row first. */
+async function lockDeployment(db: Queryable, deploymentId: string | null): Promise<void> {
+  if (deploymentId !== null) await db.query(LOCK, [deploymentId])
+}
+
+async function doStep(options: TendMachinesOptions, row: MachineRow, step: MachineStep): Promise<void> {
+  const { postgres, launcher, logger, now } = options
+  const { id, clusterName } = row.launched
+  switch (step?.do) {
+    case undefined:
+      return
+    case 'launch':
+      await launch(options, row)
+      return
+    case 'note':
+      if (row.jobId === null || (row.stage === step.stage && row.progress === step.progress)) return
+      await postgres.query(NOTE, [row.jobId, step.stage, step.progress, new Date(now())])
+      return
+    case 'serve':
+      await postgres.query(SERVE, [id, step.endpointUrl])
+      return
+    case 'fail':
+      await fail(options, row, step)
+      return
+    case 'lose':
+      logger.warn({ event: 'node_lost', node: clusterName, reason: step.reason })
+      await lose(options, row, step.reason)
+      return
+    case 'remove':
+      await launcher.remove(clusterName)
+      return
+    case 'gone':
+      await postgres.query(GONE, [id])
+      logger.info({ event: 'machine_gone', node: clusterName })
+  }
+}
+
+async function launch(options: TendMachinesOptions, row: MachineRow): Promise<void> {
+  const { postgres, launcher, logger, now } = options
+  const token = await claimLaunch(postgres, row, now())
+  if (token === null) return
+  logger.info({ event: 'node_launch', node: row.launched.clusterName, again: row.askedAt !== null })
+  try {
+    await launcher.launch(row.launched, token)
+  } catch (error) {
+    if (!(error instanceof LaunchError)) throw error
+    await fail(options, row, { kind: error.kind, reason: error.message })
+  }
+}
+
+async function fail(
+  { postgres, logger, now }: TendMachinesOptions,
+  row: MachineRow,
+  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+): Promise<void> {
+  const { id, clusterName } = row.launched
+  const { kind, reason } = failure
+  logger.warn({ event: 'node_launch_failed', node: clusterName, kind, reason })
+  await transaction(postgres, async (db) => {
+    await lockDeployment(db, row.deploymentId)
+    const failed = await rowsOf(db, FAIL, z.object({ id: z.string() }), [id, reason, row.jobId])
+    if (failed.length > 0) await remember(db, row, now(), failure)
+  })
+}
+
+async function lose({ postgres, now }: TendMachinesOptions, row: MachineRow, reason: string): Promise<void> {
+  await transaction(postgres, async (db) => {
+    await lockDeployment(db, row.deploymentId)
+    await db.query(LOSE, [row.launched.id, reason])
+    const isEarly = now() - row.node.plannedAtMs < LOST_EARLY_MS
+    // What was announced, or is a spot machine's way, says nothing of launches.
+    if (row.node.status !== 'active' || row.launched.machine.market === 'spot' || !isEarly) return
+    await remember(db, row, now(), { kind: 'failed', reason })
+  })
+}
+
+async function remember(
+  db: Queryable,
+  { deploymentId, launched, node }: MachineRow,
+  nowMs: number,
+  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+): Promise<void> {
+  if (deploymentId === null) return
+  const { market } = launched.machine
+  await rememberFailure(db, { deploymentId, market, plannedAtMs: node.plannedAtMs, nowMs }, failure)
+}
