@@ -1,5 +1,7 @@
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { NodeEngine } from './contract/nodes.js'
+import type { Engine } from './snapshot.js'
 import {
   compileText,
   isListPlaceholder,
@@ -27,7 +29,10 @@ const Secret = z.strictObject({
 })
 
 const Template = z.strictObject({
+  /** What callers name. */
   engine: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected lower-case letters, digits and hyphens'),
+  /** As which engine it is spoken to; default: as the one whose name it has, else as any that has OpenAI's API. */
+  api: NodeEngine.optional(),
   /** The program and its arguments, one item each; no shell reads them. */
   command: z.array(printable.min(1)).min(1).max(200),
   env: z.record(variable, printable).default({}),
@@ -97,9 +102,11 @@ const Template = z.strictObject({
 })
 type Checked = z.output<typeof Template>
 
-export interface LaunchTemplate extends Omit<Checked, 'command' | 'env'> {
+export interface LaunchTemplate extends Omit<Checked, 'api' | 'command' | 'env'> {
   /** Where it was read from, for errors. */
   readonly file: string
+  /** The `engine` of nodes that are launched by it: what requests and answers have to be like. */
+  readonly api: Engine
   /** One item for each argument; null is the place of the engine's arguments, all of them. */
   readonly command: readonly (TemplateText | null)[]
   readonly env: ReadonlyMap<string, TemplateText>
@@ -118,7 +125,12 @@ export function parseLaunchTemplate(file: string, text: string): LaunchTemplate 
     )
     throw new LaunchTemplateError(`${file}: ${problems.join('; ')}`)
   }
-  return { ...parsed.data, file, ...placed(file, parsed.data) }
+  const { data } = parsed
+  return { ...data, file, api: data.api ?? apiOf(data.engine), ...placed(file, data) }
+}
+
+function apiOf(engine: string): Engine {
+  return NodeEngine.options.find((known) => known === engine) ?? 'openai'
 }
 
 /** Without aliases, and without anything that YAML's reader would only warn of. */

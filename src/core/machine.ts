@@ -16,6 +16,7 @@ export const Machine = z.strictObject({
   gpuType: z.string().nullable(),
   gpuCount: z.number().int().min(0),
   market: Market,
+  /** The name of its launch template. */
   engine: LaunchedEngine,
   engineArgs: z.array(z.string()),
   /** Null: the provider's default. */

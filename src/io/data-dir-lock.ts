@@ -21,6 +21,19 @@ export interface DataDirLock extends AsyncDisposable {
  */
 export async function lockDataDir(dataDir: string, platform = process.platform): Promise<DataDirLock> {
   const address = platform === 'linux' ? await abstractName(dataDir) : await socketFile(dataDir)
+  return lockAddress(address, `DATA_DIR ${dataDir} is in use by another gateway`)
+}
+
+/**
+ * Locks a name for one process of this machine, in the same way; on Linux alone.
+ * @param taken says in an error that another process has it
+ * @throws StartError with exit code 75 when another process holds it
+ */
+export async function lockName(name: string, taken: string): Promise<DataDirLock> {
+  return lockAddress(`\0crosslogic-gateway:${name}`, taken)
+}
+
+async function lockAddress(address: string, taken: string): Promise<DataDirLock> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
     socket.end(`${process.pid}\n`)
@@ -31,10 +44,7 @@ export async function lockDataDir(dataDir: string, platform = process.platform):
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
     const owner = await ownerOf(address)
-    throw new StartError(
-      `DATA_DIR ${dataDir} is in use by another gateway${owner === null ? '' : ` (process ${owner})`}`,
-      EXIT_LOCKED,
-    )
+    throw new StartError(`${taken}${owner === null ? '' : ` (process ${owner})`}`, EXIT_LOCKED)
   }
   // The lock alone keeps nobody alive.
   server.unref()

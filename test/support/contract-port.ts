@@ -14,6 +14,8 @@ import { createHttpApp, type HttpCall } from '../../src/io/uws.js'
 import { findAdminToken } from '../../src/workers/admin-token-lookup.js'
 import { createContractServer } from '../../src/workers/contract-server.js'
 import { allHandlers } from '../../src/workers/handlers/all.js'
+import { readLaunchTemplates } from '../../src/workers/launchers/launch-templates.js'
+import type { Launching } from '../../src/workers/launchers/launching.js'
 import { migratedDatabase, type MigratedDatabase } from './migrated-database.js'
 import { findKey } from './find-key.js'
 
@@ -58,9 +60,16 @@ export async function startContractPort(
     runTask?: (database: MigratedDatabase) => (task: ContractTask) => Promise<ContractReply>
     /** Where usage lies; default: a ClickHouse that cannot be reached. */
     clickhouseUrl?: string
+    /** Default: the templates of the package, and nothing that launches by them. */
+    launching?: Partial<Launching>
   } = {},
 ): Promise<ContractPort> {
   const database = await migratedDatabase()
+  const launching: Launching = {
+    templates: await readLaunchTemplates(null),
+    launcherFor: () => null,
+    ...options.launching,
+  }
   const clickhouse = createClickHouse({ url: options.clickhouseUrl ?? 'http://127.0.0.1:9' })
   const failures: GatewayError[] = []
   let changes = 0
@@ -87,7 +96,13 @@ export async function startContractPort(
     },
     runTask:
       options.runTask?.(database) ??
-      createContractServer({ handlers: allHandlers, postgres: database.app, clickhouse, redis: null }),
+      createContractServer({
+        handlers: allHandlers,
+        postgres: database.app,
+        clickhouse,
+        redis: null,
+        launching,
+      }),
     afterChange: () => changes++,
     onFailure: (error) => failures.push(error),
   })

@@ -42,6 +42,13 @@ switch (behaviour) {
       process.exit(3)
     })
     break
+  case 'prints-much':
+    for (let line = 0; line < 50; line++)
+      print(`line ${line} ${process.env['ENGINE_KEY'] ?? 'none'} ${'x'.repeat(900)}`)
+    process.stderr.write('CUDA out of memory\n', () => {
+      process.exit(1)
+    })
+    break
   case 'never-ready':
     serve(503)
     break

@@ -242,7 +242,8 @@ export interface Deployment {
   region: string | null
   instance_type: string | null
   gpu_type: string | null
-  engine: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated'
+  /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
+  engine: string
   engine_args: string[]
   use_spot: boolean
   fallback_on_demand_after_seconds: number | null
@@ -1687,7 +1688,8 @@ export interface AdminApi {
           readonly instance_type?: string | null | undefined
           /** GPU model of one of its instance types; null: any. */
           readonly gpu_type?: string | null | undefined
-          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
+          /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
+          readonly engine?: string | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
           /** Cheaper machines that may be taken away. */
@@ -1868,7 +1870,8 @@ export interface AdminApi {
           readonly instance_type?: string | null | undefined
           /** GPU model of one of its instance types; null: any. */
           readonly gpu_type?: string | null | undefined
-          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
+          /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
+          readonly engine?: string | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
           /** Cheaper machines that may be taken away. */
@@ -1917,7 +1920,8 @@ export interface AdminApi {
           readonly instance_type?: string | null | undefined
           /** GPU model of one of its instance types; null: any. */
           readonly gpu_type?: string | null | undefined
-          readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
+          /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
+          readonly engine?: string | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
           /** Cheaper machines that may be taken away. */

@@ -1,8 +1,12 @@
 import { z } from 'zod'
-import { text } from './fields.js'
+import { Slug, text } from './fields.js'
 
-/** What runs on machines that the gateway launches itself: servers of others cannot be launched. */
-export const LaunchedEngine = z.enum(['vllm', 'sglang', 'llama-cpp', 'simulated'])
+/** What runs on machines that the gateway launches itself, by the name of its launch template. */
+export const LaunchedEngine = Slug.meta({
+  description:
+    "One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's.",
+  examples: ['vllm'],
+})
 
 /** Which machine is wanted and what runs on it; for a single launch and for a deployment. */
 export const machine = {

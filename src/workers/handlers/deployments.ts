@@ -27,6 +27,7 @@ import {
   shownDeployment,
   updateDeployment,
 } from './deployment-rows.js'
+import { requireEngine } from './engine-args.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { listing } from './listing.js'
@@ -148,6 +149,7 @@ export const deploymentsHandlers: readonly Handler[] = [
     requireWithin('node_count', node_count, auto_scaling)
     const route = await lockModelRoute(db, model_name)
     const place = await requirePlace(db, { provider, region, instance_type, gpu_type: spec.gpu_type })
+    requireEngine(context.launching, spec)
     if (strategy !== undefined) await setStrategy(db, route, strategy)
     const id = uuidv7()
     const asleep = sleepsAt(node_count, auto_scaling)
@@ -179,6 +181,11 @@ export const deploymentsHandlers: readonly Handler[] = [
     }
     const sent = { region, instance_type, gpu_type: spec.gpu_type }
     const place = await requirePlace(db, sentOver(beforePlace, sent))
+    // What is left as it is was checked, by the templates of that time.
+    if (spec.engine !== undefined || spec.engine_args !== undefined) {
+      const { engine, engine_args } = before.spec
+      requireEngine(context.launching, sentOver({ engine, engine_args }, spec))
+    }
     if (strategy !== undefined) {
       const route = await lockRoute(db, before.model_id)
       if (route !== null) await setStrategy(db, route, strategy)

@@ -6,6 +6,7 @@ import { rowOf } from '../../io/query.js'
 import { actorName, audit } from '../audit.js'
 import { placeMachine } from '../orchestration/placement.js'
 import { planNode } from '../orchestration/plan-node.js'
+import { requireEngine } from './engine-args.js'
 import { handle, type Handler } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { holdModel } from './model-name.js'
@@ -29,12 +30,14 @@ export const nodeLaunchHandlers: readonly Handler[] = [
     const { db } = context
     const model = await holdModel(db, model_name)
     await requirePlace(db, machine)
+    const { api } = requireEngine(context.launching, machine)
     const launcher = requireLauncher(context.launching, machine.provider)
     const planned = await planNode(db, {
       modelId: model.id,
       deploymentId: null,
       generation: 1,
       launcher,
+      api,
       placement: await placeMachine(db, model.id, machine, machine.use_spot ? 'spot' : 'on_demand'),
       who: actorName(context.actor),
       why: null,

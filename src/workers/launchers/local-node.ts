@@ -62,6 +62,8 @@ const LOOK_MS = 100
 /** Between two looks at all its processes and at the size of its log. */
 const TEND_MS = 2_000
 const TOLD_LINES = 5
+/** Of these lines, the end: there engines say what went wrong. */
+const TOLD_CHARACTERS = 2_000
 
 /**
  * Keeps a node running: adopts what its folder says runs already, else starts it; waits until it is ready; starts it
@@ -215,7 +217,8 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
       failures = life.steady ? 1 : failures + 1
       // What an engine prints may be its users': it goes to who asks for the node, not into the gateway's log.
       const { reason, lines } = life
-      const told = lines.length === 0 ? reason : `${reason}; it printed last: ${lines.join(' | ')}`
+      const printed = lines.join(' | ').slice(-TOLD_CHARACTERS)
+      const told = printed === '' ? reason : `${reason}; it printed last: ${printed}`
       if (failures >= template.restart.attempts) {
         await stopFolder(folder, stopSteps(launch), interrupted.signal)
         logger.error({ event: 'local_node_given_up', node: clusterName, reason, failures })

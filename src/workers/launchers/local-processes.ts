@@ -4,15 +4,19 @@ import { lockDataDir } from '../../io/data-dir-lock.js'
 import type { Logger } from '../../io/logger.js'
 import { engineEnvironment } from './engine-environment.js'
 import { type LocalNode, startLocalNode } from './local-node.js'
-import { commandOf, type LocalLaunch, logPath, stopFolder } from './local-process.js'
+import { INSTALLATION_MARK, isNodeName } from './local-marks.js'
+import { adopt, commandOf, type LocalLaunch, logPath, stopFolder } from './local-process.js'
 import { hasRecord, type LocalRecord, readRecord } from './local-record.js'
 import type { LocalState } from './local-state.js'
 import { lastLines, LOG_LIMITS, type LogLimits } from './log-file.js'
+import { HOST } from './node-port.js'
 
 export interface LocalProcessesOptions {
   /** `DATA_DIR/nodes`; made when missing. One at a time may have it. */
   readonly folder: string
   readonly logger: Logger
+  /** Whose nodes these are, by which they are found from elsewhere: see local-marks.ts. Null: nobody looks. */
+  readonly installation?: string | null
   /** The environment of this program, of which engines get what they need. */
   readonly environment: NodeJS.ProcessEnv
   readonly logLimits?: LogLimits
@@ -25,6 +29,8 @@ export interface LocalProcessesOptions {
 
 /** Nodes that run as processes of this machine. Disposal leaves them running, for the next one to adopt. */
 export interface LocalProcesses extends AsyncDisposable {
+  /** Its folder, absolute and without symbolic links. */
+  readonly root: string
   /**
    * Sees to it that the node runs: adopts it when it runs already, does nothing when it is being kept running, waits for a
    * stop under way, begins anew after it failed. What runs is not compared with what is asked: a node's launch does not
@@ -36,15 +42,20 @@ export interface LocalProcesses extends AsyncDisposable {
   state(clusterName: string): LocalState | null
   /** Names of all nodes that have a process by what lies on disk, whoever started it: also those nobody asked for since. */
   recorded(): Promise<string[]>
+  /** What is to become of a node by what lies on disk; null: it has no process by that. */
+  wanted(clusterName: string): LocalRecord['wanted'] | null
+  /** Where a recorded node answers that has been ready and lives, whoever keeps it running; null: there is none. */
+  serving(clusterName: string): string | null
+  /** Names of all nodes that have a folder, those of which nothing is left but their logs included. */
+  folders(): Promise<string[]>
   /** Ends all processes of a node, whether it was launched here or is only recorded, and resolves when none lives. */
   stop(clusterName: string): Promise<void>
   /** What the node printed last, secrets hidden; nothing of one that was not launched here, whose secrets are not known. */
   lastLines(clusterName: string, count: number): string[]
-  /** Stops a node and removes its folder, logs included. */
+  /** Stops a node and removes its folder, logs included. Disposal on the way leaves the folder to a successor. */
   discard(clusterName: string): Promise<void>
 }
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** For processes without a record, which only bear their node's mark. */
 const STRAY_STEPS: LocalRecord['stop'] = { signal: 'SIGTERM', graceMs: 10_000 }
 
@@ -55,24 +66,31 @@ const STRAY_STEPS: LocalRecord['stop'] = { signal: 'SIGTERM', graceMs: 10_000 }
  */
 export async function openLocalProcesses(options: LocalProcessesOptions): Promise<LocalProcesses> {
   const { logger, now = Date.now, random = Math.random, logLimits = LOG_LIMITS } = options
+  const { installation = null } = options
   await mkdir(options.folder, { recursive: true, mode: 0o700 })
   const root = await realpath(options.folder)
   const lock = await lockDataDir(root)
-  const machineEnv = engineEnvironment(options.environment)
+  const machineEnv = {
+    ...engineEnvironment(options.environment),
+    ...(installation === null ? {} : { [INSTALLATION_MARK]: installation }),
+  }
   const nodes = new Map<string, LocalNode>()
   const secrets = new Map<string, readonly string[]>()
   const stops = new Map<string, Promise<void>>()
   const closing = new AbortController()
 
   const folderOf = (clusterName: string) => {
-    if (!NAME.test(clusterName))
+    if (!isNodeName(clusterName))
       throw new RangeError(`not the name of a node: ${JSON.stringify(clusterName)}`)
     return join(root, clusterName)
   }
 
+  async function folders(): Promise<string[]> {
+    return (await readdir(root)).filter(isNodeName)
+  }
+
   async function recorded(): Promise<string[]> {
-    const names = await readdir(root)
-    return names.filter((name) => NAME.test(name) && hasRecord(join(root, name)))
+    return (await folders()).filter((name) => hasRecord(join(root, name)))
   }
 
   function stop(clusterName: string): Promise<void> {
@@ -99,6 +117,7 @@ export async function openLocalProcesses(options: LocalProcessesOptions): Promis
   }
 
   return {
+    root,
     async launch(clusterName, launch) {
       const folder = folderOf(clusterName)
       // Refused before anything is touched; the port is chosen later.
@@ -129,6 +148,16 @@ export async function openLocalProcesses(options: LocalProcessesOptions): Promis
     },
     state: (clusterName) => nodes.get(clusterName)?.state ?? null,
     recorded,
+    folders,
+    wanted(clusterName) {
+      const folder = folderOf(clusterName)
+      // What one that cannot be read told of may run still: it ran when that was written.
+      return hasRecord(folder) ? (readRecord(folder)?.wanted ?? 'running') : null
+    },
+    serving(clusterName) {
+      const record = adopt(folderOf(clusterName), [])?.record
+      return record === undefined || record.activeAt === null ? null : `http://${HOST}:${record.port}`
+    },
     stop,
     lastLines(clusterName, count) {
       const hidden = secrets.get(clusterName)
@@ -137,6 +166,8 @@ export async function openLocalProcesses(options: LocalProcessesOptions): Promis
     async discard(clusterName) {
       const folder = folderOf(clusterName)
       await stop(clusterName)
+      // It may live still: its record is what it is found by.
+      if (closing.signal.aborted) return
       nodes.delete(clusterName)
       secrets.delete(clusterName)
       await rm(folder, { recursive: true, force: true })

@@ -51,10 +51,15 @@ export function livingMembers(group: NodeGroup, look: 'closely' | 'quickly' = 'c
 }
 
 function bearsMark(pid: number, folder: string): boolean {
+  return environmentOf(pid).includes(`${NODE_MARK}=${folder}`)
+}
+
+/** `NAME=value` of each variable with which a process began; none of one that has ended, or is another user's. */
+export function environmentOf(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`${NODE_MARK}=${folder}`)
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
   } catch {
-    return false // It has ended, or is another user's.
+    return []
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { uuidv7 } from 'uuidv7'
 import { z } from 'zod'
 import { clusterNameFor } from '../../core/orchestration/cluster-name.js'
+import type { Engine } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, rowOf, theRowOf } from '../../io/query.js'
 import type { LauncherKind } from '../launchers/launcher.js'
@@ -22,6 +23,8 @@ export interface NodePlan {
   readonly generation: number
   readonly launcher: LauncherKind
   readonly placement: Placement
+  /** Of the launch template: as which engine the node is spoken to. */
+  readonly api: Engine
   /** Who wants it, as the node's log says it. */
   readonly who: string
   readonly why: string | null
@@ -55,7 +58,7 @@ export async function planNode(db: Queryable, plan: NodePlan): Promise<PlannedNo
       region,
       instanceTypeId,
       machine.servedModelName,
-      machine.engine,
+      plan.api,
       randomBytes(24).toString('base64url'),
       pricePerHourMicros,
       plan.launcher,
