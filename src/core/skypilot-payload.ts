@@ -129,11 +129,14 @@ const Clusters = z.array(
       launched_at: moment,
       cloud: word,
       region: word,
+      cluster_ever_up: z.boolean().nullish(),
     })
-    .transform(({ name, status, launched_at, cloud, region }) => ({
+    .transform(({ name, status, launched_at, cloud, region, cluster_ever_up }) => ({
       name,
       status,
       launchedAt: launched_at ?? null,
+      /** Whether it has been UP, which one that SkyPilot is in doubt of, and calls INIT again, has. */
+      everUp: cluster_ever_up ?? false,
       cloud: cloud?.toLowerCase() ?? null,
       region: region ?? null,
     })),

@@ -5,6 +5,10 @@ import { stringify } from 'yaml'
 import { z } from 'zod'
 
 const variableName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+/** What SkyPilot's reader takes for a line break, or for no text at all, wherever it stands. */
+const readable = z
+  .string()
+  .regex(/^[^\u2028\u2029\ufffe\uffff]*$/u, 'has a character that YAML does not carry')
 
 /** One way to get the machine. What is left out, SkyPilot chooses by price. */
 const Place = z.strictObject({
@@ -36,13 +40,13 @@ export const SkyPilotTask = z.strictObject({
     /** A dead man's switch: the machine goes when nothing has run on it for so long. A running server counts as work. */
     autodownMinutes: z.int().min(1).optional(),
   }),
-  envs: z.record(variableName, z.string()).default({}),
+  envs: z.record(variableName, readable).default({}),
   /** As `envs`, but kept out of what SkyPilot shows. Their values stand nowhere else in the task. */
   secrets: z.record(variableName, z.string().min(1)).default({}),
   /** Shell commands, once for each machine. */
-  setup: z.string().optional(),
+  setup: readable.optional(),
   /** Shell commands: the server itself. */
-  run: z.string().min(1),
+  run: readable.min(1),
 })
 /** A task as it is written down. */
 export type SkyPilotTaskInput = z.input<typeof SkyPilotTask>

@@ -3,7 +3,7 @@ import type { Response } from 'undici'
 import { SkyPilotError, shownText } from '../core/skypilot-error.js'
 import { readErrorReply } from '../core/skypilot-payload.js'
 import { type Deadline, startDeadline } from './deadline.js'
-import type { SkyPilotHttp } from './skypilot-http.js'
+import type { SkyPilotCall, SkyPilotHttp } from './skypilot-http.js'
 import { lateReply, notSkyPilot } from './skypilot-wait.js'
 
 export interface LogOptions {
@@ -16,6 +16,7 @@ export interface LogOptions {
 }
 
 const LOG_MS = 60 * 60_000
+const JOB_LOG_MS = 30_000
 /** What is longer is cut into several: progress bars are one endless line. */
 const MOST_LINE_LENGTH = 16_384
 /** Connections in a row that brought no new line before the log counts as out of reach. */
@@ -43,7 +44,7 @@ export async function* logLines(
     let read = 0
     const before = given
     try {
-      const response = await opened(http, `/api/stream?${query.toString()}`, options.hide, limit)
+      const response = await opened(http, { path: `/api/stream?${query.toString()}` }, options.hide, limit)
       for await (const line of linesOf(response.body ?? [])) {
         if (++read <= given) continue
         given = read
@@ -63,13 +64,39 @@ export async function* logLines(
   }
 }
 
+/**
+ * The last lines that a cluster's job printed, read once.
+ * @throws SkyPilotError, also when the log was cut off
+ */
+export async function jobLog(
+  http: SkyPilotHttp,
+  clusterName: string,
+  count: number,
+  { hide, signal, deadlineMs }: LogOptions,
+): Promise<string[]> {
+  using limit = startDeadline(deadlineMs ?? JOB_LOG_MS, signal, lateReply)
+  const body = { cluster_name: clusterName, job_id: null, follow: false, tail: count }
+  const lines: string[] = []
+  try {
+    const response = await opened(http, { path: '/logs', body }, hide, limit)
+    for await (const line of linesOf(response.body ?? [])) {
+      lines.push(shownText(line, hide))
+      if (lines.length > count) lines.shift()
+    }
+  } catch (error) {
+    limit.signal.throwIfAborted()
+    throw error instanceof SkyPilotError ? error : new SkyPilotError('unreachable', 'the log was cut off')
+  }
+  return lines
+}
+
 async function opened(
   http: SkyPilotHttp,
-  path: string,
+  call: SkyPilotCall,
   hide: readonly string[],
   limit: Deadline,
 ): Promise<Response> {
-  const response = await http.open({ path }, limit.signal)
+  const response = await http.open(call, limit.signal)
   if (response.status === 200) return response
   const reply = { status: response.status, text: await response.text(), requestId: null }
   if (reply.status !== 404) throw http.refusal(reply, hide)

@@ -16,7 +16,7 @@ import { SkyPilotError } from '../core/skypilot-error.js'
 import { isClusterName, skyPilotYaml, type SkyPilotTask } from '../core/skypilot-task.js'
 import { type Deadline, startDeadline } from './deadline.js'
 import { createSkyPilotHttp, type Fetch, type SkyPilotCall, type SkyPilotReply } from './skypilot-http.js'
-import { logLines, type LogOptions } from './skypilot-logs.js'
+import { jobLog, logLines, type LogOptions } from './skypilot-logs.js'
 import { lateReply, notSkyPilot, waitForRequest } from './skypilot-wait.js'
 
 export interface CallOptions {
@@ -81,6 +81,13 @@ export interface SkyPilot extends AsyncDisposable {
   endpoint(clusterName: string, port: number, options?: CallOptions): Promise<string | null>
   /** Ends a cluster and waits until it is gone; `purge` forgets it even when the cloud does not answer. */
   down(clusterName: string, options?: CallOptions & { readonly purge?: boolean | undefined }): Promise<void>
+  /** Asks for a cluster's end; returns the id of the request at once. */
+  startDown(
+    clusterName: string,
+    options?: CallOptions & { readonly purge?: boolean | undefined },
+  ): Promise<string>
+  /** The last lines that a cluster's job printed. It is asked for over the network of the cloud. */
+  jobLog(clusterName: string, count: number, options: WaitOptions): Promise<string[]>
   /** Sets after how many idle minutes a cluster ends; null: never. */
   autodown(clusterName: string, idleMinutes: number | null, options?: CallOptions): Promise<void>
 }
@@ -231,6 +238,13 @@ export function createSkyPilot({ url, token, fetch = undiciFetch, getMs = GET_MS
       const body = { cluster_name: checkedName(clusterName), purge: options.purge ?? false }
       await result({ path: '/down', body }, options, DOWN_MS, () => null)
     },
+    async startDown(clusterName, options = {}) {
+      using limit = startDeadline(options.deadlineMs ?? CALL_MS, options.signal, lateReply)
+      const body = { cluster_name: checkedName(clusterName), purge: options.purge ?? false }
+      return await submit({ path: '/down', body }, limit)
+    },
+    jobLog: (clusterName, count, options) =>
+      jobLog(http, checkedName(clusterName), count, { ...options, hide: [...ownSecrets, ...options.hide] }),
     async autodown(clusterName, idleMinutes, options = {}) {
       const body = {
         cluster_name: checkedName(clusterName),

@@ -88,6 +88,7 @@ test('clusters with what is needed of them, whatever else they have', () => {
     name: 'a',
     status: 'UP',
     launchedAt: new Date(1_760_000_000_000),
+    everUp: false,
     cloud: 'aws',
     region: 'us-east-1',
   })

@@ -2,7 +2,7 @@
  * A stand-in for SkyPilot's API server, with the shapes of the real one (0.14.1): requests that are answered at
  * once and fetched by a blocking get, JSON in JSON, failures inside a 500, clusters that are INIT and then UP, and absent
  * once they are gone. A cluster's machine is a process on this one. Faults are set by the object or, from another
- * process, by `POST /faults`.
+ * process, by `POST /faults`; `GET /counts` tells what was launched and is there.
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -10,7 +10,13 @@ import { json } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { startKillableNode } from '../../bench/node-fleet.js'
-import { type Cluster, type Instance, type InstanceStart, createClusterTable } from './skypilot/clusters.js'
+import {
+  type Cluster,
+  type ClusterCounts,
+  type Instance,
+  type InstanceStart,
+  createClusterTable,
+} from './skypilot/clusters.js'
 import { changedFaults, type Faults, type FaultsInput, noFaults } from './skypilot/faults.js'
 import { answerMetadata } from './skypilot/metadata.js'
 import { PythonError, serializedError } from './skypilot/python-error.js'
@@ -19,7 +25,7 @@ import { blockingGet, listed, reply, streamLog } from './skypilot/reads.js'
 import { submitters } from './skypilot/routes.js'
 import { readTask } from './skypilot/task.js'
 
-export type { Cluster, Instance, InstanceStart } from './skypilot/clusters.js'
+export type { Cluster, ClusterCounts, Instance, InstanceStart } from './skypilot/clusters.js'
 
 const Restart = z.strictObject({
   /**
@@ -29,6 +35,13 @@ const Restart = z.strictObject({
    */
   requests: z.enum(['kept', 'forgotten', 'interrupted', 'interrupted-503']),
   downMs: z.number().min(0).default(50),
+})
+const Crash = z.strictObject({ cluster: z.string() })
+const JobLog = z.object({
+  cluster_name: z.string(),
+  job_id: z.null(),
+  follow: z.literal(false),
+  tail: z.int().min(1),
 })
 const Preemption = z.strictObject({
   cluster: z.string(),
@@ -47,6 +60,7 @@ export interface SkyPilotServer extends AsyncDisposable {
   readonly calls: ReadonlyMap<string, number>
   /** What was sent to it, as text. */
   readonly bodies: readonly { readonly path: string; readonly text: string }[]
+  counts(): ClusterCounts
   preempt(clusterName: string, noticeMs: number | null): Promise<void>
   /** The server on a cluster's machine crashes; the machine stays until its idle minutes are over. */
   crash(clusterName: string): Promise<void>
@@ -94,6 +108,10 @@ export async function startSkyPilotServer({
       reply(response, 200, faults)
       return
     }
+    if (url.pathname === '/counts') {
+      reply(response, 200, clusters.counts())
+      return
+    }
     if (url.pathname.startsWith('/metadata/')) {
       answerMetadata(url.pathname, method, (name) => clusters.find(name)?.takenAt ?? null, response)
       return
@@ -133,7 +151,8 @@ export async function startSkyPilotServer({
     const submitted = method === 'POST' ? submit.get(url.pathname)?.(JSON.parse(text)) : undefined
     if (submitted !== undefined) {
       requests.start(id, submitted.name, submitted.clusterName, (context) => submitted.work(context))
-      if (take('unanswered')) request.socket.destroy()
+      if (take('unanswered') || (submitted.name === 'launch' && take('unansweredLaunches')))
+        request.socket.destroy()
       else reply(response, 200, null)
       return
     }
@@ -142,6 +161,17 @@ export async function startSkyPilotServer({
         readTask(z.object({ dag: z.string(), request_options: z.null() }).parse(JSON.parse(text)).dag)
         reply(response, 200, null)
         return
+      case 'POST /logs': {
+        const { cluster_name: name, tail } = JobLog.parse(JSON.parse(text))
+        response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' })
+        response.end(
+          clusters
+            .jobLog(name, tail)
+            .map((line) => `${line}\n`)
+            .join(''),
+        )
+        return
+      }
       case 'GET /api/get':
         await blockingGet(requests, url.searchParams, faults.getCutMs, response)
         return
@@ -159,14 +189,16 @@ export async function startSkyPilotServer({
     }
   }
 
-  function take(fault: 'unheard' | 'unavailable' | 'unanswered'): boolean {
+  function take(fault: 'unheard' | 'unavailable' | 'unanswered' | 'unansweredLaunches'): boolean {
     if (faults[fault] === 0) return false
     faults[fault] -= 1
     return true
   }
 
   async function changeFaults(path: string, body: unknown): Promise<void> {
-    if (path === '/faults/preempt') {
+    if (path === '/faults/crash') {
+      await clusters.crash(Crash.parse(body).cluster)
+    } else if (path === '/faults/preempt') {
       const { cluster, noticeMs } = Preemption.parse(body)
       await clusters.preempt(cluster, noticeMs)
     } else if (path === '/faults/restart') {
@@ -228,6 +260,7 @@ export async function startSkyPilotServer({
     },
     calls,
     bodies,
+    counts: () => clusters.counts(),
     preempt: (name, noticeMs) => clusters.preempt(name, noticeMs),
     crash: (name) => clusters.crash(name),
     restart,

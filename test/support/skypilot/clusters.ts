@@ -9,6 +9,10 @@ import type { ReadTask, TaskPlace } from './task.js'
 export interface Instance extends AsyncDisposable {
   /** Where its server listens: `http://host:port`. */
   readonly url: string
+  /** What its job has printed. */
+  readonly lines?: readonly string[]
+  /** Resolves when its job has ended by itself, or with the machine. */
+  readonly ended?: Promise<unknown>
   /** The machine is taken away: no signal that anything could catch. */
   kill(): Promise<void>
 }
@@ -49,13 +53,26 @@ export interface ClusterTable {
   /** What is known, after asking the provider about some of them. */
   status(names: readonly string[] | null, refresh: 'NONE' | 'AUTO' | 'FORCE'): Record<string, unknown>[]
   endpoints(name: string, port: string | null): Record<string, string>
-  down(name: string): Promise<null>
+  down(name: string, purge: boolean, signal: AbortSignal): Promise<null>
+  /** The last lines that a cluster's job has printed. */
+  jobLog(name: string, count: number): readonly string[]
+  /** What has been asked for and what is there, to find out that nothing was launched twice and nothing is left. */
+  counts(): ClusterCounts
   autostop(name: string, idleMinutes: number, down: boolean): null
   /** The provider takes the machine, after a notice or without one. */
   preempt(name: string, noticeMs: number | null): Promise<void>
   /** The server on the machine crashes: an idle machine, which goes after its idle minutes. */
   crash(name: string): Promise<void>
   close(): Promise<void>
+}
+
+export interface ClusterCounts {
+  /** Launches that were heard, by cluster name. */
+  readonly launches: Readonly<Record<string, number>>
+  /** Machines that were started, by cluster name. */
+  readonly started: Readonly<Record<string, number>>
+  /** Machines that are there, by the names of their clusters: those that cost money. */
+  readonly alive: readonly string[]
 }
 
 const STEP_MS = 10
@@ -80,6 +97,8 @@ export function createClusterTable({
   /** Launches of one name wait for each other, as SkyPilot's lock has it. */
   const launches = new Map<string, Promise<unknown>>()
   const timers = new Set<NodeJS.Timeout>()
+  const launched = new Map<string, number>()
+  const started = new Map<string, number>()
   let closed = false
 
   function later(ms: number, what: () => Promise<void>): void {
@@ -111,9 +130,7 @@ export function createClusterTable({
         taken: false,
       }
       clusters.set(name, cluster)
-      // In steps, so that a test can end it.
-      for (const begun = performance.now(); performance.now() - begun < faults().provisionMs;)
-        await sleep(STEP_MS, undefined, { signal: context.signal })
+      await lasting(() => faults().provisionMs, context.signal)
       context.log('└── Instance is up.')
       return cluster
     }
@@ -139,6 +156,9 @@ export function createClusterTable({
         const { launchError } = faults()
         if (launchError !== null) throw new PythonError(launchError.type, launchError.message)
         const input = { clusterName: name, place: cluster.place, task, metadataUrl: metadataUrl(name) }
+        cluster.status = 'UP'
+        await lasting(() => faults().setupMs, context.signal)
+        started.set(name, (started.get(name) ?? 0) + 1)
         const instance = await start(input)
         // Whoever cancelled it in the meantime, or took it down, has no machine to end.
         if (context.signal.aborted || closed || clusters.get(name) !== cluster) {
@@ -146,7 +166,9 @@ export function createClusterTable({
           throw new Error('cancelled')
         }
         cluster.instance = instance
-        cluster.status = 'UP'
+        void instance.ended?.then(() => {
+          goWhenIdle(cluster)
+        })
         context.log(`✓ Cluster launched: ${name}.`)
         return { job_id: ++cluster.jobs, handle: PICKLE }
       } catch (error) {
@@ -172,6 +194,12 @@ export function createClusterTable({
     await instance?.[Symbol.asyncDispose]()
   }
 
+  /** Nothing runs there any more. */
+  function goWhenIdle(cluster: Cluster): void {
+    if (cluster.autodownMinutes === null || cluster.instance === null || cluster.taken || closed) return
+    later(cluster.autodownMinutes * minuteMs, () => remove(cluster))
+  }
+
   async function take(cluster: Cluster): Promise<void> {
     if (cluster.taken) return
     cluster.taken = true
@@ -184,6 +212,7 @@ export function createClusterTable({
     },
     find: (name) => clusters.get(name),
     async launch(task, name, retryUntilUp, context) {
+      launched.set(name, (launched.get(name) ?? 0) + 1)
       const before = launches.get(name) ?? Promise.resolve()
       const launch = before.catch(() => {}).then(() => launchOne(task, name, retryUntilUp, context))
       launches.set(name, launch)
@@ -191,7 +220,8 @@ export function createClusterTable({
     },
     status(names, refresh) {
       for (const cluster of [...clusters.values()]) {
-        const asked = refresh === 'FORCE' || (refresh === 'AUTO' && cluster.place.useSpot)
+        const mayGo = cluster.place.useSpot || cluster.autodownMinutes !== null
+        const asked = refresh === 'FORCE' || (refresh === 'AUTO' && mayGo)
         if (asked && cluster.taken) clusters.delete(cluster.name)
       }
       return [...clusters.values()].filter(({ name }) => names?.includes(name) ?? true).map(statusOf)
@@ -207,10 +237,22 @@ export function createClusterTable({
       const { host } = new URL(cluster.instance.url)
       return Object.fromEntries(open.map((each) => [each, host]))
     },
-    async down(name) {
-      await remove(found(name))
+    async down(name, purge, signal) {
+      const cluster = found(name)
+      await lasting(() => faults().downMs, signal)
+      const { downError } = faults()
+      if (downError !== null && !purge) throw new PythonError(downError.type, downError.message)
+      await remove(cluster)
       return null
     },
+    jobLog: (name, count) => clusters.get(name)?.instance?.lines?.slice(-count) ?? [],
+    counts: () => ({
+      launches: Object.fromEntries(launched),
+      started: Object.fromEntries(started),
+      alive: [...clusters.values()]
+        .filter(({ instance, taken }) => instance !== null && !taken)
+        .map(({ name }) => name),
+    }),
     autostop(name, idleMinutes, down) {
       found(name).autodownMinutes = down && idleMinutes >= 0 ? idleMinutes : null
       return null
@@ -227,7 +269,8 @@ export function createClusterTable({
     async crash(name) {
       const cluster = found(name)
       await cluster.instance?.kill()
-      if (cluster.autodownMinutes !== null) later(cluster.autodownMinutes * minuteMs, () => remove(cluster))
+      // One that says when it ends has said so.
+      if (cluster.instance?.ended === undefined) goWhenIdle(cluster)
     },
     async close() {
       closed = true
@@ -236,6 +279,12 @@ export function createClusterTable({
       await Promise.all([...clusters.values()].map(remove))
     },
   }
+}
+
+/** In steps, so that a test can end it. */
+async function lasting(ms: () => number, signal: AbortSignal): Promise<void> {
+  for (const begun = performance.now(); performance.now() - begun < ms();)
+    await sleep(STEP_MS, undefined, { signal })
 }
 
 function statusOf(cluster: Cluster): Record<string, unknown> {

@@ -16,6 +16,12 @@ export type Shortage = z.output<typeof Shortage>
 const Faults = z.strictObject({
   /** How long a launch takes until its machine is there; a change holds for those that are under way too. */
   provisionMs: z.number().min(0).default(20),
+  /** How long the set-up of a machine takes beside what its task does. */
+  setupMs: z.number().min(0).default(0),
+  /** How long the end of a cluster takes. */
+  downMs: z.number().min(0).default(0),
+  /** What every end of a cluster ends with, unless it is to be forgotten in any case. */
+  downError: z.strictObject({ type: z.string(), message: z.string() }).nullable().default(null),
   shortages: z.array(Shortage).default([]),
   /** What the next launches end with after their provisioning; its cluster stays, as one that could not be set up does. */
   launchError: z.strictObject({ type: z.string(), message: z.string() }).nullable().default(null),
@@ -27,6 +33,8 @@ const Faults = z.strictObject({
   unheard: z.int().min(0).default(0),
   /** The next calls that became requests, and whose answer is lost. */
   unanswered: z.int().min(0).default(0),
+  /** The same, of launches alone. */
+  unansweredLaunches: z.int().min(0).default(0),
   /** A proxy before the server ends a blocking get after this with a 504. */
   getCutMs: z.number().min(1).nullable().default(null),
   /** The next log is cut after so many lines. */

@@ -20,6 +20,7 @@ const Launch = z.object({
   retry_until_up: z.boolean().default(false),
 })
 const Named = z.object({ cluster_name: z.string() })
+const Down = Named.extend({ purge: z.boolean().default(false) })
 const Autostop = Named.extend({ idle_minutes: z.int(), down: z.boolean().default(false) })
 const Endpoints = z.object({
   cluster: z.string(),
@@ -69,10 +70,10 @@ export function submitters(clusters: ClusterTable, requests: RequestTable): Map<
     [
       '/down',
       (body) => {
-        const { cluster_name: clusterName } = Named.parse(body)
-        const work = async () => {
+        const { cluster_name: clusterName, purge } = Down.parse(body)
+        const work = async ({ signal }: WorkContext) => {
           await requests.cancel((each) => each.name === 'sky.launch' && each.clusterName === clusterName)
-          return await clusters.down(clusterName)
+          return await clusters.down(clusterName, purge, signal)
         }
         return { name: 'down', clusterName, work }
       },

@@ -1,0 +1,122 @@
+import type { LaunchFailureKind, LaunchStageName } from '../../core/machine.js'
+import type { SkyPilotErrorKind } from '../../core/skypilot-error.js'
+import type { SkyPilotCluster } from '../../core/skypilot-payload.js'
+import type { MachineState } from './launcher.js'
+
+/** How the launch of a cluster stands, as far as it is known. */
+export type LaunchSight =
+  /** None is under way, and of an earlier one nothing is known. */
+  | { readonly launch: 'unknown' }
+  | { readonly launch: 'waiting' | 'running' }
+  | { readonly launch: 'succeeded' }
+  | { readonly launch: 'failed'; readonly kind: LaunchFailureKind; readonly reason: string }
+
+/** What SkyPilot says of one cluster, at one moment. */
+export interface Sight {
+  /** Null: there is none. */
+  readonly cluster: SkyPilotCluster | null
+  readonly launch: LaunchSight
+  readonly goingDown: boolean
+  /** Since the launch was asked for; 0 when it is not known. */
+  readonly elapsedMs: number
+  readonly launchTimeoutMs: number
+  /** Of an engine whose machine is up: whether it answers; null: nobody asked it. */
+  readonly serves: boolean | null
+  /** Where it serves, if the node's agent cannot find that out. */
+  readonly endpointUrl: string | null
+}
+
+/** Where each stage begins, of a hundred; within a stage the time that has passed counts. */
+const BEGINS = {
+  queued: 0,
+  provisioning: 5,
+  instance_ready: 30,
+  installing: 50,
+  model_loading: 70,
+  health_check: 99,
+} as const satisfies Partial<Record<LaunchStageName, number>>
+const STAGES = Object.keys(BEGINS) as readonly (keyof typeof BEGINS)[]
+
+/** A cluster in the terms of the controller. */
+export function machineState(sight: Sight): MachineState {
+  const { cluster, launch, goingDown } = sight
+  if (goingDown) return { state: 'going' }
+  if (launch.launch === 'failed') return { state: 'failed', kind: launch.kind, reason: launch.reason }
+  if (launch.launch === 'waiting' || launch.launch === 'running') return comingState(sight, launch.launch)
+  if (cluster === null) {
+    return launch.launch === 'succeeded'
+      ? failed(
+          'the machine is gone: it was taken away, or its engine had ended and it was idle for ten minutes',
+        )
+      : { state: 'absent' }
+  }
+  switch (cluster.status) {
+    case 'INIT':
+      // SkyPilot calls a machine INIT again when it does not get through to it: whether it serves, the probes say.
+      return cluster.everUp || launch.launch === 'succeeded'
+        ? upState(sight)
+        : failed('SkyPilot gave up its launch, in a restart or because it was cancelled')
+    case 'UP':
+      return upState(sight)
+    case 'STOPPED':
+      return failed('the machine was stopped')
+    case 'AUTOSTOPPING':
+      return { state: 'going' }
+    case 'PENDING':
+      return coming(sight, 'queued')
+    case 'UNKNOWN':
+      return { state: 'up', endpointUrl: sight.endpointUrl }
+  }
+}
+
+function comingState(sight: Sight, launch: 'waiting' | 'running'): MachineState {
+  if (sight.elapsedMs > sight.launchTimeoutMs) {
+    return failed(`the machine did not come up within ${Math.round(sight.launchTimeoutMs / 1000)} s`)
+  }
+  switch (sight.cluster?.status) {
+    case undefined:
+    case 'PENDING':
+      return coming(sight, launch === 'waiting' ? 'queued' : 'provisioning')
+    case 'INIT':
+      return coming(sight, 'instance_ready')
+    default:
+      return coming(sight, 'installing')
+  }
+}
+
+/** An engine that does not answer in all that time is for others to judge: they may reach it where this does not. */
+function upState(sight: Sight): MachineState {
+  return sight.serves === false && sight.elapsedMs <= sight.launchTimeoutMs
+    ? coming(sight, 'model_loading')
+    : { state: 'up', endpointUrl: sight.endpointUrl }
+}
+
+function coming({ elapsedMs, launchTimeoutMs }: Sight, stage: keyof typeof BEGINS): MachineState {
+  const next = STAGES[STAGES.indexOf(stage) + 1] ?? 'health_check'
+  const share = Math.min(1, Math.max(0, elapsedMs) / launchTimeoutMs)
+  const progress = Math.floor(BEGINS[stage] + share * (BEGINS[next] - BEGINS[stage] - 1))
+  return { state: 'coming', stage, progress }
+}
+
+function failed(reason: string): MachineState {
+  return { state: 'failed', kind: 'failed', reason }
+}
+
+/** What an error of SkyPilot's means for a launch. */
+export function launchFailureKind(kind: SkyPilotErrorKind): LaunchFailureKind {
+  switch (kind) {
+    case 'no_capacity':
+    case 'unauthorized':
+      return kind
+    case 'bad_task':
+      return 'refused'
+    case 'unreachable':
+    case 'deadline':
+    case 'cluster_does_not_exist':
+    case 'cluster_not_up':
+    case 'request_lost':
+    case 'cancelled':
+    case 'failed':
+      return 'failed'
+  }
+}
