@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { bearerToken } from './core/api-key.js'
 import { GatewayError } from './core/errors.js'
 import type { ResolvedKey } from './core/resolved-key.js'
-import { readSettings, type Machine } from './core/settings.js'
+import { controlUrl, readSettings, type Machine } from './core/settings.js'
 import { runChild, type ChildContext, type RunningRole } from './io/child.js'
 import type { Readiness } from './io/ipc.js'
 import { createLogger, type Logger } from './io/logger.js'
@@ -111,6 +111,15 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
     clickhouseUrl,
     redisUrl,
     logLevel: settings.logLevel,
+    orchestration: {
+      nodesFolder: join(settings.dataDir, 'nodes'),
+      templatesDir: settings.launchTemplatesDir,
+      controlUrl: controlUrl(settings),
+      skypilot: settings.skypilot,
+      hfToken: settings.hfToken,
+      launchTimeoutSeconds: settings.launchTimeoutSeconds,
+      orphanGraceSeconds: settings.orphanGraceSeconds,
+    },
     processName: name,
     logger,
   })

@@ -10,11 +10,13 @@ import { probeNodes } from './health-probe.js'
 import { LeaderThreadData } from './leader-settings.js'
 import { standForLeader } from './leadership.js'
 import { createNodeClient } from './node-client.js'
+import { orchestrate } from './orchestration/orchestrate.js'
 import { watchSpend } from './spend-watch.js'
 
 /** The file of the leader's thread, see leader-thread.ts. Any message ends it. */
 if (parentPort === null) throw new Error('this file is run as a worker thread')
-const { databaseUrl, clickhouseUrl, redisUrl, logLevel, processName } = LeaderThreadData.parse(workerData)
+const { databaseUrl, clickhouseUrl, redisUrl, logLevel, orchestration, processName } =
+  LeaderThreadData.parse(workerData)
 const logger = createLogger({ level: logLevel, process: processName })
 const stopping = new AbortController()
 parentPort.once('message', () => {
@@ -23,7 +25,7 @@ parentPort.once('message', () => {
 
 const postgres = createPostgres({
   url: databaseUrl,
-  max: 4,
+  max: 8,
   statementTimeoutMs: 3_000,
   connectTimeoutMs: 1_000,
   applicationName: 'crosslogic-probe',
@@ -54,6 +56,7 @@ await standForLeader({
     await Promise.all([
       probeNodes({ postgres, redis, client, loads, logger, now, random: Math.random }, signal),
       watchSpend({ postgres, clickhouse, logger, now }, signal),
+      orchestrate({ postgres, redis, settings: orchestration, logger, now }, signal),
     ])
   },
 })

@@ -107,6 +107,7 @@ test('a leader elected among two sees nodes come, fail, recover and run', async 
     clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
+    orchestration: null,
     processName: 'test',
   } as const
   await using _one = startLeaderThread({ ...data, logger })
@@ -203,6 +204,7 @@ test('what proxies tell is in the live state for as long as they do', async () =
     clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
+    orchestration: null,
     processName: 'test',
   } as const
   await using _leader = startLeaderThread({ ...data, logger })
@@ -273,6 +275,7 @@ test('when the leader ends, another takes over', async () => {
     clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
+    orchestration: null,
     processName: 'test',
   } as const
   const seenAfter = (time: number) => async () => {
@@ -296,6 +299,7 @@ test('a leader whose connection is cut stops leading and stands again', async ()
     clickhouseUrl: 'http://127.0.0.1:9',
     redisUrl: null,
     logLevel: 'silent',
+    orchestration: null,
     processName: 'test',
     logger,
   })

@@ -208,6 +208,7 @@ test('the leader watches what is spent', async () => {
     clickhouseUrl: store.url,
     redisUrl: null,
     logLevel: 'silent',
+    orchestration: null,
     processName: 'test',
     logger,
   })

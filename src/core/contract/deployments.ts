@@ -141,11 +141,9 @@ export const createDeployment = endpoint({
   summary: 'Keeps a number of nodes of a model; the work goes on in the background',
   body: z.strictObject({
     model_name: ModelName.meta({ description: 'Name or alias of a model.' }),
-    node_count: nodeCount
-      .default(1)
-      .meta({
-        description: 'Nodes that are wanted; 0: paused, or asleep where automatic scaling has min_nodes 0.',
-      }),
+    node_count: nodeCount.default(1).meta({
+      description: 'Nodes that are wanted; 0: paused, or asleep where automatic scaling has min_nodes 0.',
+    }),
     ...machineWanted,
     fallback_on_demand_after_seconds: fallback.default(null),
     load_balancing_strategy: strategy.optional(),

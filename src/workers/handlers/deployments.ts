@@ -79,7 +79,10 @@ function sleepsAt(count: number, scaling: DeploymentRow['auto_scaling']): boolea
 async function reconcile(context: HandlerContext, id: string, immediate: boolean): Promise<void> {
   const seen = await lately(context)
   await reconcileDeployment(context.db, id, {
-    launcherFor: (provider) => requireLauncher(context.launching, provider),
+    launching: {
+      ...context.launching,
+      launcherFor: (provider) => requireLauncher(context.launching, provider),
+    },
     seen: (nodeId) => seenNode(seen.get(nodeId), null, context.now.getTime()),
     who: actorName(context.actor),
     immediate,

@@ -1,19 +1,23 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
-import type { NodeLive } from '../../core/snapshot.js'
-import type { Launcher, LauncherKind } from '../launchers/launcher.js'
+import { readNodeLive } from '../../io/node-live.js'
+import type { RedisClient } from '../../io/redis.js'
+import type { Launcher } from '../launchers/launcher.js'
+import { type Launching, NOTHING_LAUNCHED, readLaunching } from '../launchers/launching.js'
+import { createLocalLauncher } from '../launchers/local-launcher.js'
+import { createSkyPilotLauncher } from '../launchers/skypilot-launcher.js'
+import type { Orchestration } from '../leader-settings.js'
 import { pause } from '../leadership.js'
+import { installationId } from './installation.js'
 import { createReconciler } from './reconcile-deployments.js'
 import { createOrphanWatch } from './remove-orphans.js'
 import { tendMachines } from './tend-machines.js'
 
 export interface OrchestrateOptions {
   readonly postgres: Pool
-  readonly launchers: readonly Launcher[]
-  readonly launcherFor: (provider: string) => LauncherKind | null
-  readonly readLive: () => Promise<ReadonlyMap<string, NodeLive>>
-  readonly launchTimeoutMs: number
-  readonly orphanGraceMs: number
+  readonly redis: RedisClient | null
+  /** Null: nothing is launched, and what others have launched is left to them. */
+  readonly settings: Orchestration | null
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
@@ -28,24 +32,61 @@ const ORPHANS_MS = 30_000
  * other loop.
  */
 export async function orchestrate(options: OrchestrateOptions, signal: AbortSignal): Promise<void> {
-  const { launchers, launchTimeoutMs, orphanGraceMs, logger } = options
-  const reconciler = createReconciler(options)
+  const { postgres, redis, settings, logger, now } = options
+  const skypilot = settings?.skypilot ?? null
+  const launching =
+    settings === null
+      ? NOTHING_LAUNCHED
+      : await readLaunching({ templatesDir: settings.templatesDir, skypilot: skypilot !== null })
+  const reconciler = createReconciler({
+    postgres,
+    launching,
+    readLive: () => readNodeLive({ postgres, redis }),
+    logger,
+    now,
+  })
   const loop = (name: string, everyMs: number, look: () => Promise<void>) =>
     repeat({ name, everyMs, look, logger }, signal)
-  await Promise.all([
-    loop('deployments', RECONCILE_MS, () => reconciler.look()),
-    ...launchers.flatMap((launcher) => {
-      const orphans = createOrphanWatch({ ...options, launcher, graceMs: orphanGraceMs })
-      return [
-        loop(launcher.kind, launcher.lookEveryMs, () =>
-          tendMachines({ ...options, launcher, launchTimeoutMs }),
-        ),
-        loop(`${launcher.kind} orphans`, Math.min(ORPHANS_MS, Math.max(1_000, orphanGraceMs)), () =>
-          orphans.look(),
-        ),
-      ]
-    }),
-  ])
+  const loops = [loop('deployments', RECONCILE_MS, () => reconciler.look())]
+  const launchers = settings === null ? [] : await openLaunchers(options, settings, launching)
+  for (const launcher of launchers) {
+    const orphanGraceMs = (settings?.orphanGraceSeconds ?? 0) * 1_000
+    const orphans = createOrphanWatch({ postgres, launcher, graceMs: orphanGraceMs, logger, now })
+    const launchTimeoutMs = (settings?.launchTimeoutSeconds ?? 0) * 1_000
+    const orphansMs = Math.min(ORPHANS_MS, Math.max(1_000, orphanGraceMs))
+    loops.push(
+      loop(launcher.kind, launcher.lookEveryMs, () =>
+        tendMachines({ postgres, launcher, launchTimeoutMs, logger, now }),
+      ),
+      loop(`${launcher.kind} orphans`, orphansMs, () => orphans.look()),
+    )
+  }
+  const close = () => {
+    for (const launcher of launchers) void launcher[Symbol.asyncDispose]()
+  }
+  signal.addEventListener('abort', close)
+  await Promise.all(loops)
+  signal.removeEventListener('abort', close)
+  await Promise.all(launchers.map((launcher) => launcher[Symbol.asyncDispose]()))
+}
+
+async function openLaunchers(
+  { postgres, logger, now }: OrchestrateOptions,
+  settings: Orchestration,
+  { templates }: Launching,
+): Promise<Launcher[]> {
+  const { nodesFolder, controlUrl, skypilot, hfToken, launchTimeoutSeconds } = settings
+  const local = createLocalLauncher({
+    folder: nodesFolder,
+    installation: await installationId(postgres),
+    templates,
+    hfToken,
+    environment: process.env,
+    logger,
+  })
+  if (skypilot === null) return [local]
+  const options = { skypilot, controlUrl, templates, hfToken, launchTimeoutSeconds, logger, now }
+  return [local, createSkyPilotLauncher(options)]
 }
 
 interface Loop {

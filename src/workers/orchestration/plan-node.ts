@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { clusterNameFor } from '../../core/orchestration/cluster-name.js'
 import type { Engine } from '../../core/snapshot.js'
 import { loadQuery } from '../../io/postgres.js'
-import { type Queryable, rowOf, theRowOf } from '../../io/query.js'
+import { type Queryable, rowOf } from '../../io/query.js'
 import type { LauncherKind } from '../launchers/launcher.js'
+import { installationId } from './installation.js'
 import type { Placement } from './placement.js'
 
-const INSTALLATION = loadQuery('installation-id')
 const PLAN = loadQuery('nodes-plan')
 
 const Id = z.object({ id: z.string() })
@@ -42,7 +42,7 @@ export interface PlannedNode {
  */
 export async function planNode(db: Queryable, plan: NodePlan): Promise<PlannedNode> {
   const { machine, region, instanceTypeId, pricePerHourMicros } = plan.placement
-  const { id: installation } = await theRowOf(db, INSTALLATION, Id)
+  const installation = await installationId(db)
   for (let attempt = 0; attempt < MOST_NAMES; attempt++) {
     const planned = {
       nodeId: uuidv7(),

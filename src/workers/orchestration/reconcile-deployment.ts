@@ -13,7 +13,8 @@ import { launchFailed, readRetry } from '../../core/orchestration/retry.js'
 import { readSpotShortage } from '../../core/scaling/spot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, rowOf, rowsOf } from '../../io/query.js'
-import type { LauncherKind } from '../launchers/launcher.js'
+import type { Launching } from '../launchers/launching.js'
+import { requireEngine } from '../handlers/engine-args.js'
 import { DeploymentSpec } from './deployment-spec.js'
 import { giveUp, type LeavingNode } from './give-up.js'
 import { placeMachine } from './placement.js'
@@ -62,7 +63,7 @@ export interface SeenNode {
 }
 
 export interface ReconcileOptions {
-  readonly launcherFor: (provider: string) => LauncherKind | null
+  readonly launching: Launching
   /** Null: nothing is known of the node. */
   readonly seen: (nodeId: string) => SeenNode | null
   /** For the nodes' logs. */
@@ -147,10 +148,10 @@ async function launch(
   db: Queryable,
   row: DeploymentRow,
   plan: DeploymentPlan,
-  { launcherFor, who, now }: ReconcileOptions,
+  { launching, who, now }: ReconcileOptions,
 ): Promise<string | null> {
   if (plan.launch.length === 0) return null
-  const launcher = launcherFor(row.provider)
+  const launcher = launching.launcherFor(row.provider)
   if (launcher === null) return `no launcher is configured for the provider '${row.provider}'`
   const { provider, region, instance_type, spec } = row
   const wanted = { provider, region, instance_type, ...spec }
@@ -161,6 +162,7 @@ async function launch(
         modelId: row.model_id,
         deploymentId: row.id,
         generation: row.generation,
+        api: requireEngine(launching, spec).api,
         launcher,
         placement,
         who,

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { NodeLive } from '../../core/snapshot.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { rowsOf } from '../../io/query.js'
-import type { LauncherKind } from '../launchers/launcher.js'
+import type { Launching } from '../launchers/launching.js'
 import { reconcileDeployment } from './reconcile-deployment.js'
 import { seenNode } from './seen-node.js'
 
@@ -12,7 +12,7 @@ const OPEN = loadQuery('deployments-open')
 
 export interface ReconcileDeploymentsOptions {
   readonly postgres: Pool
-  readonly launcherFor: (provider: string) => LauncherKind | null
+  readonly launching: Launching
   /** What is seen of nodes now, by id. */
   readonly readLive: () => Promise<ReadonlyMap<string, NodeLive>>
   readonly logger: Logger
@@ -23,7 +23,7 @@ export interface ReconcileDeploymentsOptions {
 /** Keeps all deployments at what is wanted of them. */
 export function createReconciler({
   postgres,
-  launcherFor,
+  launching,
   readLive,
   logger,
   now,
@@ -48,7 +48,7 @@ export function createReconciler({
         try {
           const changed = await transaction(postgres, (db) =>
             reconcileDeployment(db, id, {
-              launcherFor,
+              launching,
               seen: (nodeId) => seenNode(live.get(nodeId), unhealthySince.get(nodeId) ?? null, now()),
               who: 'leader',
               immediate: false,

@@ -2,10 +2,10 @@ import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { loadQuery } from '../../io/postgres.js'
-import { rowsOf, theRowOf } from '../../io/query.js'
+import { rowsOf } from '../../io/query.js'
 import type { Launcher } from '../launchers/launcher.js'
+import { installationId } from './installation.js'
 
-const INSTALLATION = loadQuery('installation-id')
 const KNOWN = loadQuery('machines-known')
 
 export interface OrphansOptions {
@@ -28,9 +28,8 @@ export function createOrphanWatch({ postgres, launcher, graceMs, logger, now }: 
   return {
     /** Looks once. @throws when the launcher or Postgres does not answer */
     async look(): Promise<void> {
-      const { id } = await theRowOf(postgres, INSTALLATION, z.object({ id: z.string() }))
       // Asked before the rows are read: a row comes before its machine.
-      const machines = await launcher.machines(id)
+      const machines = await launcher.machines(await installationId(postgres))
       const known = new Set(
         (await rowsOf(postgres, KNOWN, z.object({ cluster_name: z.string() }), [launcher.kind])).map(
           (row) => row.cluster_name,

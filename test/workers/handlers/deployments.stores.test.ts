@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { loadQuery } from '../../../src/io/postgres.js'
 import { loadSnapshot } from '../../../src/io/snapshot-load.js'
+import { NOTHING_LAUNCHED } from '../../../src/workers/launchers/launching.js'
 import { createReconciler } from '../../../src/workers/orchestration/reconcile-deployments.js'
 import {
   type ContractPort,
@@ -56,7 +57,7 @@ async function settle(port: ContractPort): Promise<void> {
 async function reconcile({ database: { postgres } }: ContractPort): Promise<void> {
   const reconciler = createReconciler({
     postgres,
-    launcherFor: () => null,
+    launching: NOTHING_LAUNCHED,
     readLive: () => Promise.resolve(new Map()),
     logger: pino({ level: 'silent' }),
     now: Date.now,
