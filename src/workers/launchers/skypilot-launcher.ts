@@ -77,18 +77,21 @@ export function createSkyPilotLauncher({
     const { clusterName: name, apiKey } = node
     const cluster = clusters.get(name) ?? null
     const open = underWay.get(name) ?? []
-    const { launch, elapsedMs } = await book.follow(name, requests, open)
     const downId = removal.requestId(name)
     const goingDown =
       open.some((request) => request.name === 'sky.down') ||
       (downId !== null && requests.get(downId)?.finishedAt === null)
     if (cluster === null && !goingDown) {
-      removal.forget(name)
+      // One that served is gone as one that an earlier process launched would be: that is no failure of its launch.
+      if (serving.hasAnswered(name)) book.forget(name)
       serving.forget(name)
+      removal.forget(name)
     }
+    const { launch, elapsedMs } = await book.follow(name, requests, open)
     const isUp =
       cluster?.status === 'UP' && !goingDown && launch.launch !== 'running' && launch.launch !== 'waiting'
-    const findsItsAddress = cluster?.cloud == null || knowsItsAddress(cluster.cloud)
+    const cloud = cluster?.cloud ?? null
+    const findsItsAddress = cloud === null || knowsItsAddress(cloud)
     // One that was launched by an earlier process, and speaks for itself, is left to its agent.
     const asked = isUp && (launch.launch === 'succeeded' || !findsItsAddress)
     const url = asked ? await serving.urlOf(name, apiKey) : null

@@ -79,7 +79,10 @@ function comingState(sight: Sight, launch: 'waiting' | 'running'): MachineState 
       return coming(sight, launch === 'waiting' ? 'queued' : 'provisioning')
     case 'INIT':
       return coming(sight, 'instance_ready')
-    default:
+    case 'UP':
+    case 'STOPPED':
+    case 'AUTOSTOPPING':
+    case 'UNKNOWN':
       return coming(sight, 'installing')
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { installationCode } from '../../../src/core/orchestration/cluster-name.js'
 import { eventually } from '../../support/processes.js'
@@ -173,20 +174,56 @@ test('a machine whose end fails is asked to end again, and forgotten when that g
 })
 
 for (const noticeMs of [1_000, null]) {
-  test(`a machine that is taken ${noticeMs === null ? 'without a notice' : 'after a notice'} is not up any more, and can be replaced`, async () => {
+  test(`a machine that is taken ${noticeMs === null ? 'without a notice' : 'after a notice'} is absent at the next look, and costs nothing`, async () => {
     await using both = await serverAndLauncher()
     const { server, launcher } = both
     const node = nodeToLaunch()
     await launcher.launch(node, NODE_TOKEN)
     await looksUntil(launcher, node, 'up')
     await server.preempt(node.clusterName, noticeMs)
-    if (noticeMs !== null) assert.equal(nameOf(await stateOf(launcher, node)), 'up')
-    await looksUntil(launcher, node, 'failed')
-    await launcher.remove(node.clusterName)
     await looksUntil(launcher, node, 'absent')
     assert.deepEqual(server.counts().alive, [])
+    assert.equal(nameOf(await stateOf(launcher, node)), 'absent')
   })
 }
+
+test('a machine that goes before its engine has served has failed, until it is removed', async () => {
+  const engine = new EventEmitter()
+  const ended = once(engine, 'end')
+  await using both = await serverAndLauncher({
+    minuteMs: 1,
+    startInstance: async () => ({
+      ...(await startPlainInstance()),
+      url: 'http://127.0.0.1:1',
+      ended,
+    }),
+  })
+  const node = nodeToLaunch()
+  await both.launcher.launch(node, NODE_TOKEN)
+  await looksUntil(both.launcher, node, 'coming: model_loading')
+  engine.emit('end')
+  await looksUntil(both.launcher, node, 'failed')
+  await both.launcher.remove(node.clusterName)
+  await looksUntil(both.launcher, node, 'absent')
+})
+
+test('a machine that SkyPilot is in doubt of is not given up, one that is stopped is', async () => {
+  await using both = await serverAndLauncher()
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  await launcher.launch(node, NODE_TOKEN)
+  await looksUntil(launcher, node, 'up')
+  const [cluster] = server.clusters
+  assert.ok(cluster !== undefined)
+  await using next = await launcherOf(server)
+  for (const [status, state] of [
+    ['INIT', 'up'],
+    ['STOPPED', 'failed'],
+  ] as const) {
+    cluster.status = status
+    for (const each of [launcher, next]) assert.equal(nameOf(await stateOf(each, node)), state)
+  }
+})
 
 test('another launcher sees that a machine was taken as absent', async () => {
   await using both = await serverAndLauncher()
