@@ -90,7 +90,7 @@ export async function startSkyPilotServer({
       answerMetadata(url.pathname, method, (name) => clusters.find(name)?.takenAt ?? null, response)
       return
     }
-    if (take('unheard')) {
+    if (take('unheard') || (url.pathname === '/launch' && take('unheardLaunches'))) {
       request.socket.destroy()
       return
     }
@@ -163,7 +163,9 @@ export async function startSkyPilotServer({
     }
   }
 
-  function take(fault: 'unheard' | 'unavailable' | 'unanswered' | 'unansweredLaunches'): boolean {
+  function take(
+    fault: 'unheard' | 'unheardLaunches' | 'unavailable' | 'unanswered' | 'unansweredLaunches',
+  ): boolean {
     if (faults[fault] === 0) return false
     faults[fault] -= 1
     return true

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { Logger } from 'pino'
 import type { LaunchTemplate } from '../../core/launch-template.js'
 import { isOurs } from '../../core/orchestration/cluster-name.js'
-import { SkyPilotError } from '../../core/skypilot-error.js'
+import { SkyPilotError, type SkyPilotErrorKind } from '../../core/skypilot-error.js'
 import { knowsItsAddress, skyPilotNodeTask } from '../../core/skypilot-node.js'
 import type { SkyPilotTask } from '../../core/skypilot-task.js'
 import { packageRoot } from '../../io/package-root.js'
@@ -127,7 +127,12 @@ export function createSkyPilotLauncher({
     if (open.length > 0 || there.length > 0)
       throw new LaunchError('failed', 'an earlier launch had been heard after all; its machine is of no use')
     book.expect(name, [...secretsOf(node), token])
-    book.asked(name, await client.launch(task, name, { signal }))
+    try {
+      book.asked(name, await client.launch(task, name, { signal }))
+    } catch (error) {
+      if (isDoubtful(error)) book.doubted(name)
+      throw error
+    }
   }
 
   return {
@@ -205,4 +210,10 @@ export function createSkyPilotLauncher({
       await client[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Whether what was asked for may have been heard. */
+function isDoubtful(error: unknown): boolean {
+  const kinds: readonly SkyPilotErrorKind[] = ['unreachable', 'deadline', 'request_lost', 'cancelled']
+  return error instanceof SkyPilotError && kinds.includes(error.kind)
 }

@@ -7,6 +7,8 @@ import type { MachineState } from './launcher.js'
 export type LaunchSight =
   /** None is under way, and of an earlier one nothing is known. */
   | { readonly launch: 'unknown' }
+  /** It was asked for, and may still be heard. */
+  | { readonly launch: 'in_doubt' }
   | { readonly launch: 'waiting' | 'running' }
   | { readonly launch: 'succeeded' }
   | { readonly launch: 'failed'; readonly kind: LaunchFailureKind; readonly reason: string }
@@ -33,7 +35,7 @@ const BEGINS = {
   instance_ready: 30,
   installing: 50,
   model_loading: 70,
-  health_check: 99,
+  health_check: 81,
 } as const satisfies Partial<Record<LaunchStageName, number>>
 const STAGES = Object.keys(BEGINS) as readonly (keyof typeof BEGINS)[]
 
@@ -44,6 +46,7 @@ export function machineState(sight: Sight): MachineState {
   if (launch.launch === 'failed') return { state: 'failed', kind: launch.kind, reason: launch.reason }
   if (launch.launch === 'waiting' || launch.launch === 'running') return comingState(sight, launch.launch)
   if (cluster === null) {
+    if (launch.launch === 'in_doubt') return coming(sight, 'queued')
     return launch.launch === 'succeeded'
       ? failed(
           'the machine is gone: it was taken away, or its engine had ended and it was idle for ten minutes',

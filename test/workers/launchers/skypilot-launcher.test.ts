@@ -116,6 +116,20 @@ test('a launch whose answer was lost is no error, and is found at the next look'
   assert.deepEqual(server.counts().launches, { [node.clusterName]: 1 })
 })
 
+test('an ask that may still be heard is waited out, before the machine is absent', async () => {
+  let time = Date.now()
+  await using both = await serverAndLauncher({}, { now: () => time })
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  server.setFaults({ unheardLaunches: 1 })
+  await launcher.launch(node, NODE_TOKEN)
+  assert.deepEqual(await stateOf(launcher, node), { state: 'coming', stage: 'queued', progress: 0 })
+  await launcher.remove(node.clusterName)
+  assert.equal(nameOf(await stateOf(launcher, node)), 'coming: queued')
+  time += 60_000
+  assert.deepEqual(await stateOf(launcher, node), { state: 'absent' })
+})
+
 test('remove in mid-launch leaves nothing, is repeatable, and goes on in another launcher', async () => {
   await using both = await serverAndLauncher({ faults: { provisionMs: 60_000, downMs: 60_000 } })
   const { server, launcher } = both

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import pino from 'pino'
 import { createSkyPilot } from '../../../src/io/skypilot.js'
@@ -63,6 +64,37 @@ test('a cloud that does not answer leaves its machines as they were last seen', 
     assert.equal(clusters.get(name)?.status, 'UP')
   }
   assert.deepEqual(asked, ['NONE', 'FORCE', 'NONE', 'AUTO'], 'all clouds are not asked each time')
+})
+
+test('a cloud that is slow is not waited for, nor asked again while it is', async () => {
+  await using server = await startSkyPilotServer({ startInstance: startPlainInstance })
+  await using client = createSkyPilot(server)
+  const name = newClusterName()
+  await client.wait(await client.launch(serverTask(), name), { hide: [] })
+  await server.preempt(name, null)
+  const cloud = new EventEmitter()
+  let refreshes = 0
+  const sight = createSighter({
+    client: {
+      ...client,
+      async status(names, options = {}) {
+        if (options.refresh !== undefined && ++refreshes === 1) await once(cloud, 'answers')
+        return await client.status(names, options)
+      },
+    },
+    signal: new AbortController().signal,
+    logger: pino({ level: 'silent' }),
+    now: Date.now,
+    forceEveryMs: 60_000,
+    refreshWaitMs: 10,
+  })
+  const asked = { ...question(name), isOpen: () => false }
+  for (let look = 1; look <= 2; look++) {
+    assert.equal((await sight(asked)).clusters.get(name)?.status, 'UP')
+    assert.equal(refreshes, 1)
+  }
+  cloud.emit('answers')
+  await eventually('it is gone', async () => !(await sight(asked)).clusters.has(name))
 })
 
 test('slots are given in turn, and back by work that fails', async () => {

@@ -21,6 +21,7 @@ const STATUSES: readonly SkyPilotClusterStatus[] = [
 ]
 const launchSights: readonly LaunchSight[] = [
   { launch: 'unknown' },
+  { launch: 'in_doubt' },
   { launch: 'waiting' },
   { launch: 'running' },
   { launch: 'succeeded' },
