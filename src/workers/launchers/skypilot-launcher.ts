@@ -9,6 +9,7 @@ import { packageRoot } from '../../io/package-root.js'
 import { createSkyPilot } from '../../io/skypilot.js'
 import { type LaunchedNode, LaunchError, type Launcher, type MachineState } from './launcher.js'
 import { createLaunchBook } from './skypilot-launches.js'
+import { createJobs } from './skypilot-jobs.js'
 import { createRemoval } from './skypilot-removal.js'
 import { createServing } from './skypilot-serving.js'
 import { createSighter, type Sighting } from './skypilot-sights.js'
@@ -30,6 +31,8 @@ export interface SkyPilotLauncherOptions {
   readonly lookEveryMs?: number
   /** Between two looks for which SkyPilot asks the clouds about every machine. */
   readonly forceEveryMs?: number
+  /** Between two questions about an engine that does not answer yet. */
+  readonly askJobsEveryMs?: number
   /** After a machine's end has failed, until it is asked for again. */
   readonly removalPauseMs?: number
   /** A machine whose end fails for so long is forgotten by SkyPilot, whatever the cloud says. */
@@ -54,6 +57,7 @@ export function createSkyPilotLauncher({
   now,
   lookEveryMs = 5_000,
   forceEveryMs = 60_000,
+  askJobsEveryMs = 20_000,
   removalPauseMs = 30_000,
   purgeAfterMs = 15 * 60_000,
 }: SkyPilotLauncherOptions): Launcher {
@@ -66,6 +70,7 @@ export function createSkyPilotLauncher({
   const removal = createRemoval({ client, signal, logger, now, pauseMs: removalPauseMs, purgeAfterMs })
   const sight = createSighter({ client, signal, logger, now, forceEveryMs })
   const serving = createServing(client, signal)
+  const jobs = createJobs({ client, signal, now, askEveryMs: askJobsEveryMs })
   /** Launches that SkyPilot is being asked for at this moment. */
   const asking = new Map<string, Promise<void>>()
   const secretsOf = ({ apiKey }: LaunchedNode) => (hfToken === null ? [apiKey] : [apiKey, hfToken])
@@ -85,6 +90,7 @@ export function createSkyPilotLauncher({
       // One that served is gone as one that an earlier process launched would be: that is no failure of its launch.
       if (serving.hasAnswered(name)) book.forget(name)
       serving.forget(name)
+      jobs.forget(name)
       removal.forget(name)
     }
     const { launch, elapsedMs } = await book.follow(name, requests, open)
@@ -95,6 +101,8 @@ export function createSkyPilotLauncher({
     // One that was launched by an earlier process, and speaks for itself, is left to its agent.
     const asked = isUp && (launch.launch === 'succeeded' || !findsItsAddress)
     const url = asked ? await serving.urlOf(name, apiKey) : null
+    const isSilent = asked && url === null
+    const job = isSilent ? await jobs.stageOf(name, secretsOf(node)) : { engine: 'unknown' as const }
     return machineState({
       cluster,
       launch,
@@ -102,6 +110,7 @@ export function createSkyPilotLauncher({
       elapsedMs,
       launchTimeoutMs: launchTimeoutSeconds * 1000,
       serves: asked ? url !== null : null,
+      job,
       endpointUrl: findsItsAddress ? null : url,
     })
   }
@@ -183,6 +192,7 @@ export function createSkyPilotLauncher({
       await removal.remove(clusterName)
       book.forget(clusterName)
       serving.forget(clusterName)
+      jobs.forget(clusterName)
     },
     async machines(installation) {
       const clusters = await client.status(null, { signal })

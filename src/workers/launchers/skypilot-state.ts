@@ -2,6 +2,7 @@ import type { LaunchFailureKind, LaunchStageName } from '../../core/machine.js'
 import type { SkyPilotErrorKind } from '../../core/skypilot-error.js'
 import type { SkyPilotCluster } from '../../core/skypilot-payload.js'
 import type { MachineState } from './launcher.js'
+import type { EngineStage } from './skypilot-jobs.js'
 
 /** How the launch of a cluster stands, as far as it is known. */
 export type LaunchSight =
@@ -24,6 +25,8 @@ export interface Sight {
   readonly launchTimeoutMs: number
   /** Of an engine whose machine is up: whether it answers; null: nobody asked it. */
   readonly serves: boolean | null
+  /** Of an engine that does not answer: how far it is. */
+  readonly job: EngineStage
   /** Where it serves, if the node's agent cannot find that out. */
   readonly endpointUrl: string | null
 }
@@ -92,9 +95,17 @@ function comingState(sight: Sight, launch: 'waiting' | 'running'): MachineState 
 
 /** An engine that does not answer in all that time is for others to judge: they may reach it where this does not. */
 function upState(sight: Sight): MachineState {
-  return sight.serves === false && sight.elapsedMs <= sight.launchTimeoutMs
-    ? coming(sight, 'model_loading')
-    : { state: 'up', endpointUrl: sight.endpointUrl }
+  if (sight.serves !== false || sight.elapsedMs > sight.launchTimeoutMs)
+    return { state: 'up', endpointUrl: sight.endpointUrl }
+  switch (sight.job.engine) {
+    case 'ended':
+      return failed(sight.job.reason)
+    case 'setting_up':
+      return coming(sight, 'installing')
+    case 'running':
+    case 'unknown':
+      return coming(sight, 'model_loading')
+  }
 }
 
 function coming({ elapsedMs, launchTimeoutMs }: Sight, stage: keyof typeof BEGINS): MachineState {

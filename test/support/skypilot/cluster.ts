@@ -30,6 +30,8 @@ export interface Cluster {
   status: 'INIT' | 'UP' | 'STOPPED'
   instance: Instance | null
   jobs: number
+  /** What its last job is: `SETTING_UP`, `RUNNING`, `FAILED`. */
+  jobStatus: string
   autodownMinutes: number | null
   /** Whether it has been UP. */
   everUp: boolean

@@ -19,6 +19,7 @@ export interface ClusterTable {
   status(names: readonly string[] | null, refresh: 'NONE' | 'AUTO' | 'FORCE'): Record<string, unknown>[]
   endpoints(name: string, port: string | null): Record<string, string>
   down(name: string, purge: boolean, signal: AbortSignal): Promise<null>
+  jobStatus(name: string): Record<string, string>
   /** The last lines that a cluster's job has printed. */
   jobLog(name: string, count: number): readonly string[]
   /** What has been asked for and what is there, to find out that nothing was launched twice and nothing is left. */
@@ -81,6 +82,7 @@ export function createClusterTable({
         status: 'INIT',
         instance: null,
         jobs: 0,
+        jobStatus: 'RUNNING',
         autodownMinutes: task.autodownMinutes,
         everUp: false,
         takenAt: null,
@@ -125,6 +127,7 @@ export function createClusterTable({
         }
         cluster.instance = instance
         void instance.ended?.then(() => {
+          cluster.jobStatus = 'FAILED'
           goWhenIdle(cluster)
         })
         context.log(`✓ Cluster launched: ${name}.`)
@@ -202,6 +205,12 @@ export function createClusterTable({
       if (downError !== null && !purge) throw new PythonError(downError.type, downError.message)
       await remove(cluster)
       return null
+    },
+    jobStatus(name) {
+      const { status, jobs, jobStatus } = found(name)
+      if (status !== 'UP')
+        throw new PythonError('ClusterNotUpError', `Cluster '${name}' is not in UP status.`)
+      return { [String(jobs)]: jobStatus }
     },
     jobLog: (name, count) => clusters.get(name)?.instance?.lines?.slice(-count) ?? [],
     counts: () => ({

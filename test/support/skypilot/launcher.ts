@@ -66,6 +66,7 @@ export async function launcherOf(
     now: Date.now,
     // Each look asks the clouds about everything: a test has no minute.
     forceEveryMs: 0,
+    askJobsEveryMs: 0,
     removalPauseMs: 0,
     ...change,
   })

@@ -201,24 +201,46 @@ for (const noticeMs of [1_000, null]) {
   })
 }
 
-test('a machine that goes before its engine has served has failed, until it is removed', async () => {
+test('an engine that is installed, loads and ends says so, with its last lines and no secret', async () => {
   const engine = new EventEmitter()
   const ended = once(engine, 'end')
   await using both = await serverAndLauncher({
-    minuteMs: 1,
     startInstance: async () => ({
       ...(await startPlainInstance()),
       url: 'http://127.0.0.1:1',
       ended,
+      lines: ['loading', `no memory for ${API_KEY}`],
     }),
   })
+  const { server, launcher } = both
   const node = nodeToLaunch()
-  await both.launcher.launch(node, NODE_TOKEN)
-  await looksUntil(both.launcher, node, 'coming: model_loading')
+  await launcher.launch(node, NODE_TOKEN)
+  await looksUntil(launcher, node, 'coming: model_loading')
+  const [cluster] = server.clusters
+  assert.ok(cluster !== undefined)
+  cluster.jobStatus = 'SETTING_UP'
+  assert.equal(nameOf(await stateOf(launcher, node)), 'coming: installing')
   engine.emit('end')
-  await looksUntil(both.launcher, node, 'failed')
-  await both.launcher.remove(node.clusterName)
-  await looksUntil(both.launcher, node, 'absent')
+  const [failed] = (await looksUntil(launcher, node, 'failed')).slice(-1)
+  assert.equal(
+    failed?.state === 'failed' && failed.reason,
+    'the engine ended before it served: loading\nno memory for ***',
+  )
+})
+
+test('a machine that goes before its engine has served has failed, until it is removed', async () => {
+  await using both = await serverAndLauncher({
+    startInstance: async () => ({ ...(await startPlainInstance()), url: 'http://127.0.0.1:1' }),
+  })
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  await launcher.launch(node, NODE_TOKEN)
+  await looksUntil(launcher, node, 'coming: model_loading')
+  await using somebody = await launcherOf(server)
+  await somebody.remove(node.clusterName)
+  await looksUntil(launcher, node, 'failed')
+  await launcher.remove(node.clusterName)
+  await looksUntil(launcher, node, 'absent')
 })
 
 test('a machine that SkyPilot is in doubt of is not given up, one that is stopped is', async () => {

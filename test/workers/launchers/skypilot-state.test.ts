@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { LAUNCH_STAGES } from '../../../src/core/machine.js'
 import { SKYPILOT_ERROR_KINDS } from '../../../src/core/skypilot-error.js'
 import type { SkyPilotClusterStatus } from '../../../src/core/skypilot-payload.js'
+import type { EngineStage } from '../../../src/workers/launchers/skypilot-jobs.js'
 import {
   launchFailureKind,
   machineState,
@@ -44,6 +45,12 @@ const sights: fc.Arbitrary<Sight> = fc.record({
   elapsedMs: fc.integer({ min: -10_000, max: 10_000 }),
   launchTimeoutMs: fc.integer({ min: 1_000, max: 8_000 }),
   serves: fc.constantFrom(true, false, null),
+  job: fc.constantFrom<EngineStage>(
+    { engine: 'setting_up' },
+    { engine: 'running' },
+    { engine: 'unknown' },
+    { engine: 'ended', reason: 'no memory' },
+  ),
   endpointUrl: fc.constantFrom(null, 'http://10.0.0.1:8000'),
 })
 
