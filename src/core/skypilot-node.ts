@@ -120,11 +120,12 @@ function resourcesOf(machine: Machine): SkyPilotTaskInput['resources'] {
 
 /**
  * Starts the engine and, beside it, the agent; ends as the engine ends. The engine does not get the agent's token, nor the
- * agent the hub's. The agent is fetched for as long as it takes: a machine without one is never registered.
+ * agent the hub's. The agent is fetched for as long as it takes: a machine without one is never registered. An unset
+ * variable ends it, for an engine without its key would serve everybody.
  */
 function runScript({ words, assignments }: ShellCommand): string {
   return `set -u
-if [ -f "$HOME/engine/bin/activate" ]; then . "$HOME/engine/bin/activate"; fi
+PATH="$HOME/engine/bin:$PATH"
 engine() {
   unset NODE_TOKEN
 ${assignments.map((assignment) => `  export ${assignment}\n`).join('')}  exec ${words.join(' ')}

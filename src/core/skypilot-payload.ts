@@ -164,6 +164,25 @@ export function readJobId(value: unknown): number | null {
   return Launched.safeParse(value).data?.job_id ?? null
 }
 
+/** Of a job: its set-up runs, it runs, or it is over. */
+export type SkyPilotJobStage = 'setting_up' | 'running' | 'ended'
+
+const ENDED_JOBS: readonly string[] = ['SUCCEEDED', 'FAILED', 'FAILED_SETUP', 'FAILED_DRIVER', 'CANCELLED']
+const SETTING_UP: readonly string[] = ['INIT', 'PENDING', 'SETTING_UP']
+const JobStatuses = z.record(z.string(), z.string().nullable())
+
+/**
+ * The stage of the last job out of what `/job_status` returns: `{"1": "RUNNING"}`; null when there is none. A word that is
+ * not known ends nothing.
+ * @throws z.ZodError when it is no such record
+ */
+export function readJobStage(value: unknown): SkyPilotJobStage | null {
+  const jobs = Object.entries(JobStatuses.parse(value)).sort(([one], [other]) => Number(one) - Number(other))
+  const status = jobs.at(-1)?.[1] ?? null
+  if (status === null) return null
+  return ENDED_JOBS.includes(status) ? 'ended' : SETTING_UP.includes(status) ? 'setting_up' : 'running'
+}
+
 const Cancelled = z.array(z.string())
 
 /** The ids of the requests that `/api/cancel` ended. */

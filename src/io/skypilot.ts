@@ -7,9 +7,11 @@ import {
   readEndpoint,
   readHealth,
   readJobId,
+  readJobStage,
   readRequests,
   type SkyPilotCluster,
   type SkyPilotHealth,
+  type SkyPilotJobStage,
   type SkyPilotRequest,
 } from '../core/skypilot-payload.js'
 import { SkyPilotError } from '../core/skypilot-error.js'
@@ -86,6 +88,8 @@ export interface SkyPilot extends AsyncDisposable {
     clusterName: string,
     options?: CallOptions & { readonly purge?: boolean | undefined },
   ): Promise<string>
+  /** How far a cluster's job is; null when it has none. It is asked for over the network of the cloud. */
+  jobStage(clusterName: string, options?: CallOptions): Promise<SkyPilotJobStage | null>
   /** The last lines that a cluster's job printed. It is asked for over the network of the cloud. */
   jobLog(clusterName: string, count: number, options: WaitOptions): Promise<string[]>
   /** Sets after how many idle minutes a cluster ends; null: never. */
@@ -242,6 +246,10 @@ export function createSkyPilot({ url, token, fetch = undiciFetch, getMs = GET_MS
       using limit = startDeadline(options.deadlineMs ?? CALL_MS, options.signal, lateReply)
       const body = { cluster_name: checkedName(clusterName), purge: options.purge ?? false }
       return await submit({ path: '/down', body }, limit)
+    },
+    async jobStage(clusterName, options = {}) {
+      const body = { cluster_name: checkedName(clusterName), job_ids: null }
+      return await result({ path: '/job_status', body }, options, CALL_MS, readJobStage)
     },
     jobLog: (clusterName, count, options) =>
       jobLog(http, checkedName(clusterName), count, { ...options, hide: [...ownSecrets, ...options.hide] }),

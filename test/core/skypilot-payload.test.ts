@@ -8,6 +8,7 @@ import {
   readFailedRequest,
   readHealth,
   readJobId,
+  readJobStage,
   readRequest,
   readRequests,
   requestEnd,
@@ -150,4 +151,15 @@ test('what a server sends is read back, whatever the result and the message are'
       assert.deepEqual(endOf({ status: 'FAILED', error }), { end: 'failed', type, message })
     }),
   )
+})
+
+test('a job is set up, runs or has ended; of several the last counts, and an unknown word ends nothing', () => {
+  assert.equal(readJobStage({ 9: 'FAILED', 10: 'SETTING_UP' }), 'setting_up')
+  assert.equal(readJobStage({ 1: 'RUNNING' }), 'running')
+  assert.equal(readJobStage({ 1: 'RESTING' }), 'running')
+  for (const status of ['SUCCEEDED', 'FAILED', 'FAILED_SETUP', 'FAILED_DRIVER', 'CANCELLED'])
+    assert.equal(readJobStage({ 1: status }), 'ended')
+  assert.equal(readJobStage({}), null)
+  assert.equal(readJobStage({ 1: null }), null)
+  assert.throws(() => readJobStage(['RUNNING']))
 })

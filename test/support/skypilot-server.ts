@@ -10,13 +10,9 @@ import { json } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { startKillableNode } from '../../bench/node-fleet.js'
-import {
-  type Cluster,
-  type ClusterCounts,
-  type Instance,
-  type InstanceStart,
-  createClusterTable,
-} from './skypilot/clusters.js'
+import type { Cluster, ClusterCounts, Instance, InstanceStart } from './skypilot/cluster.js'
+import { createClusterTable } from './skypilot/clusters.js'
+import { Crash, JobLog, Preemption, Restart } from './skypilot/controls.js'
 import { changedFaults, type Faults, type FaultsInput, noFaults } from './skypilot/faults.js'
 import { answerMetadata } from './skypilot/metadata.js'
 import { PythonError, serializedError } from './skypilot/python-error.js'
@@ -25,29 +21,7 @@ import { blockingGet, listed, reply, streamLog } from './skypilot/reads.js'
 import { submitters } from './skypilot/routes.js'
 import { readTask } from './skypilot/task.js'
 
-export type { Cluster, ClusterCounts, Instance, InstanceStart } from './skypilot/clusters.js'
-
-const Restart = z.strictObject({
-  /**
-   * What becomes of the requests: `kept` and their work with them, as with several servers on one database; `forgotten`,
-   * as a local server does; `interrupted`, as one does that is replaced by a newer one and asks to send them again, before
-   * 0.14.1 by a 503.
-   */
-  requests: z.enum(['kept', 'forgotten', 'interrupted', 'interrupted-503']),
-  downMs: z.number().min(0).default(50),
-})
-const Crash = z.strictObject({ cluster: z.string() })
-const JobLog = z.object({
-  cluster_name: z.string(),
-  job_id: z.null(),
-  follow: z.literal(false),
-  tail: z.int().min(1),
-})
-const Preemption = z.strictObject({
-  cluster: z.string(),
-  /** Null: no notice. */
-  noticeMs: z.number().min(0).nullable(),
-})
+export type { Cluster, ClusterCounts, Instance, InstanceStart } from './skypilot/cluster.js'
 
 export interface SkyPilotServer extends AsyncDisposable {
   readonly url: string
@@ -116,7 +90,7 @@ export async function startSkyPilotServer({
       answerMetadata(url.pathname, method, (name) => clusters.find(name)?.takenAt ?? null, response)
       return
     }
-    if (take('unheard')) {
+    if (take('unheard') || (url.pathname === '/launch' && take('unheardLaunches'))) {
       request.socket.destroy()
       return
     }
@@ -189,7 +163,9 @@ export async function startSkyPilotServer({
     }
   }
 
-  function take(fault: 'unheard' | 'unavailable' | 'unanswered' | 'unansweredLaunches'): boolean {
+  function take(
+    fault: 'unheard' | 'unheardLaunches' | 'unavailable' | 'unanswered' | 'unansweredLaunches',
+  ): boolean {
     if (faults[fault] === 0) return false
     faults[fault] -= 1
     return true

@@ -2,13 +2,14 @@ import { setMaxListeners } from 'node:events'
 import type { Logger } from 'pino'
 import type { LaunchTemplate } from '../../core/launch-template.js'
 import { isOurs } from '../../core/orchestration/cluster-name.js'
-import { SkyPilotError } from '../../core/skypilot-error.js'
+import { SkyPilotError, type SkyPilotErrorKind } from '../../core/skypilot-error.js'
 import { knowsItsAddress, skyPilotNodeTask } from '../../core/skypilot-node.js'
 import type { SkyPilotTask } from '../../core/skypilot-task.js'
 import { packageRoot } from '../../io/package-root.js'
 import { createSkyPilot } from '../../io/skypilot.js'
 import { type LaunchedNode, LaunchError, type Launcher, type MachineState } from './launcher.js'
 import { createLaunchBook } from './skypilot-launches.js'
+import { createJobs } from './skypilot-jobs.js'
 import { createRemoval } from './skypilot-removal.js'
 import { createServing } from './skypilot-serving.js'
 import { createSighter, type Sighting } from './skypilot-sights.js'
@@ -30,6 +31,8 @@ export interface SkyPilotLauncherOptions {
   readonly lookEveryMs?: number
   /** Between two looks for which SkyPilot asks the clouds about every machine. */
   readonly forceEveryMs?: number
+  /** Between two questions about an engine that does not answer yet. */
+  readonly askJobsEveryMs?: number
   /** After a machine's end has failed, until it is asked for again. */
   readonly removalPauseMs?: number
   /** A machine whose end fails for so long is forgotten by SkyPilot, whatever the cloud says. */
@@ -54,6 +57,7 @@ export function createSkyPilotLauncher({
   now,
   lookEveryMs = 5_000,
   forceEveryMs = 60_000,
+  askJobsEveryMs = 20_000,
   removalPauseMs = 30_000,
   purgeAfterMs = 15 * 60_000,
 }: SkyPilotLauncherOptions): Launcher {
@@ -66,6 +70,7 @@ export function createSkyPilotLauncher({
   const removal = createRemoval({ client, signal, logger, now, pauseMs: removalPauseMs, purgeAfterMs })
   const sight = createSighter({ client, signal, logger, now, forceEveryMs })
   const serving = createServing(client, signal)
+  const jobs = createJobs({ client, signal, now, askEveryMs: askJobsEveryMs })
   /** Launches that SkyPilot is being asked for at this moment. */
   const asking = new Map<string, Promise<void>>()
   const secretsOf = ({ apiKey }: LaunchedNode) => (hfToken === null ? [apiKey] : [apiKey, hfToken])
@@ -77,21 +82,27 @@ export function createSkyPilotLauncher({
     const { clusterName: name, apiKey } = node
     const cluster = clusters.get(name) ?? null
     const open = underWay.get(name) ?? []
-    const { launch, elapsedMs } = await book.follow(name, requests, open)
     const downId = removal.requestId(name)
     const goingDown =
       open.some((request) => request.name === 'sky.down') ||
       (downId !== null && requests.get(downId)?.finishedAt === null)
     if (cluster === null && !goingDown) {
-      removal.forget(name)
+      // One that served is gone as one that an earlier process launched would be: that is no failure of its launch.
+      if (serving.hasAnswered(name)) book.forget(name)
       serving.forget(name)
+      jobs.forget(name)
+      removal.forget(name)
     }
+    const { launch, elapsedMs } = await book.follow(name, requests, open)
     const isUp =
       cluster?.status === 'UP' && !goingDown && launch.launch !== 'running' && launch.launch !== 'waiting'
-    const findsItsAddress = cluster?.cloud == null || knowsItsAddress(cluster.cloud)
+    const cloud = cluster?.cloud ?? null
+    const findsItsAddress = cloud === null || knowsItsAddress(cloud)
     // One that was launched by an earlier process, and speaks for itself, is left to its agent.
     const asked = isUp && (launch.launch === 'succeeded' || !findsItsAddress)
     const url = asked ? await serving.urlOf(name, apiKey) : null
+    const isSilent = asked && url === null
+    const job = isSilent ? await jobs.stageOf(name, secretsOf(node)) : { engine: 'unknown' as const }
     return machineState({
       cluster,
       launch,
@@ -99,6 +110,7 @@ export function createSkyPilotLauncher({
       elapsedMs,
       launchTimeoutMs: launchTimeoutSeconds * 1000,
       serves: asked ? url !== null : null,
+      job,
       endpointUrl: findsItsAddress ? null : url,
     })
   }
@@ -124,7 +136,12 @@ export function createSkyPilotLauncher({
     if (open.length > 0 || there.length > 0)
       throw new LaunchError('failed', 'an earlier launch had been heard after all; its machine is of no use')
     book.expect(name, [...secretsOf(node), token])
-    book.asked(name, await client.launch(task, name, { signal }))
+    try {
+      book.asked(name, await client.launch(task, name, { signal }))
+    } catch (error) {
+      if (isDoubtful(error)) book.doubted(name)
+      throw error
+    }
   }
 
   return {
@@ -175,6 +192,7 @@ export function createSkyPilotLauncher({
       await removal.remove(clusterName)
       book.forget(clusterName)
       serving.forget(clusterName)
+      jobs.forget(clusterName)
     },
     async machines(installation) {
       const clusters = await client.status(null, { signal })
@@ -202,4 +220,10 @@ export function createSkyPilotLauncher({
       await client[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Whether what was asked for may have been heard. */
+function isDoubtful(error: unknown): boolean {
+  const kinds: readonly SkyPilotErrorKind[] = ['unreachable', 'deadline', 'request_lost', 'cancelled']
+  return error instanceof SkyPilotError && kinds.includes(error.kind)
 }

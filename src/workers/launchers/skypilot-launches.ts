@@ -13,6 +13,8 @@ export interface LaunchBook {
   /** SkyPilot is about to be asked for a cluster. */
   expect(name: string, secrets: readonly string[]): void
   asked(name: string, requestId: string): void
+  /** Whether it was heard is not known. */
+  doubted(name: string): void
   /** The request that launches a cluster, as long as it is not known to have ended. */
   openRequest(name: string): string | null
   /** Whether something may be under way about a cluster that nothing is known of here. */
@@ -40,6 +42,8 @@ interface Launch {
   /** Unix milliseconds; null: not known. */
   askedAt: number | null
   secrets: readonly string[]
+  /** Unix milliseconds, until when an ask whose answer was lost may still be heard. */
+  doubtedUntil: number
   /** Whether this process has looked at it. */
   seen: boolean
   /** When it was last among those that are wanted. */
@@ -47,6 +51,8 @@ interface Launch {
 }
 
 const REASON_MS = 20_000
+/** A server that takes a call and does not answer may be busy for so long before it does what was asked. */
+const DOUBT_MS = 60_000
 /** Far longer than from a launch to the next look. */
 const KEEP_MS = 10 * 60_000
 
@@ -61,6 +67,7 @@ export function createLaunchBook(client: SkyPilot, signal: AbortSignal, now: () 
       sight: { launch: 'unknown' },
       askedAt: null,
       secrets: [],
+      doubtedUntil: 0,
       seen: false,
       wantedAt: now(),
     }
@@ -87,6 +94,9 @@ export function createLaunchBook(client: SkyPilot, signal: AbortSignal, now: () 
       entry.requestId = requestId
       entry.sight = { launch: 'waiting' }
     },
+    doubted(name) {
+      entryOf(name).doubtedUntil = now() + DOUBT_MS
+    },
     openRequest(name) {
       const entry = launches.get(name)
       return entry !== undefined && isOpen(entry) ? entry.requestId : null
@@ -108,7 +118,8 @@ export function createLaunchBook(client: SkyPilot, signal: AbortSignal, now: () 
         entry.sight = await sightOf(requests.get(entry.requestId), entry.secrets)
       }
       const elapsedMs = entry.askedAt === null ? 0 : now() - entry.askedAt
-      return { launch: entry.sight, elapsedMs }
+      const isDoubtful = entry.sight.launch === 'unknown' && now() < entry.doubtedUntil
+      return { launch: isDoubtful ? { launch: 'in_doubt' } : entry.sight, elapsedMs }
     },
     secretsOf: (name) => launches.get(name)?.secrets ?? [],
     forget(name) {

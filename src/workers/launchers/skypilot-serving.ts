@@ -10,6 +10,8 @@ import { createSlots } from './slots.js'
 export interface Serving extends AsyncDisposable {
   /** The URL of a cluster's engine once it has answered; null as long as it has not. */
   urlOf(clusterName: string, apiKey: string): Promise<string | null>
+  /** Whether a cluster's engine has answered this process. */
+  hasAnswered(clusterName: string): boolean
   /** Its machine is gone, or will be. */
   forget(clusterName: string): void
 }
@@ -71,6 +73,7 @@ export function createServing(client: SkyPilot, signal: AbortSignal): Serving {
         place.answered ||= await answers(place.url, apiKey)
         return place.answered ? place.url : null
       }),
+    hasAnswered: (clusterName) => places.get(clusterName)?.answered ?? false,
     forget(clusterName) {
       places.delete(clusterName)
     },

@@ -1,5 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { SkyPilotError } from '../../core/skypilot-error.js'
 import type { SkyPilotCluster, SkyPilotRequest } from '../../core/skypilot-payload.js'
 import type { SkyPilot } from '../../io/skypilot.js'
 import { createSlots } from './slots.js'
@@ -32,41 +32,66 @@ export interface SighterOptions {
   readonly now: () => number
   /** Between two looks for which SkyPilot asks the clouds about every cluster. */
   readonly forceEveryMs: number
+  /** How long a look waits for the clouds; a slow one must not keep the launches of others waiting. */
+  readonly refreshWaitMs?: number
 }
 
+const REFRESH_WAIT_MS = 5_000
+
 const AT_ONCE = 8
-/** A cloud that does not answer must not keep the others waiting for ever. */
-const REFRESH_MS = 60_000
+/** After this SkyPilot is asked anew. */
+const REFRESH_MS = 120_000
 /** Ids in one query: a URL has an end. */
 const MOST_IDS = 50
 
 /** Looks at clusters in as few calls as there can be. */
-export function createSighter({ client, signal, logger, now, forceEveryMs }: SighterOptions) {
+export function createSighter({
+  client,
+  signal,
+  logger,
+  now,
+  forceEveryMs,
+  refreshWaitMs = REFRESH_WAIT_MS,
+}: SighterOptions) {
   const slots = createSlots(AT_ONCE)
   let forcedAt = -Infinity
+  let isRefreshing = false
 
   /** States as last seen, and of those that are up as the clouds have them now. */
   async function clustersOf(names: readonly string[]): Promise<Map<string, SkyPilotCluster>> {
     const clusters = byName(await client.status(names, { signal }))
     const up = names.filter((name) => clusters.get(name)?.status === 'UP')
     if (up.length === 0) return clusters
-    const refresh = now() - forcedAt >= forceEveryMs ? 'FORCE' : 'AUTO'
-    if (refresh === 'FORCE') forcedAt = now()
-    try {
-      const found = byName(await client.status(up, { refresh, signal, deadlineMs: REFRESH_MS }))
-      for (const name of up) {
-        const cluster = found.get(name)
-        if (cluster === undefined) clusters.delete(name)
-        else clusters.set(name, cluster)
-      }
-    } catch (error) {
-      // That one cloud does not answer says nothing of the rest, nor that a machine is gone.
-      const isTheCloud =
-        error instanceof SkyPilotError && (error.kind === 'deadline' || error.kind === 'failed')
-      if (!isTheCloud) throw error
-      logger.warn({ event: 'skypilot_not_refreshed', refresh, reason: error.message })
+    const found = await refreshed(up)
+    for (const name of found === null ? [] : up) {
+      const cluster = found?.get(name)
+      if (cluster === undefined) clusters.delete(name)
+      else clusters.set(name, cluster)
     }
     return clusters
+  }
+
+  /** What the clouds say of clusters; null: not yet, or nothing. What they say later, SkyPilot knows at the next look. */
+  async function refreshed(names: readonly string[]): Promise<ReadonlyMap<string, SkyPilotCluster> | null> {
+    if (isRefreshing) return null
+    isRefreshing = true
+    const refresh = now() - forcedAt >= forceEveryMs ? 'FORCE' : 'AUTO'
+    if (refresh === 'FORCE') forcedAt = now()
+    const over = new AbortController()
+    const asked = client
+      .status(names, { refresh, signal, deadlineMs: REFRESH_MS })
+      .then(byName, (error: unknown) => {
+        // That a cloud does not answer says nothing of the rest, nor that a machine is gone.
+        const reason = error instanceof Error ? error.message : String(error)
+        if (!signal.aborted) logger.warn({ event: 'skypilot_not_refreshed', refresh, reason })
+        return null
+      })
+    const ended = asked.finally(() => {
+      isRefreshing = false
+      over.abort()
+    })
+    const late = sleep(refreshWaitMs, null, { signal: over.signal }).catch(() => null)
+    return await Promise.race([ended, late])
   }
 
   async function requestsOf(requestIds: readonly string[]): Promise<Map<string, SkyPilotRequest>> {

@@ -2,11 +2,14 @@ import type { LaunchFailureKind, LaunchStageName } from '../../core/machine.js'
 import type { SkyPilotErrorKind } from '../../core/skypilot-error.js'
 import type { SkyPilotCluster } from '../../core/skypilot-payload.js'
 import type { MachineState } from './launcher.js'
+import type { EngineStage } from './skypilot-jobs.js'
 
 /** How the launch of a cluster stands, as far as it is known. */
 export type LaunchSight =
   /** None is under way, and of an earlier one nothing is known. */
   | { readonly launch: 'unknown' }
+  /** It was asked for, and may still be heard. */
+  | { readonly launch: 'in_doubt' }
   | { readonly launch: 'waiting' | 'running' }
   | { readonly launch: 'succeeded' }
   | { readonly launch: 'failed'; readonly kind: LaunchFailureKind; readonly reason: string }
@@ -22,6 +25,8 @@ export interface Sight {
   readonly launchTimeoutMs: number
   /** Of an engine whose machine is up: whether it answers; null: nobody asked it. */
   readonly serves: boolean | null
+  /** Of an engine that does not answer: how far it is. */
+  readonly job: EngineStage
   /** Where it serves, if the node's agent cannot find that out. */
   readonly endpointUrl: string | null
 }
@@ -33,7 +38,7 @@ const BEGINS = {
   instance_ready: 30,
   installing: 50,
   model_loading: 70,
-  health_check: 99,
+  health_check: 81,
 } as const satisfies Partial<Record<LaunchStageName, number>>
 const STAGES = Object.keys(BEGINS) as readonly (keyof typeof BEGINS)[]
 
@@ -44,6 +49,7 @@ export function machineState(sight: Sight): MachineState {
   if (launch.launch === 'failed') return { state: 'failed', kind: launch.kind, reason: launch.reason }
   if (launch.launch === 'waiting' || launch.launch === 'running') return comingState(sight, launch.launch)
   if (cluster === null) {
+    if (launch.launch === 'in_doubt') return coming(sight, 'queued')
     return launch.launch === 'succeeded'
       ? failed(
           'the machine is gone: it was taken away, or its engine had ended and it was idle for ten minutes',
@@ -79,16 +85,27 @@ function comingState(sight: Sight, launch: 'waiting' | 'running'): MachineState 
       return coming(sight, launch === 'waiting' ? 'queued' : 'provisioning')
     case 'INIT':
       return coming(sight, 'instance_ready')
-    default:
+    case 'UP':
+    case 'STOPPED':
+    case 'AUTOSTOPPING':
+    case 'UNKNOWN':
       return coming(sight, 'installing')
   }
 }
 
 /** An engine that does not answer in all that time is for others to judge: they may reach it where this does not. */
 function upState(sight: Sight): MachineState {
-  return sight.serves === false && sight.elapsedMs <= sight.launchTimeoutMs
-    ? coming(sight, 'model_loading')
-    : { state: 'up', endpointUrl: sight.endpointUrl }
+  if (sight.serves !== false || sight.elapsedMs > sight.launchTimeoutMs)
+    return { state: 'up', endpointUrl: sight.endpointUrl }
+  switch (sight.job.engine) {
+    case 'ended':
+      return failed(sight.job.reason)
+    case 'setting_up':
+      return coming(sight, 'installing')
+    case 'running':
+    case 'unknown':
+      return coming(sight, 'model_loading')
+  }
 }
 
 function coming({ elapsedMs, launchTimeoutMs }: Sight, stage: keyof typeof BEGINS): MachineState {

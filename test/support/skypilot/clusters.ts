@@ -3,43 +3,8 @@ import type { Faults } from './faults.js'
 import { takeShortage } from './faults.js'
 import { PICKLE, PythonError } from './python-error.js'
 import type { WorkContext } from './requests.js'
-import type { ReadTask, TaskPlace } from './task.js'
-
-/** What runs on a cluster's machine. */
-export interface Instance extends AsyncDisposable {
-  /** Where its server listens: `http://host:port`. */
-  readonly url: string
-  /** What its job has printed. */
-  readonly lines?: readonly string[]
-  /** Resolves when its job has ended by itself, or with the machine. */
-  readonly ended?: Promise<unknown>
-  /** The machine is taken away: no signal that anything could catch. */
-  kill(): Promise<void>
-}
-
-/** What a machine is told when it starts. */
-export interface InstanceStart {
-  readonly clusterName: string
-  readonly place: TaskPlace
-  readonly task: ReadTask
-  /** Instead of `http://169.254.169.254`: the metadata of AWS, with the notice of an interruption. */
-  readonly metadataUrl: string
-}
-
-export interface Cluster {
-  readonly name: string
-  readonly place: TaskPlace
-  readonly launchedAt: number
-  readonly ports: readonly string[]
-  status: 'INIT' | 'UP' | 'STOPPED'
-  instance: Instance | null
-  jobs: number
-  autodownMinutes: number | null
-  /** When the machine will be taken, once that is known. */
-  takenAt: Date | null
-  /** The provider has taken the machine, and SkyPilot has not looked yet. */
-  taken: boolean
-}
+import { type Cluster, type ClusterCounts, type Instance, type InstanceStart, statusOf } from './cluster.js'
+import type { ReadTask } from './task.js'
 
 export interface ClusterTable {
   readonly all: readonly Cluster[]
@@ -54,6 +19,7 @@ export interface ClusterTable {
   status(names: readonly string[] | null, refresh: 'NONE' | 'AUTO' | 'FORCE'): Record<string, unknown>[]
   endpoints(name: string, port: string | null): Record<string, string>
   down(name: string, purge: boolean, signal: AbortSignal): Promise<null>
+  jobStatus(name: string): Record<string, string>
   /** The last lines that a cluster's job has printed. */
   jobLog(name: string, count: number): readonly string[]
   /** What has been asked for and what is there, to find out that nothing was launched twice and nothing is left. */
@@ -64,15 +30,6 @@ export interface ClusterTable {
   /** The server on the machine crashes: an idle machine, which goes after its idle minutes. */
   crash(name: string): Promise<void>
   close(): Promise<void>
-}
-
-export interface ClusterCounts {
-  /** Launches that were heard, by cluster name. */
-  readonly launches: Readonly<Record<string, number>>
-  /** Machines that were started, by cluster name. */
-  readonly started: Readonly<Record<string, number>>
-  /** Machines that are there, by the names of their clusters: those that cost money. */
-  readonly alive: readonly string[]
 }
 
 const STEP_MS = 10
@@ -125,7 +82,9 @@ export function createClusterTable({
         status: 'INIT',
         instance: null,
         jobs: 0,
+        jobStatus: 'RUNNING',
         autodownMinutes: task.autodownMinutes,
+        everUp: false,
         takenAt: null,
         taken: false,
       }
@@ -157,6 +116,7 @@ export function createClusterTable({
         if (launchError !== null) throw new PythonError(launchError.type, launchError.message)
         const input = { clusterName: name, place: cluster.place, task, metadataUrl: metadataUrl(name) }
         cluster.status = 'UP'
+        cluster.everUp = true
         await lasting(() => faults().setupMs, context.signal)
         started.set(name, (started.get(name) ?? 0) + 1)
         const instance = await start(input)
@@ -167,6 +127,7 @@ export function createClusterTable({
         }
         cluster.instance = instance
         void instance.ended?.then(() => {
+          cluster.jobStatus = 'FAILED'
           goWhenIdle(cluster)
         })
         context.log(`✓ Cluster launched: ${name}.`)
@@ -245,6 +206,12 @@ export function createClusterTable({
       await remove(cluster)
       return null
     },
+    jobStatus(name) {
+      const { status, jobs, jobStatus } = found(name)
+      if (status !== 'UP')
+        throw new PythonError('ClusterNotUpError', `Cluster '${name}' is not in UP status.`)
+      return { [String(jobs)]: jobStatus }
+    },
     jobLog: (name, count) => clusters.get(name)?.instance?.lines?.slice(-count) ?? [],
     counts: () => ({
       launches: Object.fromEntries(launched),
@@ -285,28 +252,4 @@ export function createClusterTable({
 async function lasting(ms: () => number, signal: AbortSignal): Promise<void> {
   for (const begun = performance.now(); performance.now() - begun < ms();)
     await sleep(STEP_MS, undefined, { signal })
-}
-
-function statusOf(cluster: Cluster): Record<string, unknown> {
-  const { name, place, status, launchedAt, autodownMinutes } = cluster
-  return {
-    name,
-    launched_at: launchedAt,
-    handle: PICKLE,
-    last_use: 'sky launch',
-    status,
-    autostop: autodownMinutes ?? -1,
-    to_down: autodownMinutes !== null,
-    cluster_hash: 'hash',
-    metadata: {},
-    cluster_ever_up: status === 'UP',
-    status_updated_at: launchedAt,
-    user_hash: 'deadbeef',
-    user_name: 'tester',
-    workspace: 'default',
-    storage_mounts_metadata: PICKLE,
-    cloud: place.cloud.toUpperCase(),
-    region: place.region,
-    nodes: 1,
-  }
 }

@@ -31,6 +31,8 @@ const Faults = z.strictObject({
   unavailable: z.int().min(0).default(0),
   /** The next calls whose connection is cut before they are heard. */
   unheard: z.int().min(0).default(0),
+  /** The same, of launches alone. */
+  unheardLaunches: z.int().min(0).default(0),
   /** The next calls that became requests, and whose answer is lost. */
   unanswered: z.int().min(0).default(0),
   /** The same, of launches alone. */

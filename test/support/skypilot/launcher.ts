@@ -10,7 +10,7 @@ import {
 import { startPlainServer } from '../plain-server.js'
 import type { SkyPilotServer, SkyPilotServerInput } from '../skypilot-server.js'
 import { startSkyPilotServer } from '../skypilot-server.js'
-import type { Instance } from './clusters.js'
+import type { Instance } from './cluster.js'
 import { API_KEY } from './tasks.js'
 
 export const NODE_TOKEN = 'token-of-the-node-4711-0815'
@@ -66,6 +66,7 @@ export async function launcherOf(
     now: Date.now,
     // Each look asks the clouds about everything: a test has no minute.
     forceEveryMs: 0,
+    askJobsEveryMs: 0,
     removalPauseMs: 0,
     ...change,
   })
@@ -104,7 +105,7 @@ export async function stateOf(launcher: Launcher, node: LaunchedNode): Promise<M
   return state
 }
 
-const LIMIT_MS = 30_000
+const LIMIT_MS = 60_000
 
 /** Looks until a node's machine is in a state, or a stage of its coming. @returns every different one on the way */
 export async function looksUntil(

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { freePort } from '../../../src/io/embedded/free-port.js'
 import { packageRoot } from '../../../src/io/package-root.js'
-import type { Instance, InstanceStart } from './clusters.js'
+import type { Instance, InstanceStart } from './cluster.js'
 import { PythonError } from './python-error.js'
 
 /** Providers whose machines are told their address; on the others nothing tells the agent. */
@@ -84,7 +84,7 @@ interface Run {
 }
 
 /** What stands before a job: when the pipe to whoever started the machine closes, all of its processes are killed. */
-const TIED = '( exec >/dev/null 2>&1; cat <&3; kill -9 0 ) & exec bash -c "$0" 3<&-'
+const TIED = '( exec >/dev/null 2>&1; cat <&3; rm -rf "$HOME"; kill -9 0 ) & exec bash -c "$0" 3<&-'
 
 async function startRun({ run, home, env, url }: Run): Promise<Instance> {
   const child = spawn('bash', ['-c', TIED, run], {

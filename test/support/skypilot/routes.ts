@@ -21,6 +21,7 @@ const Launch = z.object({
 })
 const Named = z.object({ cluster_name: z.string() })
 const Down = Named.extend({ purge: z.boolean().default(false) })
+const JobStatus = Named.extend({ job_ids: z.array(z.int()).nullable() })
 const Autostop = Named.extend({ idle_minutes: z.int(), down: z.boolean().default(false) })
 const Endpoints = z.object({
   cluster: z.string(),
@@ -76,6 +77,14 @@ export function submitters(clusters: ClusterTable, requests: RequestTable): Map<
           return await clusters.down(clusterName, purge, signal)
         }
         return { name: 'down', clusterName, work }
+      },
+    ],
+    [
+      '/job_status',
+      (body) => {
+        const { cluster_name: clusterName } = JobStatus.parse(body)
+        const work = () => Promise.resolve().then(() => clusters.jobStatus(clusterName))
+        return { name: 'job_status', clusterName, work }
       },
     ],
     [

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { installationCode } from '../../../src/core/orchestration/cluster-name.js'
 import { eventually } from '../../support/processes.js'
@@ -115,6 +116,20 @@ test('a launch whose answer was lost is no error, and is found at the next look'
   assert.deepEqual(server.counts().launches, { [node.clusterName]: 1 })
 })
 
+test('an ask that may still be heard is waited out, before the machine is absent', async () => {
+  let time = Date.now()
+  await using both = await serverAndLauncher({}, { now: () => time })
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  server.setFaults({ unheardLaunches: 1 })
+  await launcher.launch(node, NODE_TOKEN)
+  assert.deepEqual(await stateOf(launcher, node), { state: 'coming', stage: 'queued', progress: 0 })
+  await launcher.remove(node.clusterName)
+  assert.equal(nameOf(await stateOf(launcher, node)), 'coming: queued')
+  time += 60_000
+  assert.deepEqual(await stateOf(launcher, node), { state: 'absent' })
+})
+
 test('remove in mid-launch leaves nothing, is repeatable, and goes on in another launcher', async () => {
   await using both = await serverAndLauncher({ faults: { provisionMs: 60_000, downMs: 60_000 } })
   const { server, launcher } = both
@@ -173,20 +188,78 @@ test('a machine whose end fails is asked to end again, and forgotten when that g
 })
 
 for (const noticeMs of [1_000, null]) {
-  test(`a machine that is taken ${noticeMs === null ? 'without a notice' : 'after a notice'} is not up any more, and can be replaced`, async () => {
+  test(`a machine that is taken ${noticeMs === null ? 'without a notice' : 'after a notice'} is absent at the next look, and costs nothing`, async () => {
     await using both = await serverAndLauncher()
     const { server, launcher } = both
     const node = nodeToLaunch()
     await launcher.launch(node, NODE_TOKEN)
     await looksUntil(launcher, node, 'up')
     await server.preempt(node.clusterName, noticeMs)
-    if (noticeMs !== null) assert.equal(nameOf(await stateOf(launcher, node)), 'up')
-    await looksUntil(launcher, node, 'failed')
-    await launcher.remove(node.clusterName)
     await looksUntil(launcher, node, 'absent')
     assert.deepEqual(server.counts().alive, [])
+    assert.equal(nameOf(await stateOf(launcher, node)), 'absent')
   })
 }
+
+test('an engine that is installed, loads and ends says so, with its last lines and no secret', async () => {
+  const engine = new EventEmitter()
+  const ended = once(engine, 'end')
+  await using both = await serverAndLauncher({
+    startInstance: async () => ({
+      ...(await startPlainInstance()),
+      url: 'http://127.0.0.1:1',
+      ended,
+      lines: ['loading', `no memory for ${API_KEY}`],
+    }),
+  })
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  await launcher.launch(node, NODE_TOKEN)
+  await looksUntil(launcher, node, 'coming: model_loading')
+  const [cluster] = server.clusters
+  assert.ok(cluster !== undefined)
+  cluster.jobStatus = 'SETTING_UP'
+  assert.equal(nameOf(await stateOf(launcher, node)), 'coming: installing')
+  engine.emit('end')
+  const [failed] = (await looksUntil(launcher, node, 'failed')).slice(-1)
+  assert.equal(
+    failed?.state === 'failed' && failed.reason,
+    'the engine ended before it served: loading\nno memory for ***',
+  )
+})
+
+test('a machine that goes before its engine has served has failed, until it is removed', async () => {
+  await using both = await serverAndLauncher({
+    startInstance: async () => ({ ...(await startPlainInstance()), url: 'http://127.0.0.1:1' }),
+  })
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  await launcher.launch(node, NODE_TOKEN)
+  await looksUntil(launcher, node, 'coming: model_loading')
+  await using somebody = await launcherOf(server)
+  await somebody.remove(node.clusterName)
+  await looksUntil(launcher, node, 'failed')
+  await launcher.remove(node.clusterName)
+  await looksUntil(launcher, node, 'absent')
+})
+
+test('a machine that SkyPilot is in doubt of is not given up, one that is stopped is', async () => {
+  await using both = await serverAndLauncher()
+  const { server, launcher } = both
+  const node = nodeToLaunch()
+  await launcher.launch(node, NODE_TOKEN)
+  await looksUntil(launcher, node, 'up')
+  const [cluster] = server.clusters
+  assert.ok(cluster !== undefined)
+  await using next = await launcherOf(server)
+  for (const [status, state] of [
+    ['INIT', 'up'],
+    ['STOPPED', 'failed'],
+  ] as const) {
+    cluster.status = status
+    for (const each of [launcher, next]) assert.equal(nameOf(await stateOf(each, node)), state)
+  }
+})
 
 test('another launcher sees that a machine was taken as absent', async () => {
   await using both = await serverAndLauncher()
