@@ -40,7 +40,13 @@ export async function tendMachines(options: TendMachinesOptions): Promise<void> 
   await settle(options)
   const rows = await openMachines(postgres, launcher.kind)
   if (rows.length === 0) return
-  const found = await launcher.look(rows.map(({ launched }) => launched))
+  const found = await launcher.look(rows.map(({ launched }) => launched)).catch(async (error: unknown) => {
+    // Nothing is known of machines, but those that were never asked for will not come.
+    if (error instanceof LaunchError) {
+      for (const row of rows) if (isUnasked(row)) await fail(options, row, failureOf(error))
+    }
+    throw error
+  })
   const steps = rows.map((row): { row: MachineRow; step: MachineStep } => {
     const state = found.get(row.launched.clusterName)
     if (state === undefined) throw new Error(`nothing was said of ${row.launched.clusterName}`)
@@ -117,8 +123,16 @@ async function launch(options: TendMachinesOptions, row: MachineRow): Promise<vo
     await launcher.launch(row.launched, token)
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error
-    await fail(options, row, { kind: error.kind, reason: error.message })
+    await fail(options, row, failureOf(error))
   }
+}
+
+function isUnasked({ node }: MachineRow): boolean {
+  return node.status === 'launching' && node.askedAtMs === null
+}
+
+function failureOf({ kind, message }: LaunchError) {
+  return { kind, reason: message }
 }
 
 async function fail(
