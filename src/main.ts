@@ -46,6 +46,7 @@ async function runSupervisor(): Promise<number> {
   const { StartError } = await import('./io/start-error.js')
   try {
     const modulePath = fileURLToPath(import.meta.url)
+    if (settings.role !== 'proxy') await requireTemplates(settings.launchTemplatesDir)
     await supervise({
       settings,
       logger,
@@ -62,6 +63,22 @@ async function runSupervisor(): Promise<number> {
       error instanceof Error ? error.message : String(error),
     )
     return known ? error.exitCode : 1
+  }
+}
+
+/**
+ * Launch templates are read before anything is started: a bad one would keep the control process from starting.
+ * @throws StartError that says which file is wrong, and how
+ */
+async function requireTemplates(folder: string | null): Promise<void> {
+  const { readLaunchTemplates } = await import('./workers/launchers/launch-templates.js')
+  const { LaunchTemplateError } = await import('./core/template-text.js')
+  const { StartError } = await import('./io/start-error.js')
+  try {
+    await readLaunchTemplates(folder)
+  } catch (cause) {
+    if (!(cause instanceof LaunchTemplateError)) throw cause
+    throw new StartError(`bad launch template: ${cause.message}`, EXIT_BAD_SETTINGS, { cause })
   }
 }
 
@@ -91,6 +108,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   const { mountAdmin } = await import('./admin/admin-port.js')
   const { startWorkerPool } = await import('./workers/pool.js')
   const { startLeaderThread } = await import('./workers/leader-thread.js')
+  const { readTemplateFiles } = await import('./workers/launchers/launch-templates.js')
   const { within } = await import('./io/within.js')
   const { settings, logger, lifecycle, name } = context
   const { databaseUrl, redisUrl, clickhouseUrl, adminToken } = settings
@@ -103,7 +121,8 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   lifecycle.add('redis', () => redis?.disconnect())
   const bus = createBus(redis === null ? { postgresUrl: databaseUrl, logger } : { redis, logger })
   lifecycle.add('bus', () => bus.close())
-  const launching = { templatesDir: settings.launchTemplatesDir, skypilot: settings.skypilot !== null }
+  const templates = await readTemplateFiles(settings.launchTemplatesDir)
+  const launching = { templates, skypilot: settings.skypilot !== null }
   const pool = startWorkerPool({ settings: { databaseUrl, redisUrl, clickhouseUrl, launching } })
   lifecycle.add('worker threads', () => pool[Symbol.asyncDispose]())
   const leader = startLeaderThread({

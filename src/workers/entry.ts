@@ -13,7 +13,7 @@ import { toGatewayError } from '../core/errors.js'
 import { findAdminToken } from './admin-token-lookup.js'
 import { createContractServer } from './contract-server.js'
 import { allHandlers } from './handlers/all.js'
-import { NOTHING_LAUNCHED, readLaunching } from './launchers/launching.js'
+import { launchingBy, NOTHING_LAUNCHED } from './launchers/launching.js'
 import { readModelFigures } from './model-figures.js'
 import { fromStoreError } from './store-errors.js'
 import { CONCURRENT_TASKS, WorkerSettings } from './worker-settings.js'
@@ -37,7 +37,7 @@ const answer = createContractServer({
   postgres,
   clickhouse,
   redis: redisUrl === null ? null : createRedis({ url: redisUrl, connectionName: name }),
-  launching: launching === null ? NOTHING_LAUNCHED : await readLaunching(launching),
+  launching: launching === null ? NOTHING_LAUNCHED : launchingBy(launching),
 })
 
 /** What the pool runs most: a call of the contract. */

@@ -1,9 +1,18 @@
 import { z } from 'zod'
 
+/** A launch template as it was read. */
+const TemplateFile = z.object({
+  /** Its path, for errors. */
+  file: z.string(),
+  /** An operator's replaces the package's of the same engine. */
+  from: z.enum(['package', 'operator']),
+  text: z.string(),
+})
+export type TemplateFile = z.infer<typeof TemplateFile>
+
 /** What can be launched. */
 export const LaunchingSettings = z.object({
-  /** Folder of templates beside those of the package; null: there is none. */
-  templatesDir: z.string().nullable(),
+  templates: z.array(TemplateFile),
   /** Launchers that are configured, beside the one of this machine. */
   skypilot: z.boolean(),
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync, statSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { packageRoot } from '../../src/io/package-root.js'
@@ -34,6 +35,28 @@ test('bad settings are all named on standard error, with exit code 64, and nothi
   for (const name of ['PORT', 'ACCESS_LOG', 'SKYPILOT_URL'])
     assert.match(gateway.stderr(), new RegExp(`^ +${name} `, 'm'))
   assert.ok(!existsSync(join(folder.path, 'data')))
+})
+
+test('launch templates that are bad or cannot be read are named, with exit code 64, and nothing is made', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'mine.yaml')
+  const refused = async (templates: string, expected: RegExp) => {
+    await using gateway = start(folder.path, { LAUNCH_TEMPLATES_DIR: templates })
+    assert.deepEqual(await gateway.exited, { code: 64, signal: null })
+    assert.match((await gateway.line('start_failed')).msg ?? '', expected)
+    assert.ok(!existsSync(join(folder.path, 'data')))
+  }
+  await refused(join(folder.path, 'none'), /^bad launch template: .*\/none: ENOENT$/)
+  await writeFile(
+    file,
+    'engine: mine\ncommand: [mine, "{{secret}}"]\nreadiness: { path: /, timeout_seconds: 1 }\n',
+  )
+  await refused(
+    folder.path,
+    /^bad launch template: .*\/mine\.yaml: command\[1\]: the placeholder .* is unknown/,
+  )
+  await writeFile(file, 'engine: mine\nengine: yours\n')
+  await refused(folder.path, /^bad launch template: .*\/mine\.yaml: not valid YAML: /)
 })
 
 test('SIGTERM to the supervisor ends everything, stores included, and keeps the data', async () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { adminTokenDigest, generateAdminToken } from '../../src/core/admin-token.js'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { GatewayError } from '../../src/core/errors.js'
+import { readTemplateFiles } from '../../src/workers/launchers/launch-templates.js'
 import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
 import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
 import { holdStore } from '../support/held-store.js'
@@ -55,6 +57,24 @@ test('calls over a port are answered by worker threads', async () => {
     for (const pool of pools) await pool[Symbol.asyncDispose]()
     await port[Symbol.asyncDispose]()
   }
+})
+
+test('worker threads launch by the templates that they are given, whatever became of the files', async () => {
+  const folder = await temporaryFolder()
+  await writeFile(
+    join(folder.path, 'mine.yaml'),
+    'engine: mine\ncommand: [mine]\nreadiness: { path: /health, timeout_seconds: 5 }\n',
+  )
+  const templates = await readTemplateFiles(folder.path)
+  await folder[Symbol.asyncDispose]()
+  await using database = await migratedDatabase()
+  const settings = { ...settingsOf(database.appUrl), launching: { templates, skypilot: false } }
+  await using pool = startWorkerPool({ settings })
+  await using port = await startContractPort({ runTask: () => (task) => pool.run(task) })
+  const { name } = (await port.send('POST', '/admin/models', modelBody())).body
+  const launch = (engine: string) =>
+    port.send('POST', '/admin/nodes/launch', { model_name: name, provider: 'local', engine })
+  assert.deepEqual([(await launch('mine')).status, (await launch('yours')).status], [202, 404])
 })
 
 test('more calls than may wait are refused as overloaded, the others are answered', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type LaunchTemplate, parseLaunchTemplate } from '../../core/launch-template.js'
 import { LaunchTemplateError } from '../../core/template-text.js'
 import { packageRoot } from '../../io/package-root.js'
+import type { TemplateFile } from '../worker-settings.js'
 
 /** Those that the package brings: they are read where they lie, since the compiler copies only TypeScript. */
 const SHIPPED = join(packageRoot, 'src', 'workers', 'launchers', 'templates')
@@ -13,25 +14,45 @@ const SHIPPED = join(packageRoot, 'src', 'workers', 'launchers', 'templates')
  * @throws LaunchTemplateError for a folder or file that cannot be read, a bad template, and an engine that has two
  */
 export async function readLaunchTemplates(ownFolder: string | null): Promise<Map<string, LaunchTemplate>> {
-  const shipped = await readFolder(SHIPPED)
-  return ownFolder === null ? shipped : new Map([...shipped, ...(await readFolder(ownFolder))])
+  return parseLaunchTemplates(await readTemplateFiles(ownFolder))
 }
 
-async function readFolder(folder: string): Promise<Map<string, LaunchTemplate>> {
+/**
+ * The texts of all launch templates, the package's first. Threads are given these: a file that is changed while the
+ * gateway runs counts when it starts anew.
+ * @throws LaunchTemplateError for a folder or file that cannot be read
+ */
+export async function readTemplateFiles(ownFolder: string | null): Promise<TemplateFile[]> {
+  const shipped = await readFolder(SHIPPED, 'package')
+  return ownFolder === null ? shipped : [...shipped, ...(await readFolder(ownFolder, 'operator'))]
+}
+
+/** @throws LaunchTemplateError for a bad template, and an engine that has two from one folder */
+export function parseLaunchTemplates(files: readonly TemplateFile[]): Map<string, LaunchTemplate> {
   const templates = new Map<string, LaunchTemplate>()
-  const files = (await readable(folder, readdir(folder))).filter((name) => /\.ya?ml$/.test(name)).sort()
-  for (const name of files) {
-    const file = join(folder, name)
-    const template = parseLaunchTemplate(file, await readable(file, readFile(file, 'utf8')))
-    const other = templates.get(template.engine)
+  const own = new Map<string, LaunchTemplate>()
+  for (const { file, text, from } of files) {
+    const template = parseLaunchTemplate(file, text)
+    const other = own.get(template.engine)
     if (other !== undefined) {
       throw new LaunchTemplateError(
         `${file}: engine: ${other.file} is a template of '${template.engine}' too`,
       )
     }
+    if (from === 'operator') own.set(template.engine, template)
     templates.set(template.engine, template)
   }
   return templates
+}
+
+async function readFolder(folder: string, from: TemplateFile['from']): Promise<TemplateFile[]> {
+  const names = (await readable(folder, readdir(folder))).filter((name) => /\.ya?ml$/.test(name)).sort()
+  return Promise.all(
+    names.map(async (name) => {
+      const file = join(folder, name)
+      return { file, from, text: await readable(file, readFile(file, 'utf8')) }
+    }),
+  )
 }
 
 async function readable<T>(path: string, reading: Promise<T>): Promise<T> {

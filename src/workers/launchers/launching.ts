@@ -1,6 +1,6 @@
 import type { LaunchTemplate } from '../../core/launch-template.js'
 import type { LaunchingSettings } from '../worker-settings.js'
-import { readLaunchTemplates } from './launch-templates.js'
+import { parseLaunchTemplates } from './launch-templates.js'
 import type { LauncherKind } from './launcher.js'
 
 /** What can be launched here. */
@@ -15,12 +15,12 @@ export interface Launching {
 export const NOTHING_LAUNCHED: Launching = { templates: new Map(), launcherFor: () => null }
 
 /**
- * Reads what can be launched.
- * @throws LaunchTemplateError for templates that cannot be read
+ * What can be launched, by the settings of a thread.
+ * @throws LaunchTemplateError for a bad template
  */
-export async function readLaunching({ templatesDir, skypilot }: LaunchingSettings): Promise<Launching> {
+export function launchingBy({ templates, skypilot }: LaunchingSettings): Launching {
   return {
-    templates: await readLaunchTemplates(templatesDir),
+    templates: parseLaunchTemplates(templates),
     launcherFor(provider) {
       if (provider === 'local') return 'local'
       // Nodes of this label are registered when they already run.

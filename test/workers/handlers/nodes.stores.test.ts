@@ -218,7 +218,7 @@ test('a launch is validated as a whole, and then refused since nothing can launc
     [{ instance_type: 'huge' }, 404, 'not_found', 'instance_type'],
     [{ gpu_type: 'Z9' }, 404, 'not_found', 'gpu_type'],
     [{ gpu_type: 'H100', instance_type: 'plain' }, 400, 'invalid_parameter', 'gpu_type'],
-    [{ engine: 'openai' }, 400, 'invalid_parameter', 'engine'],
+    [{ engine: 'openai' }, 404, 'not_found', 'engine'],
     [{ engine_args: ['\u0000'] }, 400, 'invalid_parameter', 'engine_args[0]'],
     [{ disk_size_gb: 0 }, 400, 'invalid_parameter', 'disk_size_gb'],
     [{ gpus: 1 }, 400, 'unknown_parameter', 'gpus'],
