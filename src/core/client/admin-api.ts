@@ -1675,18 +1675,18 @@ export interface AdminApi {
         readonly body: {
           /** Name or alias of a model. */
           readonly model_name: string
-          /** One that has a region in the catalogue. */
+          /** One that has a region in the catalogue; skypilot: the cheapest cloud that has it. */
           readonly provider: string
           /** Code of one of its regions; null: any. */
           readonly region?: string | null | undefined
-          /** Name of one of its instance types; null: one that fits. */
+          /** Name of one of its instance types; null: the cheapest that the model fits. */
           readonly instance_type?: string | null | undefined
-          /** GPU model of one of its instance types; null: any. */
+          /** GPU model of one of its instance types; null: that of the instance type, or by the model's size. */
           readonly gpu_type?: string | null | undefined
           readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
-          /** Cheaper machines that may be taken away. */
+          /** Cheaper machines that may be taken away. Not of the provider local. */
           readonly use_spot?: boolean | undefined
           /** Null: the default. */
           readonly disk_size_gb?: number | null | undefined
@@ -1856,18 +1856,18 @@ export interface AdminApi {
           readonly model_name: string
           /** Nodes that are wanted; 0: paused. */
           readonly node_count?: number | undefined
-          /** One that has a region in the catalogue. */
+          /** One that has a region in the catalogue; skypilot: the cheapest cloud that has it. */
           readonly provider: string
           /** Code of one of its regions; null: any. */
           readonly region?: string | null | undefined
-          /** Name of one of its instance types; null: one that fits. */
+          /** Name of one of its instance types; null: the cheapest that the model fits. */
           readonly instance_type?: string | null | undefined
-          /** GPU model of one of its instance types; null: any. */
+          /** GPU model of one of its instance types; null: that of the instance type, or by the model's size. */
           readonly gpu_type?: string | null | undefined
           readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
-          /** Cheaper machines that may be taken away. */
+          /** Cheaper machines that may be taken away. Not of the provider local. */
           readonly use_spot?: boolean | undefined
           /** Null: the default. */
           readonly disk_size_gb?: number | null | undefined
@@ -1909,14 +1909,14 @@ export interface AdminApi {
         readonly body: {
           /** Code of one of its regions; null: any. */
           readonly region?: string | null | undefined
-          /** Name of one of its instance types; null: one that fits. */
+          /** Name of one of its instance types; null: the cheapest that the model fits. */
           readonly instance_type?: string | null | undefined
-          /** GPU model of one of its instance types; null: any. */
+          /** GPU model of one of its instance types; null: that of the instance type, or by the model's size. */
           readonly gpu_type?: string | null | undefined
           readonly engine?: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated' | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
-          /** Cheaper machines that may be taken away. */
+          /** Cheaper machines that may be taken away. Not of the provider local. */
           readonly use_spot?: boolean | undefined
           /** Null: the default. */
           readonly disk_size_gb?: number | null | undefined

@@ -46,6 +46,10 @@ async function lockModelRoute(db: Queryable, name: string) {
   throw new GatewayError('not_found', { param: 'model_name', message: `There is no model '${name}'.` })
 }
 
+function placeNames({ provider, region, instance_type }: DeploymentRow) {
+  return { provider, region, instance_type }
+}
+
 /** @throws GatewayError invalid_state */
 function stateAfter({ status }: DeploymentRow, change: DeploymentChange): DeploymentStatus {
   const after = changed(status, change)
@@ -104,7 +108,7 @@ export const deploymentsHandlers: readonly Handler[] = [
     const { db } = context
     requireWithin('node_count', node_count, auto_scaling)
     const route = await lockModelRoute(db, model_name)
-    const place = await requirePlace(db, { provider, region, instance_type, gpu_type: spec.gpu_type })
+    const place = await requirePlace(db, route.id, { provider, region, instance_type, ...spec })
     if (strategy !== undefined) await setStrategy(db, route, strategy)
     const id = uuidv7()
     const status = node_count === 0 ? 'paused' : 'launching'
@@ -124,15 +128,13 @@ export const deploymentsHandlers: readonly Handler[] = [
     const before = await lockDeployment(context, id)
     const status = stateAfter(before, { kind: 'configure' })
     const { region, instance_type, auto_scaling, load_balancing_strategy: strategy, ...spec } = body
-    const { provider, region: beforeRegion, instance_type: beforeType } = before
-    const beforePlace = {
-      provider,
-      region: beforeRegion,
-      instance_type: beforeType,
-      gpu_type: before.spec.gpu_type,
-    }
-    const sent = { region, instance_type, gpu_type: spec.gpu_type }
-    const place = await requirePlace(db, sentOver(beforePlace, sent))
+    const { gpu_type, engine, use_spot } = spec
+    const sent = { region, instance_type, gpu_type, engine, use_spot }
+    const moves = Object.values(sent).some((value) => value !== undefined)
+    // What is not touched stays, also where a machine of now would not be placed so any more.
+    const place = moves
+      ? await requirePlace(db, before.model_id, sentOver({ ...before.spec, ...placeNames(before) }, sent))
+      : {}
     if (strategy !== undefined) {
       const route = await lockRoute(db, before.model_id)
       if (route !== null) await setStrategy(db, route, strategy)
