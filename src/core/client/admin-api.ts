@@ -129,6 +129,72 @@ export interface Model {
   updated_at: string
 }
 
+export interface NodeWithCost {
+  id: string
+  cluster_name: string
+  model_id: string
+  model_name: string
+  deployment_id: string | null
+  /** Null: it is being launched and has none yet. */
+  endpoint_url: string | null
+  upstream_model: string
+  provider: string
+  region: string | null
+  engine: 'vllm' | 'sglang' | 'llama-cpp' | 'openai' | 'simulated'
+  /** As the node's agent says. */
+  engine_version: string | null
+  weight: number
+  max_concurrency: number | null
+  has_api_key: boolean
+  /** Dollars. */
+  price_per_hour: number | null
+  /** unhealthy: active, but its health check fails. */
+  status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  status_changed_at: string
+  /** When its machine is taken away, as the node's agent was warned. */
+  terminates_at: string | null
+  /** By the health check; null: not known, and taken for healthy. */
+  healthy: boolean | null
+  /** 100: healthy and idle; 0: the health check fails; between by its queue, its KV cache, requests that failed and breakers; null: not known. */
+  health_score: number | null
+  /** Whether proxies send it requests; the worst of what they say. Null: not known. */
+  breaker: 'admitting' | 'rejecting' | 'probing' | null
+  /** Proxies that reject it. */
+  rejected_by: number | null
+  /** Requests that proxies have at it, queued ones included; where none has told of any, those running, as the engine says. */
+  in_flight: number | null
+  /** Requests waiting, as the engine says. */
+  queue_depth: number | null
+  /** 0 to 1. */
+  kv_cache_usage: number | null
+  /** Time to the first token, lately, over all proxies; null: not known. */
+  avg_ttft_ms: number | null
+  /** Between tokens, in the same way. */
+  avg_itl_ms: number | null
+  observed_at: string | null
+  /** Of the node's agent. */
+  last_heartbeat_at: string | null
+  created_at: string
+  updated_at: string
+  cost: Cost
+}
+
+/** Over the last 24 hours, from the begin of the whole hour in UTC in which they begin. */
+export interface Cost {
+  /** That it cost something: from its registration, or from when its machine was asked for, until that is gone. */
+  hours: number
+  /** Hours of which no price is known: missing from usd. */
+  unpriced_hours: number
+  /** At its prices of the time. */
+  usd: number
+  /** Prompt and completion tokens that it served, as usage has them; null: not known now. */
+  tokens: number | null
+  /** Dollars for a million tokens, prompt and completion: null without a token, and where a price or the tokens are not known. */
+  usd_per_million_tokens: number | null
+  /** Share, 0 to 1, of the hours in which no request was under way, by the second: one that took a part of a second, or waited for the node, counts for all of that time, one that has not ended yet does not count. Null: not known. */
+  idle_share: number | null
+}
+
 export interface Node {
   id: string
   cluster_name: string
@@ -232,6 +298,42 @@ export interface NodeEvent {
   actor: string
   /** Why, or what. */
   message: string | null
+}
+
+export interface DeploymentWithCost {
+  id: string
+  model_id: string
+  model_name: string
+  provider: string
+  region: string | null
+  instance_type: string | null
+  gpu_type: string | null
+  engine: 'vllm' | 'sglang' | 'llama-cpp' | 'simulated'
+  engine_args: string[]
+  use_spot: boolean
+  fallback_on_demand_after_seconds: number | null
+  disk_size_gb: number | null
+  /** Of the model's route. */
+  load_balancing_strategy:
+    'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
+  auto_scaling: {
+    enabled: boolean
+    min_nodes: number
+    max_nodes: number
+    /** Running requests for each node. */
+    target_concurrency: number | null
+    target_ttft_ms: number | null
+  } | null
+  /** Nodes that are wanted. */
+  node_count: number
+  /** Nodes that are not terminated. */
+  live_nodes: number
+  /** paused: no nodes are wanted. */
+  status: 'launching' | 'active' | 'scaling' | 'draining' | 'paused' | 'terminated' | 'failed'
+  created_at: string
+  updated_at: string
+  /** Of its nodes, those that are gone as well. */
+  cost: Cost
 }
 
 export interface Deployment {
@@ -683,11 +785,11 @@ export interface PlatformMetrics {
   requests_per_second: number
   /** What the requests cost their tenants. */
   total_revenue_usd: number
-  /** An estimate: each node's present price_per_hour for the time in the period from its registration until it was terminated or failed. See unpriced_nodes. */
+  /** Each node's price_per_hour of the time, from its registration or from when its machine was asked for until it was terminated, had failed or its machine was gone. See unpriced_nodes. */
   node_cost_usd: number
   /** Revenue less node cost; may be negative. */
   margin_usd: number
-  /** Nodes that were up in the period and have no price_per_hour: missing from the node cost. */
+  /** Nodes that had no price_per_hour for some of that time: this is missing from the node cost. */
   unpriced_nodes: number
   /** Of whole requests; null without a request. */
   avg_latency_ms: number | null
@@ -740,6 +842,12 @@ export interface ModelRank {
   /** Mean of the whole requests. */
   avg_latency_ms: number
   revenue_usd: number
+  /** Of the nodes that serve the model. */
+  node_cost_usd: number
+  /** Dollars for a million tokens, prompt and completion: null without a token, and where a price or the tokens are not known. */
+  usd_per_million_tokens: number | null
+  /** Share, 0 to 1, of the hours in which no request was under way, by the second: one that took a part of a second, or waited for the node, counts for all of that time, one that has not ended yet does not count. Null: not known. */
+  idle_share: number | null
 }
 
 export interface TenantRank {
@@ -1481,7 +1589,7 @@ export interface AdminApi {
     >
   }
   readonly nodes: {
-    /** Lists nodes with their live state, newest first unless sorted. `GET /admin/nodes` */
+    /** Lists nodes with their live state and what they cost, newest first unless sorted. `GET /admin/nodes` */
     list(
       request?: {
         readonly query?:
@@ -1526,7 +1634,7 @@ export interface AdminApi {
       } & CallOptions,
     ): Promise<
       ApiReply<{
-        data: Node[]
+        data: NodeWithCost[]
         pagination: {
           total: number
           limit: number
@@ -1561,14 +1669,14 @@ export interface AdminApi {
       } & Repeatable &
         CallOptions,
     ): Promise<ApiReply<Node>>
-    /** Shows a node with its live state. `GET /admin/nodes/{cluster_name}` */
+    /** Shows a node with its live state and what it costs. `GET /admin/nodes/{cluster_name}` */
     get(
       request: {
         readonly params: {
           readonly cluster_name: string
         }
       } & CallOptions,
-    ): Promise<ApiReply<Node>>
+    ): Promise<ApiReply<NodeWithCost>>
     /** Sets the fields that are sent; live within a second, running streams untouched. `PATCH /admin/nodes/{cluster_name}` */
     patch(
       request: {
@@ -1839,7 +1947,7 @@ export interface AdminApi {
       } & CallOptions,
     ): Promise<
       ApiReply<{
-        data: Deployment[]
+        data: DeploymentWithCost[]
         pagination: {
           total: number
           limit: number
@@ -1899,7 +2007,7 @@ export interface AdminApi {
           readonly id: string
         }
       } & CallOptions,
-    ): Promise<ApiReply<Deployment>>
+    ): Promise<ApiReply<DeploymentWithCost>>
     /** Sets the fields that are sent, for nodes that are launched from now on. `PATCH /admin/deployments/{id}` */
     patch(
       request: {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { nodeUrlProblem } from '../node-url.js'
+import { Cost } from './cost.js'
 import { endpoint } from './endpoint.js'
 import {
   changesOf,
@@ -103,6 +104,8 @@ export const Node = z
   })
   .meta({ id: 'Node' })
 
+const NodeWithCost = Node.extend({ cost: Cost }).meta({ id: 'NodeWithCost' })
+
 /** Address of a node, as it may be given. */
 export const EndpointUrl = z
   .string()
@@ -136,7 +139,7 @@ export const listNodes = endpoint({
   path: '/admin/nodes',
   auth: 'admin',
   tag,
-  summary: 'Lists nodes with their live state, newest first unless sorted',
+  summary: 'Lists nodes with their live state and what they cost, newest first unless sorted',
   query: z.strictObject({
     ...page,
     ...sortedBy('created_at', 'cluster_name', 'model_name', 'provider', 'status', 'weight', 'updated_at'),
@@ -147,7 +150,7 @@ export const listNodes = endpoint({
     deployment_id: Uuid.optional(),
     search: text(200).optional().meta({ description: 'Part of its name, address or model, in any case.' }),
   }),
-  reply: { 200: listOf(Node) },
+  reply: { 200: listOf(NodeWithCost) },
   errors: [],
 })
 
@@ -196,9 +199,9 @@ export const getNode = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Shows a node with its live state',
+  summary: 'Shows a node with its live state and what it costs',
   params,
-  reply: { 200: Node },
+  reply: { 200: NodeWithCost },
   errors: ['not_found'],
 })
 

@@ -28,6 +28,7 @@ import {
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { listing } from './listing.js'
+import { costsOfDeployments } from './node-costs.js'
 import { lockRoute, setStrategy } from './routes.js'
 import { sentOver } from './sent-over.js'
 
@@ -90,8 +91,8 @@ async function changeTo(
 }
 
 export const deploymentsHandlers: readonly Handler[] = [
-  handle(listDeployments, async ({ query }, { db }) => {
-    const { rows, total } = await pageOf(db, LIST(query.sort), DeploymentRow, [
+  handle(listDeployments, async ({ query }, context) => {
+    const { rows, total } = await pageOf(context.db, LIST(query.sort), DeploymentRow, [
       query.model ?? null,
       query.provider ?? null,
       query.status ?? null,
@@ -99,7 +100,15 @@ export const deploymentsHandlers: readonly Handler[] = [
       query.limit,
       query.offset,
     ])
-    return listing(rows.map(shownDeployment), total, query)
+    const costOf = await costsOfDeployments(
+      context,
+      rows.map(({ id }) => id),
+    )
+    return listing(
+      rows.map((row) => ({ ...shownDeployment(row), cost: costOf(row.id) })),
+      total,
+      query,
+    )
   }),
 
   handle(createDeployment, async ({ body }, context) => {
@@ -121,7 +130,11 @@ export const deploymentsHandlers: readonly Handler[] = [
     return versioned(row)
   }),
 
-  handle(getDeployment, async ({ params }, { db }) => versioned(await findDeployment(db, params.id))),
+  handle(getDeployment, async ({ params: { id } }, context) => {
+    const row = await findDeployment(context.db, id)
+    const costOf = await costsOfDeployments(context, [id])
+    return new Versioned({ ...shownDeployment(row), cost: costOf(id) }, row.version)
+  }),
 
   handle(patchDeployment, async ({ params: { id }, body }, context) => {
     const { db } = context
