@@ -10,6 +10,7 @@ import { rowsOf } from '../../../src/io/query.js'
 import { type ContractPort, modelBody, nodeBody, startContractPort } from '../../support/contract-port.js'
 import { insertCostingNode } from '../../support/costing-node.js'
 import { seededRandom } from '../../support/generated-usage.js'
+import { numberedId } from '../../support/spool.js'
 import { freshUsageStore, recordUsage } from '../../support/usage-store.js'
 
 const HOUR_MS = 3_600_000
@@ -224,6 +225,43 @@ test('nodes, deployments, models and the platform agree on cost, tokens and idle
     close(rank.usd_per_million_tokens ?? NaN, (usd / sumOf(serving, 'tokens')) * 1e6)
     assert.ok(rank.idle_share !== null && rank.idle_share > 0 && rank.idle_share < 1)
   }
+})
+
+test('a second is busy once, however many requests it had; a request of days keeps its last day busy', async () => {
+  await using store = await freshUsageStore()
+  // A day that is kept still, from its begin on.
+  const day = Math.floor(Date.now() / (24 * HOUR_MS) - 1) * 24 * HOUR_MS
+  const request = (node: string, fromMs: number, toMs: number) =>
+    [
+      { startedAtMicros: (day + fromMs) * 1000 },
+      { nodeId: node, endedAtMicros: (day + toMs) * 1000 },
+    ] as const
+  const [short, across, long, backwards] = [1, 2, 3, 4].map((n) => numberedId(9000 + n))
+  assert.ok(short && across && long && backwards)
+  await recordUsage(store, [
+    request(short, 100, 900),
+    request(short, 500, 2_500),
+    request(across, 59_999, 60_000),
+    request(long, -3 * 24 * HOUR_MS, 0),
+    // A clock that was set back.
+    request(backwards, 10_000, 5_000),
+  ])
+  const rows = await store.rows(
+    `SELECT toString(node_id) AS node, sum(bitCount(busy)) AS busy, max(bucket) - min(bucket) AS span,
+       sum(requests) AS requests
+     FROM (SELECT node_id, bucket, groupBitOr(busy) AS busy, sum(requests) AS requests FROM usage_by_node
+       GROUP BY node_id, bucket)
+     GROUP BY node ORDER BY node`,
+  )
+  assert.deepEqual(
+    rows.map(({ node, busy, span, requests }) => [node, busy, span, requests]),
+    [
+      [short, 3, 0, 2],
+      [across, 2, 60, 1],
+      [long, 86_401, 86_400, 1],
+      [backwards, 1, 0, 1],
+    ],
+  )
 })
 
 test('a node without a price has hours and tokens, and no dollars for them', async () => {
