@@ -132,7 +132,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
     logLevel: settings.logLevel,
     orchestration: {
       nodesFolder: join(settings.dataDir, 'nodes'),
-      templatesDir: settings.launchTemplatesDir,
+      templates,
       controlUrl: controlUrl(settings),
       skypilot: settings.skypilot,
       hfToken: settings.hfToken,

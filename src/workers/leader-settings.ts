@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { LaunchingSettings } from './worker-settings.js'
 
 /** What the leader launches machines with. */
 export const Orchestration = z.object({
   /** Where processes of this machine lie. */
   nodesFolder: z.string(),
-  templatesDir: z.string().nullable(),
+  templates: LaunchingSettings.shape.templates,
   /** Where agents of nodes reach the admin port. */
   controlUrl: z.string(),
   skypilot: z.object({ url: z.string(), token: z.string().nullable() }).nullable(),

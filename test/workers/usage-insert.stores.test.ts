@@ -21,7 +21,8 @@ async function counts(store: UsageStore): Promise<unknown[]> {
   const [row] = await store.rows(
     'SELECT (SELECT count() FROM usage_records) AS records,' +
       ' (SELECT sum(requests) FROM usage_by_minute) AS minutes,' +
-      ' (SELECT sum(requests) FROM usage_by_hour) AS hours',
+      ' (SELECT sum(requests) FROM usage_by_hour) AS hours,' +
+      ' (SELECT sum(requests) FROM usage_by_node) AS nodes',
   )
   return Object.values(row ?? {})
 }
@@ -34,10 +35,10 @@ test('the same batch three times makes one set of rows in the table and in its r
   )
   await insert(store, one)
   await insert(store, one)
-  assert.deepEqual(await counts(store), [50, 50, 50])
+  assert.deepEqual(await counts(store), [50, 50, 50, 50])
   await insert(store, other)
   await insert(store, one)
-  assert.deepEqual(await counts(store), [100, 100, 100])
+  assert.deepEqual(await counts(store), [100, 100, 100, 100])
 })
 
 test('a batch that spans months is deduplicated in each of them', async () => {
@@ -73,7 +74,7 @@ test('rows that can never be taken are told from a store that is away', async ()
   ]) {
     await assert.rejects(insert(store, [good, bad]), RowsRefusedError, bad)
   }
-  assert.deepEqual(await counts(store), [0, 0, 0])
+  assert.deepEqual(await counts(store), [0, 0, 0, 0])
   await store.clickhouse.command({ query: 'DROP TABLE usage_records' })
   await assert.rejects(insert(store, [good]), (error) => !(error instanceof RowsRefusedError))
 })

@@ -129,6 +129,72 @@ export interface Model {
   updated_at: string
 }
 
+export interface NodeWithCost {
+  id: string
+  cluster_name: string
+  model_id: string
+  model_name: string
+  deployment_id: string | null
+  /** Null: it is being launched and has none yet. */
+  endpoint_url: string | null
+  upstream_model: string
+  provider: string
+  region: string | null
+  engine: 'vllm' | 'sglang' | 'llama-cpp' | 'openai' | 'simulated'
+  /** As the node's agent says. */
+  engine_version: string | null
+  weight: number
+  max_concurrency: number | null
+  has_api_key: boolean
+  /** Dollars. */
+  price_per_hour: number | null
+  /** unhealthy: active, but its health check fails. */
+  status: 'launching' | 'active' | 'draining' | 'unhealthy' | 'terminating' | 'terminated' | 'failed'
+  status_changed_at: string
+  /** When its machine is taken away, as the node's agent was warned. */
+  terminates_at: string | null
+  /** By the health check; null: not known, and taken for healthy. */
+  healthy: boolean | null
+  /** 100: healthy and idle; 0: the health check fails; between by its queue, its KV cache, requests that failed and breakers; null: not known. */
+  health_score: number | null
+  /** Whether proxies send it requests; the worst of what they say. Null: not known. */
+  breaker: 'admitting' | 'rejecting' | 'probing' | null
+  /** Proxies that reject it. */
+  rejected_by: number | null
+  /** Requests that proxies have at it, queued ones included; where none has told of any, those running, as the engine says. */
+  in_flight: number | null
+  /** Requests waiting, as the engine says. */
+  queue_depth: number | null
+  /** 0 to 1. */
+  kv_cache_usage: number | null
+  /** Time to the first token, lately, over all proxies; null: not known. */
+  avg_ttft_ms: number | null
+  /** Between tokens, in the same way. */
+  avg_itl_ms: number | null
+  observed_at: string | null
+  /** Of the node's agent. */
+  last_heartbeat_at: string | null
+  created_at: string
+  updated_at: string
+  cost: Cost
+}
+
+/** Over the last 24 hours, from the begin of the whole hour in UTC in which they begin. */
+export interface Cost {
+  /** That it cost something: from its registration, or from when its machine was asked for, until that is gone. */
+  hours: number
+  /** Hours of which no price is known: missing from usd. */
+  unpriced_hours: number
+  /** At its prices of the time. */
+  usd: number
+  /** Prompt and completion tokens that it served, as usage has them; null: not known now. */
+  tokens: number | null
+  /** Dollars for a million tokens, prompt and completion: null without a token, and where a price or the tokens are not known. */
+  usd_per_million_tokens: number | null
+  /** Share, 0 to 1, of the hours in which no request was under way, by the second: one that took a part of a second, or waited for the node, counts for all of that time, one that has not ended yet does not count. Null: not known. */
+  idle_share: number | null
+}
+
 export interface Node {
   id: string
   cluster_name: string
@@ -232,6 +298,47 @@ export interface NodeEvent {
   actor: string
   /** Why, or what. */
   message: string | null
+}
+
+export interface DeploymentWithCost {
+  id: string
+  model_id: string
+  model_name: string
+  provider: string
+  region: string | null
+  instance_type: string | null
+  gpu_type: string | null
+  /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
+  engine: string
+  engine_args: string[]
+  use_spot: boolean
+  fallback_on_demand_after_seconds: number | null
+  disk_size_gb: number | null
+  /** Of the model's route. */
+  load_balancing_strategy:
+    'round-robin' | 'least-latency' | 'least-connections' | 'weighted' | 'prefix-affinity'
+  auto_scaling: {
+    enabled: boolean
+    min_nodes: number
+    max_nodes: number
+    /** Running requests for each node. */
+    target_concurrency: number | null
+    target_ttft_ms: number | null
+  } | null
+  /** Nodes that are wanted. */
+  node_count: number
+  /** Nodes that are not terminated. */
+  live_nodes: number
+  /** paused: no nodes are wanted; failed: launches failed, and no more are tried until it is changed or scaled. */
+  status: 'launching' | 'active' | 'scaling' | 'draining' | 'paused' | 'terminated' | 'failed'
+  /** What is in the way, or was. */
+  status_reason: string | null
+  /** No nodes are wanted until a request for the model comes, which waits and wakes it. */
+  asleep: boolean
+  created_at: string
+  updated_at: string
+  /** Of its nodes, those that are gone as well. */
+  cost: Cost
 }
 
 export interface Deployment {
@@ -688,11 +795,11 @@ export interface PlatformMetrics {
   requests_per_second: number
   /** What the requests cost their tenants. */
   total_revenue_usd: number
-  /** An estimate: each node's present price_per_hour for the time in the period from its registration until it was terminated or failed. See unpriced_nodes. */
+  /** Each node's price_per_hour of the time, from its registration or from when its machine was asked for until it was terminated, had failed or its machine was gone. See unpriced_nodes. */
   node_cost_usd: number
   /** Revenue less node cost; may be negative. */
   margin_usd: number
-  /** Nodes that were up in the period and have no price_per_hour: missing from the node cost. */
+  /** Nodes that had no price_per_hour for some of that time: this is missing from the node cost. */
   unpriced_nodes: number
   /** Of whole requests; null without a request. */
   avg_latency_ms: number | null
@@ -745,6 +852,12 @@ export interface ModelRank {
   /** Mean of the whole requests. */
   avg_latency_ms: number
   revenue_usd: number
+  /** Of the nodes that serve the model. */
+  node_cost_usd: number
+  /** Dollars for a million tokens, prompt and completion: null without a token, and where a price or the tokens are not known. */
+  usd_per_million_tokens: number | null
+  /** Share, 0 to 1, of the hours in which no request was under way, by the second: one that took a part of a second, or waited for the node, counts for all of that time, one that has not ended yet does not count. Null: not known. */
+  idle_share: number | null
 }
 
 export interface TenantRank {
@@ -1486,7 +1599,7 @@ export interface AdminApi {
     >
   }
   readonly nodes: {
-    /** Lists nodes with their live state, newest first unless sorted. `GET /admin/nodes` */
+    /** Lists nodes with their live state and what they cost, newest first unless sorted. `GET /admin/nodes` */
     list(
       request?: {
         readonly query?:
@@ -1531,7 +1644,7 @@ export interface AdminApi {
       } & CallOptions,
     ): Promise<
       ApiReply<{
-        data: Node[]
+        data: NodeWithCost[]
         pagination: {
           total: number
           limit: number
@@ -1566,14 +1679,14 @@ export interface AdminApi {
       } & Repeatable &
         CallOptions,
     ): Promise<ApiReply<Node>>
-    /** Shows a node with its live state. `GET /admin/nodes/{cluster_name}` */
+    /** Shows a node with its live state and what it costs. `GET /admin/nodes/{cluster_name}` */
     get(
       request: {
         readonly params: {
           readonly cluster_name: string
         }
       } & CallOptions,
-    ): Promise<ApiReply<Node>>
+    ): Promise<ApiReply<NodeWithCost>>
     /** Sets the fields that are sent; live within a second, running streams untouched. `PATCH /admin/nodes/{cluster_name}` */
     patch(
       request: {
@@ -1680,19 +1793,19 @@ export interface AdminApi {
         readonly body: {
           /** Name or alias of a model. */
           readonly model_name: string
-          /** One that has a region in the catalogue. */
+          /** One that has a region in the catalogue; skypilot: the cheapest cloud that has it. */
           readonly provider: string
           /** Code of one of its regions; null: any. */
           readonly region?: string | null | undefined
-          /** Name of one of its instance types; null: one that fits. */
+          /** Name of one of its instance types; null: the cheapest that the model fits. */
           readonly instance_type?: string | null | undefined
-          /** GPU model of one of its instance types; null: any. */
+          /** GPU model of one of its instance types; null: that of the instance type, or by the model's size. */
           readonly gpu_type?: string | null | undefined
           /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
           readonly engine?: string | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
-          /** Cheaper machines that may be taken away. */
+          /** Cheaper machines that may be taken away. Not of the provider local. */
           readonly use_spot?: boolean | undefined
           /** Null: the default. */
           readonly disk_size_gb?: number | null | undefined
@@ -1845,7 +1958,7 @@ export interface AdminApi {
       } & CallOptions,
     ): Promise<
       ApiReply<{
-        data: Deployment[]
+        data: DeploymentWithCost[]
         pagination: {
           total: number
           limit: number
@@ -1862,19 +1975,19 @@ export interface AdminApi {
           readonly model_name: string
           /** Nodes that are wanted; 0: paused, or asleep where automatic scaling has min_nodes 0. */
           readonly node_count?: number | undefined
-          /** One that has a region in the catalogue. */
+          /** One that has a region in the catalogue; skypilot: the cheapest cloud that has it. */
           readonly provider: string
           /** Code of one of its regions; null: any. */
           readonly region?: string | null | undefined
-          /** Name of one of its instance types; null: one that fits. */
+          /** Name of one of its instance types; null: the cheapest that the model fits. */
           readonly instance_type?: string | null | undefined
-          /** GPU model of one of its instance types; null: any. */
+          /** GPU model of one of its instance types; null: that of the instance type, or by the model's size. */
           readonly gpu_type?: string | null | undefined
           /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
           readonly engine?: string | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
-          /** Cheaper machines that may be taken away. */
+          /** Cheaper machines that may be taken away. Not of the provider local. */
           readonly use_spot?: boolean | undefined
           /** Null: the default. */
           readonly disk_size_gb?: number | null | undefined
@@ -1906,7 +2019,7 @@ export interface AdminApi {
           readonly id: string
         }
       } & CallOptions,
-    ): Promise<ApiReply<Deployment>>
+    ): Promise<ApiReply<DeploymentWithCost>>
     /** Sets the fields that are sent; nodes of other machines or engines than before are replaced one by one. `PATCH /admin/deployments/{id}` */
     patch(
       request: {
@@ -1916,15 +2029,15 @@ export interface AdminApi {
         readonly body: {
           /** Code of one of its regions; null: any. */
           readonly region?: string | null | undefined
-          /** Name of one of its instance types; null: one that fits. */
+          /** Name of one of its instance types; null: the cheapest that the model fits. */
           readonly instance_type?: string | null | undefined
-          /** GPU model of one of its instance types; null: any. */
+          /** GPU model of one of its instance types; null: that of the instance type, or by the model's size. */
           readonly gpu_type?: string | null | undefined
           /** One that has a launch template: vllm, sglang, llama-cpp, simulated, or one of the operator's. */
           readonly engine?: string | undefined
           /** Arguments of the engine's command, one each: no shell reads them. */
           readonly engine_args?: readonly string[] | undefined
-          /** Cheaper machines that may be taken away. */
+          /** Cheaper machines that may be taken away. Not of the provider local. */
           readonly use_spot?: boolean | undefined
           /** Null: the default. */
           readonly disk_size_gb?: number | null | undefined

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DEPLOYMENT_STATUSES } from '../deployment-state.js'
+import { Cost } from './cost.js'
 import { endpoint } from './endpoint.js'
 import {
   changesOf,
@@ -96,6 +97,10 @@ export const Deployment = z
   })
   .meta({ id: 'Deployment' })
 
+const DeploymentWithCost = Deployment.extend({
+  cost: Cost.meta({ description: 'Of its nodes, those that are gone as well.' }),
+}).meta({ id: 'DeploymentWithCost' })
+
 const nodeCount = z.number().int().min(0).max(MOST_NODES)
 const fallback = z
   .number()
@@ -126,7 +131,7 @@ export const listDeployments = endpoint({
       .optional()
       .meta({ description: 'Part of its model, provider, region or instance type, in any case.' }),
   }),
-  reply: { 200: listOf(Deployment) },
+  reply: { 200: listOf(DeploymentWithCost) },
   errors: [],
 })
 
@@ -162,7 +167,7 @@ export const getDeployment = endpoint({
   versioned: true,
   summary: 'Shows a deployment',
   params,
-  reply: { 200: Deployment },
+  reply: { 200: DeploymentWithCost },
   errors: ['not_found'],
 })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { NODE_STATUSES } from '../node-status.js'
 import { nodeUrlProblem } from '../node-url.js'
+import { Cost } from './cost.js'
 import { endpoint } from './endpoint.js'
 import {
   changesOf,
@@ -96,6 +97,8 @@ export const Node = z
   })
   .meta({ id: 'Node' })
 
+const NodeWithCost = Node.extend({ cost: Cost }).meta({ id: 'NodeWithCost' })
+
 /** Address of a node, as it may be given. */
 export const EndpointUrl = z
   .string()
@@ -129,7 +132,7 @@ export const listNodes = endpoint({
   path: '/admin/nodes',
   auth: 'admin',
   tag,
-  summary: 'Lists nodes with their live state, newest first unless sorted',
+  summary: 'Lists nodes with their live state and what they cost, newest first unless sorted',
   query: z.strictObject({
     ...page,
     ...sortedBy('created_at', 'cluster_name', 'model_name', 'provider', 'status', 'weight', 'updated_at'),
@@ -140,7 +143,7 @@ export const listNodes = endpoint({
     deployment_id: Uuid.optional(),
     search: text(200).optional().meta({ description: 'Part of its name, address or model, in any case.' }),
   }),
-  reply: { 200: listOf(Node) },
+  reply: { 200: listOf(NodeWithCost) },
   errors: [],
 })
 
@@ -189,9 +192,9 @@ export const getNode = endpoint({
   auth: 'admin',
   tag,
   versioned: true,
-  summary: 'Shows a node with its live state',
+  summary: 'Shows a node with its live state and what it costs',
   params,
-  reply: { 200: Node },
+  reply: { 200: NodeWithCost },
   errors: ['not_found'],
 })
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { costPerTokens, idleShare } from './cost.js'
 import { endpoint } from './endpoint.js'
 import { Timestamp, Uuid } from './fields.js'
 import { Latency, Period } from './metrics.js'
@@ -27,7 +28,12 @@ const TenantRank = z
   .meta({ id: 'TenantRank' })
 
 const ModelRank = ModelUsage.omit({ cost_usd: true })
-  .extend({ revenue_usd: z.number() })
+  .extend({
+    revenue_usd: z.number(),
+    node_cost_usd: z.number().meta({ description: 'Of the nodes that serve the model.' }),
+    usd_per_million_tokens: costPerTokens,
+    idle_share: idleShare,
+  })
   .meta({ id: 'ModelRank' })
 
 const PlatformPoint = z
@@ -56,12 +62,13 @@ const PlatformMetrics = z
     total_revenue_usd: z.number().meta({ description: 'What the requests cost their tenants.' }),
     node_cost_usd: z.number().meta({
       description:
-        "An estimate: each node's present price_per_hour for the time in the period from its registration until it was" +
-        ' terminated or failed. See unpriced_nodes.',
+        "Each node's price_per_hour of the time, from its registration or from when its machine was asked for until it was" +
+        ' terminated, had failed or its machine was gone. See unpriced_nodes.',
     }),
     margin_usd: z.number().meta({ description: 'Revenue less node cost; may be negative.' }),
     unpriced_nodes: Count.meta({
-      description: 'Nodes that were up in the period and have no price_per_hour: missing from the node cost.',
+      description:
+        'Nodes that had no price_per_hour for some of that time: this is missing from the node cost.',
     }),
     ...latencies,
     total_tenants: Count.meta({ description: 'Now.' }),

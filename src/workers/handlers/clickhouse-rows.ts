@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { loadClickHouseQuery } from '../../io/clickhouse.js'
 import type { HandlerContext } from './handler.js'
 
-type Parameter = string | number | null | readonly number[]
+type Parameter = string | number | null | readonly number[] | readonly string[]
 
 /** The rows of a query file, each parsed by the schema. */
 export async function clickHouseRows<S extends z.ZodType>(

@@ -31,6 +31,7 @@ import { requireEngine } from './engine-args.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { requireLauncher, requirePlace } from './launch-place.js'
 import { listing } from './listing.js'
+import { costsOfDeployments } from './node-costs.js'
 import { lately } from './node-rows.js'
 import { lockRoute, setStrategy } from './routes.js'
 import { sentOver } from './sent-over.js'
@@ -48,6 +49,10 @@ async function lockModelRoute(db: Queryable, name: string) {
   const route = model === null ? null : await lockRoute(db, model.model_id)
   if (route !== null) return route
   throw new GatewayError('not_found', { param: 'model_name', message: `There is no model '${name}'.` })
+}
+
+function placeNames({ provider, region, instance_type }: DeploymentRow) {
+  return { provider, region, instance_type }
 }
 
 /** @throws GatewayError invalid_state for a deployment that ends, or has */
@@ -133,8 +138,8 @@ function runsTheSame(
 }
 
 export const deploymentsHandlers: readonly Handler[] = [
-  handle(listDeployments, async ({ query }, { db }) => {
-    const { rows, total } = await pageOf(db, LIST(query.sort), DeploymentRow, [
+  handle(listDeployments, async ({ query }, context) => {
+    const { rows, total } = await pageOf(context.db, LIST(query.sort), DeploymentRow, [
       query.model ?? null,
       query.provider ?? null,
       query.status ?? null,
@@ -142,7 +147,15 @@ export const deploymentsHandlers: readonly Handler[] = [
       query.limit,
       query.offset,
     ])
-    return listing(rows.map(shownDeployment), total, query)
+    const costOf = await costsOfDeployments(
+      context,
+      rows.map(({ id }) => id),
+    )
+    return listing(
+      rows.map((row) => ({ ...shownDeployment(row), cost: costOf(row.id) })),
+      total,
+      query,
+    )
   }),
 
   handle(createDeployment, async ({ body }, context) => {
@@ -151,7 +164,7 @@ export const deploymentsHandlers: readonly Handler[] = [
     const { db } = context
     requireWithin('node_count', node_count, auto_scaling)
     const route = await lockModelRoute(db, model_name)
-    const place = await requirePlace(db, { provider, region, instance_type, gpu_type: spec.gpu_type })
+    const place = await requirePlace(db, route.id, { provider, region, instance_type, ...spec })
     requireEngine(context.launching, spec)
     if (strategy !== undefined) await setStrategy(db, route, strategy)
     const id = uuidv7()
@@ -168,26 +181,27 @@ export const deploymentsHandlers: readonly Handler[] = [
     return versioned(row)
   }),
 
-  handle(getDeployment, async ({ params }, { db }) => versioned(await findDeployment(db, params.id))),
+  handle(getDeployment, async ({ params: { id } }, context) => {
+    const row = await findDeployment(context.db, id)
+    const costOf = await costsOfDeployments(context, [id])
+    return new Versioned({ ...shownDeployment(row), cost: costOf(id) }, row.version)
+  }),
 
   handle(patchDeployment, async ({ params: { id }, body }, context) => {
     const { db } = context
     const before = await lockDeployment(context, id)
     requireOpen(before)
     const { region, instance_type, auto_scaling, load_balancing_strategy: strategy, ...spec } = body
-    const { provider, region: beforeRegion, instance_type: beforeType } = before
-    const beforePlace = {
-      provider,
-      region: beforeRegion,
-      instance_type: beforeType,
-      gpu_type: before.spec.gpu_type,
-    }
-    const sent = { region, instance_type, gpu_type: spec.gpu_type }
-    const place = await requirePlace(db, sentOver(beforePlace, sent))
-    // What is left as it is was checked, by the templates of that time.
-    if (spec.engine !== undefined || spec.engine_args !== undefined) {
-      const { engine, engine_args } = before.spec
-      requireEngine(context.launching, sentOver({ engine, engine_args }, spec))
+    const { gpu_type, engine, engine_args, use_spot } = spec
+    const sent = { region, instance_type, gpu_type, engine, use_spot }
+    const moves = Object.values(sent).some((value) => value !== undefined)
+    // What is not touched stays, also where a machine of now would not be placed so, or not with this engine, any more.
+    const place = moves
+      ? await requirePlace(db, before.model_id, sentOver({ ...before.spec, ...placeNames(before) }, sent))
+      : { regionId: before.region_id, instanceTypeId: before.instance_type_id }
+    if (engine !== undefined || engine_args !== undefined) {
+      const was = { engine: before.spec.engine, engine_args: before.spec.engine_args }
+      requireEngine(context.launching, sentOver(was, { engine, engine_args }))
     }
     if (strategy !== undefined) {
       const route = await lockRoute(db, before.model_id)

@@ -11,6 +11,7 @@ const INSERT = loadQuery('instance-types-insert')
 const UPDATE = loadQuery('instance-types-update')
 const DELETE = loadQuery('instance-types-delete')
 const USED_BY = loadQuery('instance-types-used-by')
+const REPRICE = loadQuery('nodes-reprice')
 
 export const InstanceTypeRow = z.object({
   id: z.string(),
@@ -65,13 +66,15 @@ export async function insertInstanceType(db: Queryable, type: InstanceTypeFields
   return theRowOf(db, INSERT, InstanceTypeRow, await columns(db, uuidv7(), type))
 }
 
-/** Writes a row that is locked. */
+/** Writes a row that is locked; launched nodes of this type have its prices from now on. */
 export async function updateInstanceType(
   db: Queryable,
   id: string,
   type: InstanceTypeFields,
 ): Promise<InstanceTypeRow> {
-  return theRowOf(db, UPDATE, InstanceTypeRow, await columns(db, id, type))
+  const row = await theRowOf(db, UPDATE, InstanceTypeRow, await columns(db, id, type))
+  await db.query(REPRICE, [id, null])
+  return row
 }
 
 /** Removes an instance type whose row is locked. @throws GatewayError in_use */

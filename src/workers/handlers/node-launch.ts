@@ -8,7 +8,7 @@ import { placeMachine } from '../orchestration/placement.js'
 import { planNode } from '../orchestration/plan-node.js'
 import { requireEngine } from './engine-args.js'
 import { handle, type Handler } from './handler.js'
-import { requireLauncher, requirePlace } from './launch-place.js'
+import { requireLauncher } from './launch-place.js'
 import { holdModel } from './model-name.js'
 
 const GET = loadQuery('jobs-get-launch')
@@ -29,7 +29,7 @@ export const nodeLaunchHandlers: readonly Handler[] = [
     const { model_name, ...machine } = body
     const { db } = context
     const model = await holdModel(db, model_name)
-    await requirePlace(db, machine)
+    const placement = await placeMachine(db, model.id, machine, machine.use_spot ? 'spot' : 'on_demand')
     const { api } = requireEngine(context.launching, machine)
     const launcher = requireLauncher(context.launching, machine.provider)
     const planned = await planNode(db, {
@@ -38,7 +38,7 @@ export const nodeLaunchHandlers: readonly Handler[] = [
       generation: 1,
       launcher,
       api,
-      placement: await placeMachine(db, model.id, machine, machine.use_spot ? 'spot' : 'on_demand'),
+      placement,
       who: actorName(context.actor),
       why: null,
     })

@@ -17,6 +17,7 @@ import { actorName, audit } from '../audit.js'
 import { handle, type Handler, type HandlerContext, Versioned } from './handler.js'
 import { listing } from './listing.js'
 import { holdModel } from './model-name.js'
+import { costsOfNodes } from './node-costs.js'
 import {
   auditNodeChange,
   findNode,
@@ -76,8 +77,12 @@ export const nodesHandlers: readonly Handler[] = [
       query.limit,
       query.offset,
     ])
+    const costOf = await costsOfNodes(
+      context,
+      rows.map(({ id }) => id),
+    )
     return listing(
-      rows.map((row) => shownNode(row, seen)),
+      rows.map((row) => ({ ...shownNode(row, seen), cost: costOf(row.id) })),
       total,
       query,
     )
@@ -110,7 +115,9 @@ export const nodesHandlers: readonly Handler[] = [
 
   handle(getNode, async ({ params }, context) => {
     const row = await findNode(context.db, params.cluster_name)
-    return versioned(row, await lately(context))
+    const costOf = await costsOfNodes(context, [row.id])
+    const shown = shownNode(row, await lately(context))
+    return new Versioned({ ...shown, cost: costOf(row.id) }, row.version)
   }),
 
   handle(patchNode, async ({ params, body }, context) => {

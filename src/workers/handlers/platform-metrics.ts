@@ -2,31 +2,21 @@ import { z } from 'zod'
 import { getPlatformMetrics } from '../../core/contract/platform-metrics.js'
 import { LATENCY_BUCKET_GROWTH } from '../../core/latency-buckets.js'
 import { dollarsOfNanos } from '../../core/money.js'
+import { type NodeSpend, NOTHING_SPENT, shownCost, sumOfSpends, sumsByKey } from '../../core/node-cost.js'
 import { PLATFORM_TENANT_ID } from '../../core/usage-record.js'
 import { loadQuery } from '../../io/postgres.js'
 import { theRowOf } from '../../io/query.js'
 import { clickHouseRows } from './clickhouse-rows.js'
 import { handle, type Handler, type HandlerContext } from './handler.js'
 import { latenciesShown, LatencyColumns } from './latency-columns.js'
+import { nodeCosts } from './node-costs.js'
+import { type PlatformWindow, windowOf } from './platform-periods.js'
 import { knownTenants } from './tenant-rows.js'
 import { Count, NO_USE, sumsShown, UsageSums } from './usage-rows.js'
 
 const COUNTS = loadQuery('platform-counts')
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 const TOP = 10
-
-/**
- * How far back each period goes, the rollup that it is read from and the stretches of its series. A day comes from the
- * hourly rollup: by the minute there are as many rows as minutes, keys and models.
- */
-const PERIODS = {
-  '1h': { lengthMs: HOUR_MS, rollup: 'usage_by_minute', stepMs: 60_000 },
-  '24h': { lengthMs: DAY_MS, rollup: 'usage_by_hour', stepMs: HOUR_MS },
-  '7d': { lengthMs: 7 * DAY_MS, rollup: 'usage_by_hour', stepMs: HOUR_MS },
-  '30d': { lengthMs: 30 * DAY_MS, rollup: 'usage_by_hour', stepMs: DAY_MS },
-} as const
 
 /** `at` in Unix seconds; null: all of the period. */
 const PointRow = UsageSums.extend({ at: Count.nullable(), ...LatencyColumns.shape })
@@ -39,8 +29,6 @@ const CountsRow = z.object({
   total_tenants: Count,
   total_deployments: Count,
   total_nodes: Count,
-  unpriced_nodes: Count,
-  node_cost_nanos: z.string().transform((text) => BigInt(text)),
 })
 
 const NOTHING: PointRow = {
@@ -56,18 +44,11 @@ const NOTHING: PointRow = {
   p99_ttft: null,
 }
 
-interface Window {
-  readonly rollup: string
-  readonly startMs: number
-  readonly endMs: number
-  readonly stepMs: number
-}
-
 function ask<S extends z.ZodType>(
   context: HandlerContext,
   name: string,
   schema: S,
-  { rollup, startMs, endMs }: Window,
+  { rollup, startMs, endMs }: PlatformWindow,
   parameters: Readonly<Record<string, string | number>>,
 ): Promise<z.output<S>[]> {
   // The end is within the rollup's last step, which is read whole.
@@ -88,7 +69,7 @@ function used(row: UsageSums) {
 }
 
 /** A row for every stretch of the window. */
-function seriesOf(rows: readonly PointRow[], { startMs, endMs, stepMs }: Window) {
+function seriesOf(rows: readonly PointRow[], { startMs, endMs, stepMs }: PlatformWindow) {
   const byTime = new Map(rows.map((row) => [row.at, row]))
   return Array.from({ length: Math.ceil((endMs - startMs) / stepMs) }, (_, i) => {
     const at = startMs + i * stepMs
@@ -112,21 +93,27 @@ async function tenantRanks(context: HandlerContext, rows: readonly RankRow[]) {
   }))
 }
 
+/** What the nodes of a model cost, and what came of it. */
+function modelCost(spend: NodeSpend) {
+  const { usd, usd_per_million_tokens, idle_share } = shownCost(spend)
+  return { node_cost_usd: usd, usd_per_million_tokens, idle_share }
+}
+
 const platformMetrics = handle(getPlatformMetrics, async ({ query: { period } }, context) => {
-  const { lengthMs, rollup, stepMs } = PERIODS[period]
-  const endMs = context.now.getTime()
-  const startMs = Math.floor((endMs - lengthMs) / stepMs) * stepMs
-  const window = { rollup, startMs, endMs, stepMs }
-  const [points, models, tenants, [own = NO_USE], counts] = await Promise.all([
+  const window = windowOf(period, context.now)
+  const { startMs, endMs, stepMs } = window
+  const [points, models, tenants, [own = NO_USE], counts, costs] = await Promise.all([
     ask(context, 'platform-series', PointRow, window, { step: stepMs / 1000, growth: LATENCY_BUCKET_GROWTH }),
     ask(context, 'platform-top', RankRow, window, { by: 'model', limit: TOP }),
     ask(context, 'platform-top', RankRow, window, { by: 'tenant_id', limit: TOP }),
     ask(context, 'platform-own', UsageSums, window, {}),
-    theRowOf(context.db, COUNTS, CountsRow, [new Date(startMs), context.now]),
+    theRowOf(context.db, COUNTS, CountsRow),
+    nodeCosts(context, window, {}),
   ])
   const all = points.find(({ at }) => at === null) ?? NOTHING
   const { requests, revenue_usd, ...sums } = used(all)
-  const { node_cost_nanos, ...numbers } = counts
+  const { nanos } = sumOfSpends(costs)
+  const byModel = sumsByKey(costs, ({ model }) => model)
   return {
     period,
     start: new Date(startMs).toISOString(),
@@ -135,15 +122,17 @@ const platformMetrics = handle(getPlatformMetrics, async ({ query: { period } },
     ...sums,
     requests_per_second: requests / ((endMs - startMs) / 1000),
     total_revenue_usd: revenue_usd,
-    node_cost_usd: dollarsOfNanos(node_cost_nanos),
-    margin_usd: dollarsOfNanos(all.cost_nanos - node_cost_nanos),
+    node_cost_usd: dollarsOfNanos(nanos),
+    margin_usd: dollarsOfNanos(all.cost_nanos - nanos),
     ...latenciesShown(all),
-    ...numbers,
+    unpriced_nodes: costs.filter(({ unpricedSeconds }) => unpricedSeconds > 0).length,
+    ...counts,
     active_tenants: tenants[0]?.total ?? 0,
     by_model: models.map((row) => ({
       model: row.name,
       ...used(row),
       avg_latency_ms: row.avg_e2e_micros / 1000,
+      ...modelCost(byModel.get(row.name) ?? NOTHING_SPENT),
     })),
     by_tenant: await tenantRanks(context, tenants),
     mirrored: sumsShown(own),

@@ -10,6 +10,7 @@ const UPDATE = loadQuery('regions-update')
 const DELETE = loadQuery('regions-delete')
 const USED_BY = loadQuery('regions-used-by')
 const CODES = loadQuery('regions-of-provider')
+const REPRICE = loadQuery('nodes-reprice')
 
 export const RegionRow = z.object({
   id: z.string(),
@@ -34,9 +35,11 @@ export function insertRegion(db: Queryable, region: RegionFields): Promise<Regio
   return theRowOf(db, INSERT, RegionRow, columns(uuidv7(), region))
 }
 
-/** Writes a row that is locked. */
-export function updateRegion(db: Queryable, id: string, region: RegionFields): Promise<RegionRow> {
-  return theRowOf(db, UPDATE, RegionRow, columns(id, region))
+/** Writes a row that is locked; launched nodes in this region have its prices from now on. */
+export async function updateRegion(db: Queryable, id: string, region: RegionFields): Promise<RegionRow> {
+  const row = await theRowOf(db, UPDATE, RegionRow, columns(id, region))
+  await db.query(REPRICE, [null, id])
+  return row
 }
 
 /** Removes a region whose row is locked. @throws GatewayError in_use */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { readNodeLive } from '../../io/node-live.js'
 import type { RedisClient } from '../../io/redis.js'
 import type { Launcher } from '../launchers/launcher.js'
-import { type Launching, NOTHING_LAUNCHED, readLaunching } from '../launchers/launching.js'
+import { type Launching, launchingBy, NOTHING_LAUNCHED } from '../launchers/launching.js'
 import { createLocalLauncher } from '../launchers/local-launcher.js'
 import { createSkyPilotLauncher } from '../launchers/skypilot-launcher.js'
 import type { Orchestration } from '../leader-settings.js'
@@ -37,7 +37,7 @@ export async function orchestrate(options: OrchestrateOptions, signal: AbortSign
   const launching =
     settings === null
       ? NOTHING_LAUNCHED
-      : await readLaunching({ templatesDir: settings.templatesDir, skypilot: skypilot !== null })
+      : launchingBy({ templates: settings.templates, skypilot: skypilot !== null })
   const reconciler = createReconciler({
     postgres,
     launching,

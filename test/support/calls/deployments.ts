@@ -16,7 +16,7 @@ export const deploymentsCalls: Calls = {
     return { path: '/admin/deployments', body: deploymentBody(model['name']) }
   },
   'deployments.get': one(),
-  'deployments.patch': one('', { use_spot: true }),
+  'deployments.patch': one('', { disk_size_gb: 200 }),
   'deployments.scale': one('/scale', { target_node_count: 0 }),
   'deployments.delete': one(),
 }

@@ -24,13 +24,17 @@ const change =
 export const deploymentsRefusals: Refusals = {
   'deployments.create': {
     not_found: create({ region: 'nowhere' }),
+    invalid_parameter: create({ provider: 'aws', instance_type: 'g5.xlarge', gpu_type: 'H100' }),
     launcher_not_configured: create({ node_count: 1 }),
   },
   'deployments.patch': {
-    invalid_state: change({ use_spot: true }, { deleted: true }),
+    invalid_state: change({ disk_size_gb: 200 }, { deleted: true }),
+    not_found: change({ instance_type: 'no-such-type' }, { deleted: false }),
+    invalid_parameter: change({ use_spot: true }, { deleted: false }),
   },
   'deployments.scale': {
     invalid_state: change({ target_node_count: 0 }, { rest: '/scale', deleted: true }),
+    invalid_parameter: change({ target_node_count: -1 }, { rest: '/scale', deleted: false }),
     launcher_not_configured: change({ target_node_count: 1 }, { rest: '/scale', deleted: false }),
   },
 }

@@ -40,6 +40,11 @@ export const nodesRefusals: Refusals = {
         path: '/admin/nodes/launch',
         body: { model_name: 'no-such-model', provider: 'local', engine: 'simulated' },
       }),
+    invalid_parameter: async (port) => {
+      const model = await made(port, '/admin/models', modelBody({ vram_required_gb: 1000 }))
+      const body = { model_name: model['name'], provider: 'aws', instance_type: 'g5.xlarge' }
+      return { path: '/admin/nodes/launch', body }
+    },
     launcher_not_configured: async (port) => {
       const model = await made(port, '/admin/models', modelBody())
       const body = { model_name: model['name'], provider: 'local', engine: 'simulated' }

@@ -71,9 +71,9 @@ test('a deployment comes back as it was sent, and sets the strategy of its model
   const model = await port.send('POST', '/admin/models', modelBody({ name: 'm', aliases: ['alias'] }))
   const sent = {
     node_count: 0,
-    provider: 'local',
-    region: 'local',
-    instance_type: 'big',
+    provider: 'aws',
+    region: 'us-east-1',
+    instance_type: 'p5.48xlarge',
     gpu_type: 'H100',
     engine: 'sglang',
     engine_args: ['--mem-fraction-static', '0.9'],
@@ -267,7 +267,7 @@ test('a deployment that is deleted drains its nodes and ends with the last, and 
   assert.equal(await statuses(port, names), 'terminating,terminating')
   assert.equal((await port.send('DELETE', path)).body['status'], 'draining')
   for (const [method, rest, body] of [
-    ['PATCH', '', { use_spot: true }],
+    ['PATCH', '', { disk_size_gb: 200 }],
     ['PUT', '/scale', { target_node_count: 0 }],
   ] as const) {
     const refused = await port.send(method, path + rest, body)
@@ -293,7 +293,7 @@ test('a model with a paused deployment cannot be deleted, and says which it is',
   const unknown = `/admin/deployments/${crypto.randomUUID()}`
   for (const [method, rest, body] of [
     ['GET', '', undefined],
-    ['PATCH', '', { use_spot: true }],
+    ['PATCH', '', { disk_size_gb: 200 }],
     ['PUT', '/scale', { target_node_count: 0 }],
     ['DELETE', '', undefined],
   ] as const) {
