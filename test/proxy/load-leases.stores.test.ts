@@ -16,6 +16,7 @@ const snapshot: Snapshot = {
   models: [MODEL],
   nodes: ['a', 'b'].map((name) => nodeOf(name, { maxConcurrency: 4 })),
   routes: [{ ...DEFAULT_ROUTE, modelId: MODEL.id }],
+  deployments: [],
 }
 
 interface View {
@@ -33,6 +34,7 @@ function viewOn(bus: Pick<Bus, 'publish' | 'subscribe'>, process: string): View 
   const leases = startLoadLeases({
     bus,
     targets: () => router.targets,
+    demand: (nowMs, isRepeated) => router.demand(nowMs, isRepeated),
     process,
     now: Date.now,
     onRelief: () => {

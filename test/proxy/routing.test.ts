@@ -12,7 +12,8 @@ function snapshot(
   version = 1,
 ): Snapshot {
   const model = { ...MODEL, aliases: ['large', 'org/big'] }
-  return { version, models: [model], nodes, routes: [{ ...DEFAULT_ROUTE, modelId: 'model', ...route }] }
+  const routes = [{ ...DEFAULT_ROUTE, modelId: 'model', ...route }]
+  return { version, models: [model], nodes, routes, deployments: [] }
 }
 
 function routerWith(first: Snapshot): { router: Router; clock: { now: number } } {

@@ -214,7 +214,8 @@ test('what proxies tell is in the live state for as long as they do', async () =
   let sequence = 0
   const told = await eventually(async () => {
     const nodes = [{ nodeId, inFlight: 5, ...known }]
-    for (const message of encodeLoadReport({ process: 'p', sequence: ++sequence, nodes }, 7_900)) {
+    const report = { process: 'p', sequence: ++sequence, nodes, models: [], isLast: false }
+    for (const message of encodeLoadReport(report, 7_900)) {
       await bus.publish(LOAD_TOPIC, message)
     }
     await bus.publish(LOAD_TOPIC, 'nonsense')
