@@ -161,6 +161,8 @@ export interface NodeLive {
   readonly waiting: number | null
   /** 0..1 */
   readonly kvCacheUsage: number | null
+  /** Its engine has told its load before: where that is null now, it is not known. */
+  readonly tellsLoad: boolean
   /** What the proxies told of it lately; null: nothing. */
   readonly proxies: ProxiesView | null
   readonly observedAt: number

@@ -103,7 +103,7 @@ export class Placing implements Waiter {
       const { queue } = route.traffic
       // Who comes now does not overtake those who wait.
       const isInLine = !again && queue.hasLine
-      const found = isInLine ? 'overloaded' : this.#pick(route, 0)
+      const found = isInLine ? this.#inLine(route) : this.#pick(route, 0)
       if (typeof found !== 'string') {
         noteUnserved(cold)
         return found
@@ -161,6 +161,11 @@ export class Placing implements Waiter {
   /** What is under way for the model that was asked for. */
   get traffic(): ModelRoute['traffic'] {
     return this.#options.route.traffic
+  }
+
+  /** Why one is not placed who has others in front. */
+  #inLine(route: ModelRoute): 'no_healthy_node' | 'overloaded' {
+    return isCold(route, true, Date.now()) ? 'no_healthy_node' : 'overloaded'
   }
 
   #wait(route: ModelRoute, place: QueuePlace, forLaunch: boolean): 'waiting' {

@@ -49,6 +49,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
   let checkLies = false
   let load: EngineLoad | null = null
   let loadedAt = 0
+  let tellsLoad = false
 
   function judge(answers: boolean, generates: boolean): void {
     const before = { healthy: health.healthy, checkLies }
@@ -81,6 +82,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
       if (found !== null) {
         load = found
         loadedAt = now()
+        tellsLoad ||= !tellsNothing(found)
       }
       const every = found !== null && tellsNothing(found) ? NO_METRICS_MS : SCRAPE_MS
       await pause(Math.max(0, every - (performance.now() - startedAt)), signal)
@@ -99,6 +101,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
         running: known?.running ?? null,
         waiting: known?.waiting ?? null,
         kvCacheUsage: known?.kvCacheUsage ?? null,
+        tellsLoad,
         proxies: proxies(),
         observedAt: at,
       }

@@ -45,6 +45,7 @@ function ill(nodeId: string): NodeLive {
     running: 0,
     waiting: 0,
     kvCacheUsage: null,
+    tellsLoad: false,
     proxies: null,
     observedAt: START,
   }

@@ -42,6 +42,7 @@ const live = (nodeId: string, changes: Partial<NodeLive>): [string, NodeLive] =>
     running: 0,
     waiting: 0,
     kvCacheUsage: null,
+    tellsLoad: false,
     proxies: null,
     observedAt: 1_000_000,
     ...changes,

@@ -406,6 +406,7 @@ test('live state goes to Redis, and to Postgres while Redis does not answer', as
       running: 1,
       waiting: 2,
       kvCacheUsage: 0.5,
+      tellsLoad: true,
       proxies: {
         inFlight: 1,
         ttftMs: 2.5,

@@ -14,3 +14,6 @@ CREATE CONSTRAINT TRIGGER deployments_changed AFTER UPDATE ON deployments
     IS DISTINCT FROM
     (NEW.model_id, NEW.status, NEW.asleep, NEW.target_node_count, NEW.launches)
   ) EXECUTE FUNCTION log_catalogue_change();
+
+-- Whether a node's engine has told its load since it is watched: then none is not known, rather than not told.
+ALTER TABLE node_live ADD COLUMN tells_load boolean NOT NULL DEFAULT false;
