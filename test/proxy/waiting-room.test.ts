@@ -7,6 +7,7 @@ import {
   type SnapshotDeployment,
   type SnapshotRoute,
 } from '../../src/core/snapshot.js'
+import { ModelDemand } from '../../src/proxy/model-demand.js'
 import { type Placed, Placing } from '../../src/proxy/placing.js'
 import { RoutedRequest } from '../../src/proxy/routed-request.js'
 import { createRouter } from '../../src/proxy/routing.js'
@@ -199,4 +200,37 @@ test('models that sleep are listed, those that are paused are not', () => {
   assert.deepEqual(names(), ['big'])
   become({ deployments: [deploymentOf({ status: 'paused', asleep: true })] })
   assert.deepEqual(names(), [])
+})
+
+test('a request whose only node has gone waits for the next, not one whose node has merely failed it', () => {
+  const { become, ask } = room({
+    nodes: [nodeOf('a')],
+    deployments: [deploymentOf({ wanted: 2, serving: 1, launches: TOOK_60_S })],
+  })
+  const { placing, placed, found } = ask()
+  assert.ok(typeof found === 'object' && 'target' in found)
+  placing.stayWith(found.route, [found.target])
+  assert.equal(refused(placing.place(true)).code, 'no_healthy_node')
+  become({ deployments: [deploymentOf({ wanted: 2, launches: TOOK_60_S })] })
+  assert.equal(placing.place(true), 'waiting')
+  become({ nodes: [nodeOf('b')], deployments: [deploymentOf({ wanted: 2, serving: 1 })] })
+  assert.deepEqual(
+    placed.map(({ target }) => target.id),
+    ['b'],
+  )
+})
+
+test('a model is told of for half an hour after its last request, and counts as waiting for half a minute', () => {
+  const demand = new ModelDemand()
+  const at = 1_800_000_000_000
+  assert.equal(demand.report('m', 0, at, true), null)
+  assert.equal(demand.report('m', 2, at, false)?.waiting, 2)
+  demand.requested(at)
+  demand.unserved(at)
+  assert.equal(demand.report('m', 2, at + 29_000, false)?.waiting, 3)
+  const quiet = demand.report('m', 0, at + 31_000, true)
+  assert.deepEqual(quiet, { modelId: 'm', waiting: 0, lastRequestAtMs: at, ttft: [] })
+  assert.equal(demand.report('m', 0, at + 31_000, false), null)
+  assert.equal(demand.report('m', 0, at + 1_790_000, true)?.lastRequestAtMs, at)
+  assert.equal(demand.report('m', 0, at + 1_810_000, true), null)
 })
