@@ -11,8 +11,9 @@ export interface NodeWatchOptions {
   readonly client: NodeClient
   /** Settings of the moment: they may change while the node is watched. */
   readonly healthCheck: () => HealthCheck
-  /** What the leader before this one found. */
+  /** What the leader before this one found: its health, and whether its engine tells its load. */
   readonly wasHealthy: boolean
+  readonly toldLoad: boolean
   /** What the proxies told of it lately. */
   readonly proxies: () => ProxiesView | null
   /** Unix milliseconds. */
@@ -49,7 +50,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
   let checkLies = false
   let load: EngineLoad | null = null
   let loadedAt = 0
-  let tellsLoad = false
+  let tellsLoad = options.toldLoad
 
   function judge(answers: boolean, generates: boolean): void {
     const before = { healthy: health.healthy, checkLies }
