@@ -81,7 +81,7 @@ async function queued(): Promise<number> {
   return samples.reduce((sum, sample) => sum + Number(sample.split(' ')[1]), 0)
 }
 
-test('requests for a model that sleeps wait with comments, and are answered and billed once when a node comes', async () => {
+test('requests for a model that sleeps wait with comments, and are answered and billed once when a node comes', async (t) => {
   await using node = await startSimulatedNode()
   const { name } = await sleeping(60_000)
   const stream = ask(name, true)
@@ -94,9 +94,11 @@ test('requests for a model that sleeps wait with comments, and are answered and 
   await eventually('the stream is kept alive', () => stream.text().startsWith(': ping\n\n'), 60_000)
   assert.equal(plain.text(), '')
 
+  const registeredAt = performance.now()
   await gateway.addNode(name, `${name}-node`, node)
   const streamed = await stream.done
   const whole = await plain.done
+  t.diagnostic(`answered ${Math.round(performance.now() - registeredAt)} ms after the node was registered`)
   assert.deepEqual([streamed.status, whole.status], [200, 200])
   assert.match(stream.text(), /^(: ping\n\n)+data: .*data: \[DONE\]\n\n$/s)
   for (const { requestId } of [streamed, whole]) {
