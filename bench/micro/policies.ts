@@ -41,6 +41,7 @@ function snapshotOf(strategy: Strategy, count: number): Snapshot {
     ],
     nodes,
     routes: [{ ...DEFAULT_ROUTE, modelId, strategy }],
+    deployments: [],
   }
 }
 

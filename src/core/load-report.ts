@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TTFT_BUCKETS, type TtftCounts } from './recent-ttft.js'
 
 /** What one process knows of a node out of its own requests. */
 export interface NodeReport {
@@ -13,9 +14,20 @@ export interface NodeReport {
   readonly failed: number
 }
 
+/** What one process knows of the demand for a model. */
+export interface ModelReport {
+  readonly modelId: string
+  /** Requests that wait for a node: for room at one, or for one to be launched. */
+  readonly waiting: number
+  /** Unix milliseconds of the last request, refused ones included; null: there has been none. */
+  readonly lastRequestAtMs: number | null
+  /** Times to the first token of the last half minute, as clients had them. */
+  readonly ttft: TtftCounts
+}
+
 /**
  * What a process says on the bus of its load, a few times a second. Each message stands for itself, so that a lost one
- * costs no more than the time to the next.
+ * costs no more than the time to the next. One that says nothing of any node or model still says that the process lives.
  */
 export interface LoadReport {
   /** Of the process, another one after each start. */
@@ -23,12 +35,17 @@ export interface LoadReport {
   /** Grows from report to report of a process; the messages of one report share it. */
   readonly sequence: number
   readonly nodes: readonly NodeReport[]
+  /** A model that is not named has nobody waiting. */
+  readonly models: readonly ModelReport[]
+  /** The process ends: it is not to be missed. */
+  readonly isLast: boolean
 }
 
 /** The bus topic. */
 export const LOAD_TOPIC = 'load'
 
 const Count = z.number().int().min(0).max(1_000_000_000)
+const Count53 = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const Millis = z.number().min(0).max(1e9).nullable()
 const Name = z.string().min(1).max(64)
 const Row = z.tuple([
@@ -40,35 +57,60 @@ const Row = z.tuple([
   Count,
   Count,
 ])
+const ModelRow = z.tuple([
+  Name,
+  Count,
+  Count53.nullable(),
+  z
+    .array(
+      z.tuple([
+        z
+          .number()
+          .int()
+          .min(0)
+          .max(TTFT_BUCKETS - 1),
+        Count,
+      ]),
+    )
+    .max(TTFT_BUCKETS),
+])
 const Message = z.strictObject({
   process: Name,
-  sequence: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+  sequence: Count53,
   nodes: z.array(Row),
+  models: z.array(ModelRow),
+  isLast: z.boolean(),
 })
 
 const tenths = (ms: number | null) => (ms === null ? null : Math.round(ms * 10) / 10)
 
-/** A report as messages of at most `maxBytes`; at least one. */
-export function encodeLoadReport({ process, sequence, nodes }: LoadReport, maxBytes: number): string[] {
-  const head = `{"process":${JSON.stringify(process)},"sequence":${sequence},"nodes":[`
-  const room = maxBytes - Buffer.byteLength(head) - 2
+/** A report as messages of at most `maxBytes`, a row's length at least; at least one message. */
+export function encodeLoadReport(report: LoadReport, maxBytes: number): string[] {
+  const { process, sequence, isLast } = report
+  const head = `{"process":${JSON.stringify(process)},"sequence":${sequence},"isLast":${isLast},"nodes":[`
+  const room = maxBytes - Buffer.byteLength(head) - Buffer.byteLength('],"models":[]}')
   const messages: string[] = []
-  let rows: string[] = []
+  const rows: { nodes: string[]; models: string[] } = { nodes: [], models: [] }
   let used = 0
   const flush = () => {
-    messages.push(`${head}${rows.join()}]}`)
-    rows = []
+    messages.push(`${head}${rows.nodes.join()}],"models":[${rows.models.join()}]}`)
+    rows.nodes = []
+    rows.models = []
     used = 0
   }
-  for (const node of nodes) {
-    const { nodeId, inFlight, ttftMs, itlMs, breaker, ended, failed } = node
-    const row = JSON.stringify([nodeId, inFlight, tenths(ttftMs), tenths(itlMs), breaker, ended, failed])
+  const add = (kind: keyof typeof rows, row: string) => {
     const bytes = Buffer.byteLength(row) + 1
-    if (used + bytes > room && rows.length > 0) flush()
-    rows.push(row)
+    if (used + bytes > room && used > 0) flush()
+    rows[kind].push(row)
     used += bytes
   }
-  if (rows.length > 0 || messages.length === 0) flush()
+  for (const { nodeId, inFlight, ttftMs, itlMs, breaker, ended, failed } of report.nodes) {
+    add('nodes', JSON.stringify([nodeId, inFlight, tenths(ttftMs), tenths(itlMs), breaker, ended, failed]))
+  }
+  for (const { modelId, waiting, lastRequestAtMs, ttft } of report.models) {
+    add('models', JSON.stringify([modelId, waiting, lastRequestAtMs, ttft]))
+  }
+  if (used > 0 || messages.length === 0) flush()
   return messages
 }
 
@@ -82,10 +124,11 @@ export function decodeLoadReport(text: string): LoadReport | null {
   }
   const message = Message.safeParse(json)
   if (!message.success) return null
-  const { process, sequence, nodes } = message.data
+  const { process, sequence, isLast, nodes, models } = message.data
   return {
     process,
     sequence,
+    isLast,
     nodes: nodes.map(([nodeId, inFlight, ttftMs, itlMs, breaker, ended, failed]) => ({
       nodeId,
       inFlight,
@@ -94,6 +137,12 @@ export function decodeLoadReport(text: string): LoadReport | null {
       breaker,
       ended,
       failed,
+    })),
+    models: models.map(([modelId, waiting, lastRequestAtMs, ttft]) => ({
+      modelId,
+      waiting,
+      lastRequestAtMs,
+      ttft,
     })),
   }
 }

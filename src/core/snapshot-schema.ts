@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { DEPLOYMENT_STATUSES } from './deployment-state.js'
 import { DEFAULT_ROUTE, type Snapshot } from './snapshot.js'
 
 const Count = z.number().int().nonnegative()
@@ -62,10 +63,30 @@ export const snapshotSchema: z.ZodType<Snapshot> = z.object({
         .object({ attempts: Count, budgetPercent: z.number(), hedgeAfterMs: z.number().nullable() })
         .default({ ...DEFAULT_ROUTE.retry }),
       resumeStreams: z.boolean().default(DEFAULT_ROUTE.resumeStreams),
-      queue: z.object({ maxDepth: Count, maxWaitMs: z.number() }).default({ ...DEFAULT_ROUTE.queue }),
+      queue: z
+        .object({
+          maxDepth: Count,
+          maxWaitMs: z.number(),
+          coldStartMaxWaitMs: z.number().default(DEFAULT_ROUTE.queue.coldStartMaxWaitMs),
+        })
+        .default({ ...DEFAULT_ROUTE.queue }),
       fallbackModelIds: z.array(z.string()).default([]),
       mirror: ModelShare.nullable().default(null),
       split: z.array(ModelShare).default([]),
     }),
   ),
+  deployments: z
+    .array(
+      z.object({
+        id: z.string(),
+        modelId: z.string(),
+        status: z.enum(DEPLOYMENT_STATUSES),
+        asleep: z.boolean(),
+        wanted: Count,
+        serving: Count,
+        launchingSinceMs: z.number().nullable(),
+        launches: z.array(z.object({ atMs: z.number(), tookMs: z.number() })),
+      }),
+    )
+    .default([]),
 })

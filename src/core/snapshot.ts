@@ -1,4 +1,6 @@
+import type { DeploymentStatus } from './deployment-state.js'
 import type { ProxiesView } from './load-book.js'
+import type { Launch } from './scaling/launch-estimate.js'
 
 /**
  * The snapshot: the immutable routing table that a proxy serves from. Loaded from Postgres as one consistent
@@ -78,6 +80,8 @@ export interface QueueSettings {
   /** Requests of a model that wait at once in one proxy; 0: a full model refuses at once. */
   readonly maxDepth: number
   readonly maxWaitMs: number
+  /** How long one waits at most while no node serves and one is on its way; 0: none waits for that. */
+  readonly coldStartMaxWaitMs: number
 }
 
 export interface SnapshotRoute {
@@ -106,12 +110,30 @@ export interface SnapshotRoute {
   readonly split: readonly ModelShare[]
 }
 
+/** A deployment that is not over, as far as those see it who wait for its nodes. */
+export interface SnapshotDeployment {
+  readonly id: string
+  readonly modelId: string
+  readonly status: DeploymentStatus
+  /** It has no nodes until a request comes. */
+  readonly asleep: boolean
+  /** Nodes that it is to have. */
+  readonly wanted: number
+  /** Nodes of it that take requests. */
+  readonly serving: number
+  /** Unix milliseconds at which the oldest of its launches under way was planned; null: none is. */
+  readonly launchingSinceMs: number | null
+  /** Of the past, for an estimate. */
+  readonly launches: readonly Launch[]
+}
+
 export interface Snapshot {
   /** The change counter's value at the time of the read. */
   readonly version: number
   readonly models: readonly SnapshotModel[]
   readonly nodes: readonly SnapshotNode[]
   readonly routes: readonly SnapshotRoute[]
+  readonly deployments: readonly SnapshotDeployment[]
 }
 
 export const DEFAULT_ROUTE: Omit<SnapshotRoute, 'modelId'> = {
@@ -125,7 +147,7 @@ export const DEFAULT_ROUTE: Omit<SnapshotRoute, 'modelId'> = {
   stickySessions: false,
   retry: { attempts: 3, budgetPercent: 20, hedgeAfterMs: null },
   resumeStreams: true,
-  queue: { maxDepth: 1_000, maxWaitMs: 10_000 },
+  queue: { maxDepth: 1_000, maxWaitMs: 10_000, coldStartMaxWaitMs: 600_000 },
   fallbackModelIds: [],
   mirror: null,
   split: [],
@@ -139,6 +161,8 @@ export interface NodeLive {
   readonly waiting: number | null
   /** 0..1 */
   readonly kvCacheUsage: number | null
+  /** Its engine has told its load before: where that is null now, it is not known. */
+  readonly tellsLoad: boolean
   /** What the proxies told of it lately; null: nothing. */
   readonly proxies: ProxiesView | null
   readonly observedAt: number

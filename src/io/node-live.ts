@@ -29,7 +29,8 @@ const NodeLiveJson = z.object({
   running: z.number().nullable(),
   waiting: z.number().nullable(),
   kvCacheUsage: z.number().nullable(),
-  // A leader of the version before does not write it.
+  // A leader of the version before does not write these.
+  tellsLoad: z.boolean().default(false),
   proxies: ProxiesJson.default(null),
   observedAt: z.number(),
 })
@@ -41,6 +42,7 @@ const NodeLiveRow = z
     running: z.number().nullable(),
     waiting: z.number().nullable(),
     kv_cache_usage: z.number().nullable(),
+    tells_load: z.boolean(),
     proxies: ProxiesJson,
     observed_at: z.date(),
   })
@@ -50,6 +52,7 @@ const NodeLiveRow = z
     running: row.running,
     waiting: row.waiting,
     kvCacheUsage: row.kv_cache_usage,
+    tellsLoad: row.tells_load,
     proxies: row.proxies,
     observedAt: row.observed_at.getTime(),
   }))
@@ -71,6 +74,7 @@ export async function writeNodeLive(stores: NodeLiveStores, nodes: readonly Node
     nodes.map((node) => node.kvCacheUsage),
     nodes.map((node) => new Date(node.observedAt)),
     nodes.map((node) => (node.proxies === null ? null : JSON.stringify(node.proxies))),
+    nodes.map((node) => node.tellsLoad),
   ])
 }
 

@@ -32,6 +32,7 @@ export const RouteColumns = z.object({
   resume_streams: z.boolean().nullable(),
   queue_max_depth: z.number().nullable(),
   queue_max_wait_ms: z.number().nullable(),
+  queue_cold_start_max_wait_ms: z.number().nullable(),
   /** In their order. */
   route_models: z.array(RouteModel),
 })
@@ -65,6 +66,7 @@ export function routeOf(modelId: string, row: RouteColumns): SnapshotRoute {
     queue: {
       maxDepth: row.queue_max_depth ?? defaults.queue.maxDepth,
       maxWaitMs: row.queue_max_wait_ms ?? defaults.queue.maxWaitMs,
+      coldStartMaxWaitMs: row.queue_cold_start_max_wait_ms ?? defaults.queue.coldStartMaxWaitMs,
     },
     fallbackModelIds: named('fallback').map((model) => model.model_id),
     mirror: named('mirror').map(shareOf)[0] ?? defaults.mirror,

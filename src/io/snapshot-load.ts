@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import { ModelKind } from '../core/contract/models.js'
 import { NodeEngine } from '../core/contract/nodes.js'
-import type { Snapshot, SnapshotModel, SnapshotNode, SnapshotRoute } from '../core/snapshot.js'
+import { DEPLOYMENT_STATUSES } from '../core/deployment-state.js'
+import { readLaunches } from '../core/scaling/launch-estimate.js'
+import type {
+  Snapshot,
+  SnapshotDeployment,
+  SnapshotModel,
+  SnapshotNode,
+  SnapshotRoute,
+} from '../core/snapshot.js'
 import { loadQuery } from './postgres.js'
 import { type Queryable, theRowOf } from './query.js'
 import { RouteColumns, routeOf } from './route-rows.js'
@@ -36,10 +44,22 @@ const NodeJson = z.object({
   status: z.enum(['launching', 'active', 'draining', 'unhealthy', 'terminating', 'failed']),
 })
 
+const DeploymentJson = z.object({
+  id: z.string(),
+  model_id: z.string(),
+  status: z.enum(DEPLOYMENT_STATUSES),
+  asleep: z.boolean(),
+  wanted: z.number(),
+  serving: z.number(),
+  launching_since_ms: z.number().nullable(),
+  launches: z.unknown(),
+})
+
 const SnapshotRow = z.object({
   version: z.coerce.number(),
   models: z.array(ModelJson),
   nodes: z.array(NodeJson),
+  deployments: z.array(DeploymentJson),
 })
 
 /**
@@ -47,13 +67,14 @@ const SnapshotRow = z.object({
  * Every model has a route; one that none was set for has the defaults. A route names no model that is not there.
  */
 export async function loadSnapshot(postgres: Queryable): Promise<Snapshot> {
-  const { version, models, nodes } = await theRowOf(postgres, LOAD, SnapshotRow)
+  const { version, models, nodes, deployments } = await theRowOf(postgres, LOAD, SnapshotRow)
   const ids = new Set(models.map(({ id }) => id))
   return {
     version,
     models: models.map(modelOf),
     nodes: nodes.map(nodeOf),
     routes: models.map((model) => amongModels(routeOf(model.id, model.route), ids)),
+    deployments: deployments.map(deploymentOf),
   }
 }
 
@@ -98,5 +119,18 @@ function nodeOf(node: z.infer<typeof NodeJson>): SnapshotNode {
     apiKey: node.api_key,
     engine: node.engine,
     status: node.status,
+  }
+}
+
+function deploymentOf(deployment: z.infer<typeof DeploymentJson>): SnapshotDeployment {
+  return {
+    id: deployment.id,
+    modelId: deployment.model_id,
+    status: deployment.status,
+    asleep: deployment.asleep,
+    wanted: deployment.wanted,
+    serving: deployment.serving,
+    launchingSinceMs: deployment.launching_since_ms,
+    launches: readLaunches(deployment.launches),
   }
 }

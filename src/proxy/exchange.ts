@@ -129,7 +129,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     if (this.#admission.head.stream) this.#pingAt = performance.now() + PING_MS
     const refusal = this.#pursuit.begin()
     if (refusal !== null) this.#refuse(refusal)
-    else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil
+    else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil()
   }
 
   /** As it was when the request was admitted. */
@@ -250,7 +250,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   /** @param refusal why there is no other node; then `error` is the client's to hear */
   #sought(refusal: GatewayError | null, error: GatewayError): void {
     if (refusal !== null) this.#fail(error)
-    else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil
+    else if (this.#pursuit.waiting) this.#deadline = this.#pursuit.waitsUntil()
   }
 
   /** The node of a stream has failed in the middle of it. */
@@ -338,9 +338,18 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
 
   #onFirstToken(attempt: Attempt): void {
     const now = Date.now()
-    if (this.firstTokenAtMicros === 0) this.firstTokenAtMicros = now * 1000
+    if (this.firstTokenAtMicros === 0) {
+      this.firstTokenAtMicros = now * 1000
+      this.#tellTtft(attempt, now)
+    }
     attempt.target.observeTtft(this.#lastByteAt - attempt.sentAt, now)
     this.#continuation?.goOn(attempt.target.id, this.#lastByteAt)
+  }
+
+  /** What the client has had to wait for, in queues as well. */
+  #tellTtft({ route }: Attempt, nowMs: number): void {
+    const { call, bodyWaitMs, isCopy } = this.#admission
+    if (!isCopy) route.traffic.demand.firstToken(this.#lastByteAt - call.startedAt - bodyWaitMs, nowMs)
   }
 
   #countTokens(tap: SseTap | null): void {
@@ -400,7 +409,9 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     }
     // The time of a whole embedding says how fast the node is; that of a whole answer says how long it was.
     if (this.#admission.endpoint === 'embeddings') {
-      attempt.target.observeTtft(this.#lastByteAt - attempt.sentAt, Date.now())
+      const atMs = Date.now()
+      attempt.target.observeTtft(this.#lastByteAt - attempt.sentAt, atMs)
+      this.#tellTtft(attempt, atMs)
     }
     if (this.#reply.started) this.#reply.end('plain', '')
     else this.#reply.whole(200, plain.body())
@@ -450,7 +461,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     if (this.#phase !== 'relaying' && this.#phase !== 'waiting') return
     const now = performance.now()
     const { attempt, waiting } = this.#pursuit
-    if (waiting || attempt === null) this.#deadline = this.#pursuit.waitsUntil
+    if (waiting || attempt === null) this.#deadline = this.#pursuit.waitsUntil()
     else if (attempt.plain === null) this.#deadline = this.#nextTokenBy(attempt, now)
     else this.#deadline = now + attempt.route.route.idleTimeoutMs
     if (attempt?.plain === null) this.#pingAt = now + PUSH_MS
@@ -484,12 +495,24 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
       if (attempt?.tap?.partial !== true && (attempt === null || attempt.plain === null)) this.#reply.ping()
     }
     if (this.#phase === 'waiting' || this.#phase === 'relaying') this.#checkAttempts(now)
+    if (this.#pursuit.waiting && this.#isWaitOver(now)) return
     if (now < this.#deadline) return
     if (this.#phase === 'tail') {
       this.#pursuit.attempt?.call?.destroy()
       this.#settle(200, '')
-    } else if (this.#phase === 'queued') this.#refuse(new GatewayError('overloaded'))
+    } else if (this.#phase === 'queued') this.#refuse(this.#pursuit.tooLong())
     else if (this.#phase === 'waiting' || this.#phase === 'relaying') this.#overdue()
+  }
+
+  /** Ends a wait for what does not come any more; one that has been long enough may go on. @returns whether it has ended */
+  #isWaitOver(now: number): boolean {
+    const refusal = this.#pursuit.inVain()
+    if (refusal !== null) {
+      this.#fail(refusal)
+      return true
+    }
+    if (now >= this.#deadline) this.#deadline = this.#pursuit.waitsUntil()
+    return false
   }
 
   #checkAttempts(now: number): void {
@@ -519,7 +542,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   #overdue(): void {
     const { attempt, waiting, lastError } = this.#pursuit
     if (attempt === null || waiting) {
-      this.#fail(lastError ?? new GatewayError('overloaded'))
+      this.#fail(lastError ?? this.#pursuit.tooLong())
       return
     }
     const started = attempt.firstTokenAt > 0 || attempt.plain?.passing === true

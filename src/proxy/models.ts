@@ -3,11 +3,11 @@ import type { HttpApp, HttpCall } from '../io/uws.js'
 import { mayUse, modelNotFound } from './inference.js'
 import type { KeyAuth } from './key-auth.js'
 import { withKey } from './own-key.js'
-import type { Router } from './routing.js'
+import { isOffered, type Router } from './routing.js'
 
 const JSON_HEADERS = { 'content-type': 'application/json' }
 
-/** `/v1/models` and `/v1/models/{model}` in OpenAI's shape: what the key may use and has a node. */
+/** `/v1/models` and `/v1/models/{model}` in OpenAI's shape: what the key may use and has a node, or will have. */
 export function mountModels(app: HttpApp, auth: KeyAuth, router: Router): void {
   app.route('GET', '/v1/models', (call) => {
     withKey(auth, call, (key) => {
@@ -24,7 +24,7 @@ export function mountModels(app: HttpApp, auth: KeyAuth, router: Router): void {
       call.refuseQuery()
       const name = call.params['model'] ?? ''
       const route = router.find(name)
-      if (route === undefined || route.targets.length === 0 || !mayUse(key, route.model)) {
+      if (route === undefined || !isOffered(route) || !mayUse(key, route.model)) {
         throw modelNotFound(name)
       }
       reply(call, describe(route.model))

@@ -1,9 +1,11 @@
+import { type NextNode, nextNode } from '../core/cold-start.js'
 import { GatewayError } from '../core/errors.js'
 import type { ChosenBy, ConsideredNode } from '../core/explanation.js'
 import type { QueuePlace, Waiter } from './request-queue.js'
 import type { RoutedRequest } from './routed-request.js'
 import type { ModelRoute, Router } from './routing.js'
 import type { Target } from './target.js'
+import { inVain, isCold, noNodeError } from './waiting-room.js'
 
 /** A node for a request. */
 export interface Placed {
@@ -30,6 +32,12 @@ export interface PlacingOptions {
   readonly onPlaced: (placed: Placed) => void
 }
 
+/** A model of which no node serves while one is on its way. */
+interface ColdRoute {
+  readonly route: ModelRoute
+  readonly next: NextNode & { readonly kind: 'coming' }
+}
+
 /** Where one request may go: its model, then the models that stand in for it; at once, or when there is room. */
 export class Placing implements Waiter {
   readonly tenantId: string
@@ -43,6 +51,8 @@ export class Placing implements Waiter {
   #place: QueuePlace | null = null
   #waitsFor: ModelRoute | null = null
   #waitsSince = 0
+  /** What it waits for is that a node is launched. */
+  #waitsForLaunch = false
   #only: ModelRoute | null = null
 
   constructor(options: PlacingOptions) {
@@ -52,9 +62,34 @@ export class Placing implements Waiter {
     this.explained = options.explained
   }
 
-  /** When the wait has been long enough, in `performance.now()` milliseconds. */
-  get waitsUntil(): number {
-    return this.#waitsFor === null ? Infinity : this.#waitsSince + this.#waitsFor.route.queue.maxWaitMs
+  /**
+   * When the wait has been long enough, in `performance.now()` milliseconds. To be asked again then: for a model of which
+   * no node serves any more it is longer.
+   */
+  waitsUntil(): number {
+    if (this.#waitsFor === null) return Infinity
+    const route = this.#current(this.#waitsFor)
+    if (!this.#waitsForLaunch && this.#coldRoute(route, false) !== null) {
+      this.#waitsForLaunch = true
+      route.traffic.queue.voidPace()
+    }
+    const { maxWaitMs, coldStartMaxWaitMs } = route.route.queue
+    return this.#waitsSince + (this.#waitsForLaunch ? Math.max(coldStartMaxWaitMs, maxWaitMs) : maxWaitMs)
+  }
+
+  /** Why what it waits for does not come any more; null: it may. */
+  inVain(): GatewayError | null {
+    const waitsFor = this.#waitsFor
+    if (waitsFor === null || !this.#waitsForLaunch) return null
+    const route = this.#options.router.byId(waitsFor.model.id)
+    return route === undefined ? noNodeError({ kind: 'none' }) : inVain(route, Date.now())
+  }
+
+  /** What the client is told when the wait has been long enough. */
+  tooLong(): GatewayError {
+    const waitsFor = this.#waitsFor
+    const cold = waitsFor === null ? null : this.#coldRoute(this.#current(waitsFor), false)
+    return cold === null ? new GatewayError('overloaded') : noNodeError(cold.next)
   }
 
   /**
@@ -63,26 +98,35 @@ export class Placing implements Waiter {
    */
   place(again: boolean): Placed | 'waiting' | GatewayError {
     let refusal: GatewayError | null = null
+    let cold: ColdRoute | null = null
     for (const route of this.#routes()) {
       const { queue } = route.traffic
       // Who comes now does not overtake those who wait.
-      const found = !again && queue.hasLine ? 'overloaded' : this.#pick(route, 0)
-      if (typeof found !== 'string') return found
+      const isInLine = !again && queue.hasLine
+      const found = isInLine ? this.#inLine(route) : this.#pick(route, 0)
+      if (typeof found !== 'string') {
+        noteUnserved(cold)
+        return found
+      }
+      const coming = found === 'no_healthy_node' || isInLine ? this.#coldRoute(route, again) : null
+      if (coming !== null) {
+        // A model that stands in for it may serve at once.
+        cold ??= coming
+        continue
+      }
       if (found === 'no_healthy_node' && !this.#mayComeBack(route)) continue
       if (!this.#options.waits) return new GatewayError('overloaded')
       const place = again ? queue.enterAgain(this) : queue.enter(this, route.route.queue)
       if (place !== null) {
-        this.position ??= place.position
-        this.#place = place
-        this.#waitsFor = route
-        this.#waitsSince = performance.now()
-        return 'waiting'
+        noteUnserved(cold)
+        return this.#wait(route, place, false)
       }
       const expectedMs = queue.expectedWaitMs(this.tenantId, this.weight)
       const code = route.route.queue.maxDepth === 0 ? 'overloaded' : 'queue_full'
       refusal ??= new GatewayError(code, expectedMs > 0 ? { retryAfterMs: Math.ceil(expectedMs) } : {})
     }
-    return refusal ?? new GatewayError('no_healthy_node')
+    if (cold !== null) return this.#waitForLaunch(cold, again, refusal)
+    return refusal ?? noNodeError(nextNode(this.#ownRoute().deployments, Date.now()))
   }
 
   tryPlace(): boolean {
@@ -92,6 +136,7 @@ export class Placing implements Waiter {
     if (typeof found === 'string') return false
     this.#place = null
     this.#waitsFor = null
+    this.#waitsForLaunch = false
     this.#options.onPlaced(found)
     return true
   }
@@ -110,11 +155,50 @@ export class Placing implements Waiter {
     this.#place?.leave()
     this.#place = null
     this.#waitsFor = null
+    this.#waitsForLaunch = false
   }
 
   /** What is under way for the model that was asked for. */
   get traffic(): ModelRoute['traffic'] {
     return this.#options.route.traffic
+  }
+
+  /** Why one is not placed who has others in front. */
+  #inLine(route: ModelRoute): 'no_healthy_node' | 'overloaded' {
+    return isCold(route, true, Date.now()) ? 'no_healthy_node' : 'overloaded'
+  }
+
+  #wait(route: ModelRoute, place: QueuePlace, forLaunch: boolean): 'waiting' {
+    this.position ??= place.position
+    this.#place = place
+    this.#waitsFor = route
+    this.#waitsSince = performance.now()
+    this.#waitsForLaunch = forLaunch
+    return 'waiting'
+  }
+
+  /** @param refusal what another model said that stands in: it has nodes, and room sooner than there is a new one */
+  #waitForLaunch(
+    { route, next }: ColdRoute,
+    again: boolean,
+    refusal: GatewayError | null,
+  ): 'waiting' | GatewayError {
+    const { queue, demand } = route.traffic
+    const { maxDepth, coldStartMaxWaitMs } = route.route.queue
+    const isSoon = maxDepth > 0 && next.ms <= coldStartMaxWaitMs
+    const place = !isSoon ? null : again ? queue.enterAgain(this) : queue.enterCold(this, maxDepth)
+    if (place !== null) return this.#wait(route, place, true)
+    demand.unserved(Date.now())
+    if (refusal !== null) return refusal
+    return isSoon ? new GatewayError('queue_full', { retryAfterMs: next.ms }) : noNodeError(next)
+  }
+
+  /** Null: a node serves, or none is on its way, or there is no waiting for it. */
+  #coldRoute(route: ModelRoute, again: boolean): ColdRoute | null {
+    const nowMs = Date.now()
+    if (!this.#options.waits || !isCold(route, again, nowMs)) return null
+    const next = nextNode(route.deployments, nowMs)
+    return next.kind === 'coming' ? { route, next } : null
   }
 
   /** A stream that has broken off is worth a wait for a node that is merely doubted at the moment. */
@@ -137,10 +221,19 @@ export class Placing implements Waiter {
     return this.#options.router.byId(route.model.id) ?? route
   }
 
+  #ownRoute(): ModelRoute {
+    return this.#current(this.#only ?? this.#options.route)
+  }
+
   #routes(): ModelRoute[] {
-    const own = this.#current(this.#only ?? this.#options.route)
+    const own = this.#ownRoute()
     const ids = own.route.fallbackModelIds
     if (ids.length === 0 || !this.#options.waits || this.#only !== null) return [own]
     return [own, ...ids.flatMap((id) => this.#options.router.byId(id) ?? [])]
   }
+}
+
+/** Somebody else serves the request: the next one is to find a node of the model itself. */
+function noteUnserved(cold: ColdRoute | null): void {
+  cold?.route.traffic.demand.unserved(Date.now())
 }

@@ -85,14 +85,26 @@ export class Pursuit {
     return this.#placing.position
   }
 
-  /** When a wait has been long enough, in `performance.now()` milliseconds. */
-  get waitsUntil(): number {
-    return this.#placing.waitsUntil
+  /** When a wait has been long enough, in `performance.now()` milliseconds; to be asked again then. */
+  waitsUntil(): number {
+    return this.#placing.waitsUntil()
+  }
+
+  /** Why the wait is in vain by now; null: it is not. */
+  inVain(): GatewayError | null {
+    return this.#placing.inVain()
+  }
+
+  /** Why a wait that has been long enough was. */
+  tooLong(): GatewayError {
+    return this.#placing.tooLong()
   }
 
   /** Looks for the first node. @returns why there is none; null: there is, or it is being waited for */
   begin(): GatewayError | null {
-    this.#placing.traffic.retries.requestBegan()
+    const { retries, demand } = this.#placing.traffic
+    retries.requestBegan()
+    demand.requested(Date.now())
     return this.#place(false)
   }
 

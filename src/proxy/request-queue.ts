@@ -22,7 +22,7 @@ export interface QueuePlace {
 const PACE_HALF_LIFE_MS = 5_000
 
 /**
- * Where requests of a model wait while all its nodes are full: bounded, fair between tenants, and with those in front
+ * Where requests of a model wait while all its nodes are full, or while it has none that serves and one is on its way: bounded, fair between tenants, and with those in front
  * that a node has failed, since they have waited before. Lives on over snapshots.
  */
 export class RequestQueue {
@@ -33,6 +33,8 @@ export class RequestQueue {
   readonly #interval = new DecayedAverage(PACE_HALF_LIFE_MS)
   /** Since when there has been no placing although somebody waited; 0: nobody waits. */
   #paceSince = 0
+  /** Since who waits has waited for a launch: how long that took is no pace. */
+  #paceIsVoid = false
   #dispatching = false
 
   /** @param now steady milliseconds */
@@ -52,12 +54,26 @@ export class RequestQueue {
   /**
    * A place for a newcomer; null: the queue is full, or nobody who comes now is served in time.
    */
-  enter(waiter: Waiter, { maxDepth, maxWaitMs }: QueueSettings): QueuePlace | null {
+  enter(
+    waiter: Waiter,
+    { maxDepth, maxWaitMs }: Pick<QueueSettings, 'maxDepth' | 'maxWaitMs'>,
+  ): QueuePlace | null {
     const before = this.#fair.turnsBefore(waiter.tenantId, waiter.weight)
     if (this.size >= maxDepth || this.#expectedWaitMs(before) > maxWaitMs) return null
-    this.#beginPace()
-    const ticket: QueueTicket<Waiter> = this.#fair.push(waiter, waiter.tenantId, waiter.weight)
-    return { position: before + this.#urgent.length + 1, leave: () => this.#fair.remove(ticket) }
+    return this.#push(waiter, before)
+  }
+
+  /** A place for a newcomer while no node serves and one is on its way; null: the queue is full. */
+  enterCold(waiter: Waiter, maxDepth: number): QueuePlace | null {
+    if (this.size >= maxDepth) return null
+    const place = this.#push(waiter, this.#fair.turnsBefore(waiter.tenantId, waiter.weight))
+    this.voidPace()
+    return place
+  }
+
+  /** No node serves any more: until one does, nothing is learnt of the pace. */
+  voidPace(): void {
+    this.#paceIsVoid = true
   }
 
   /** A place in front of all that newcomers take, without a bound: who has it has been served already. */
@@ -101,21 +117,30 @@ export class RequestQueue {
     }
   }
 
+  #push(waiter: Waiter, before: number): QueuePlace {
+    this.#beginPace()
+    const ticket: QueueTicket<Waiter> = this.#fair.push(waiter, waiter.tenantId, waiter.weight)
+    return { position: before + this.#urgent.length + 1, leave: () => this.#fair.remove(ticket) }
+  }
+
   #expectedWaitMs(turns: number): number {
     const average = this.#interval.value
-    if (average === null) return 0
+    if (average === null || this.#paceIsVoid) return 0
     // A pace that has come to a halt is no pace.
     const halted = this.#paceSince === 0 ? 0 : this.#now() - this.#paceSince
     return (turns + this.#urgent.length + 1) * Math.max(average, halted)
   }
 
   #beginPace(): void {
-    if (this.size === 0) this.#paceSince = this.#now()
+    if (this.size > 0) return
+    this.#paceSince = this.#now()
+    this.#paceIsVoid = false
   }
 
   #placed(): void {
     const now = this.#now()
-    this.#interval.observe(now - this.#paceSince, now)
+    if (!this.#paceIsVoid) this.#interval.observe(now - this.#paceSince, now)
+    this.#paceIsVoid = false
     this.#paceSince = this.size === 0 ? 0 : now
   }
 }

@@ -1,8 +1,18 @@
+import { brings } from '../core/cold-start.js'
+import type { ModelReport } from '../core/load-report.js'
 import { createPolicy, type Policy, type PolicyRequest } from '../core/policies/policy.js'
 import { stickyPick } from '../core/policies/sticky.js'
 import type { ChosenBy, ConsideredNode } from '../core/explanation.js'
-import type { NodeLive, Snapshot, SnapshotModel, SnapshotRoute, Strategy } from '../core/snapshot.js'
+import type {
+  NodeLive,
+  Snapshot,
+  SnapshotDeployment,
+  SnapshotModel,
+  SnapshotRoute,
+  Strategy,
+} from '../core/snapshot.js'
 import { collectCandidates } from './candidates.js'
+import { ModelDemand } from './model-demand.js'
 import { RequestQueue } from './request-queue.js'
 import { RetryBudget } from './retry-budget.js'
 import { Target } from './target.js'
@@ -18,6 +28,8 @@ export interface ModelRoute {
   readonly model: SnapshotModel
   readonly route: SnapshotRoute
   readonly targets: readonly Target[]
+  /** Those that are not over. */
+  readonly deployments: readonly SnapshotDeployment[]
   readonly policy: Policy
   readonly traffic: ModelTraffic
 }
@@ -25,6 +37,7 @@ export interface ModelRoute {
 /** What is under way for a model; lives on over snapshots. */
 export interface ModelTraffic {
   readonly queue: RequestQueue
+  readonly demand: ModelDemand
   readonly retries: RetryBudget
 }
 
@@ -38,7 +51,7 @@ export interface Router {
   /** By name or alias. */
   find(name: string): ModelRoute | undefined
   byId(modelId: string): ModelRoute | undefined
-  /** Models that have a node which is not terminated, in the catalogue's order. */
+  /** Models that have a node which is not terminated, or a deployment that brings one, in the catalogue's order. */
   models(): readonly ModelRoute[]
   /**
    * The target for a request, by the route's policy, among those that may be asked.
@@ -53,6 +66,11 @@ export interface Router {
   chooses(route: ModelRoute, request: Routable): ChosenBy
   /** What the targets of a route look like to a request, for those who ask why. */
   consider(route: ModelRoute, tried: readonly Target[]): ConsideredNode[]
+  /**
+   * What is wanted of the models.
+   * @param isRepeated whether that is to be told which has been before
+   */
+  demand(nowMs: number, isRepeated: boolean): ModelReport[]
   /** Places requests that wait where there is room by now. */
   dispatch(): void
   readonly targets: ReadonlyMap<string, Target>
@@ -87,7 +105,11 @@ export function createRouter({ now, random }: RouterOptions): Router {
   function trafficOf(modelId: string): ModelTraffic {
     let known = traffic.get(modelId)
     if (known === undefined) {
-      known = { queue: new RequestQueue(() => performance.now()), retries: new RetryBudget() }
+      known = {
+        queue: new RequestQueue(() => performance.now()),
+        demand: new ModelDemand(),
+        retries: new RetryBudget(),
+      }
       traffic.set(modelId, known)
     }
     return known
@@ -116,7 +138,14 @@ export function createRouter({ now, random }: RouterOptions): Router {
           nextTargets.set(node.id, target)
           own.push(target)
         }
-        nextRoutes.push({ model, route, targets: own, policy: policyOf(route), traffic: trafficOf(model.id) })
+        nextRoutes.push({
+          model,
+          route,
+          targets: own,
+          deployments: snapshot.deployments.filter(({ modelId }) => modelId === model.id),
+          policy: policyOf(route),
+          traffic: trafficOf(model.id),
+        })
       }
       routes = nextRoutes
       targets = nextTargets
@@ -134,7 +163,7 @@ export function createRouter({ now, random }: RouterOptions): Router {
     },
     find: (name) => byName.get(name),
     byId: (modelId) => byId.get(modelId),
-    models: () => routes.filter((route) => route.targets.length > 0),
+    models: () => routes.filter(isOffered),
     pick(route, request, tried) {
       const refusal = collectCandidates(route.targets, tried, now(), candidates)
       if (refusal !== null) return refusal
@@ -156,8 +185,17 @@ export function createRouter({ now, random }: RouterOptions): Router {
         warmth: target.warmth,
       }))
     },
+    demand: (nowMs, isRepeated) =>
+      [...traffic].flatMap(
+        ([modelId, { queue, demand }]) => demand.report(modelId, queue.size, nowMs, isRepeated) ?? [],
+      ),
     dispatch() {
       for (const { queue } of traffic.values()) queue.dispatch()
     },
   }
+}
+
+/** Whether the model can be called: one that sleeps is woken by it. */
+export function isOffered({ targets, deployments }: ModelRoute): boolean {
+  return targets.length > 0 || deployments.some(brings)
 }

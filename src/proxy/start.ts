@@ -199,6 +199,7 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   const leases = startLoadLeases({
     bus,
     targets: () => router.targets,
+    demand: (nowMs, isRepeated) => router.demand(nowMs, isRepeated),
     process: randomUUID(),
     now,
     onRelief: () => {

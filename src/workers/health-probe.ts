@@ -93,6 +93,7 @@ export async function probeNodes(options: HealthProbeOptions, signal: AbortSigna
         modelType: models.find(({ id }) => id === node.modelId)?.type ?? 'chat',
         healthCheck: () => healthCheckOf(node.modelId),
         wasHealthy: inherited.get(node.id)?.healthy ?? true,
+        toldLoad: inherited.get(node.id)?.tellsLoad ?? false,
         proxies: () => loads.view(node.id, now()),
         onTurn,
       })

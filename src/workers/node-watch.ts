@@ -11,8 +11,9 @@ export interface NodeWatchOptions {
   readonly client: NodeClient
   /** Settings of the moment: they may change while the node is watched. */
   readonly healthCheck: () => HealthCheck
-  /** What the leader before this one found. */
+  /** What the leader before this one found: its health, and whether its engine tells its load. */
   readonly wasHealthy: boolean
+  readonly toldLoad: boolean
   /** What the proxies told of it lately. */
   readonly proxies: () => ProxiesView | null
   /** Unix milliseconds. */
@@ -49,6 +50,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
   let checkLies = false
   let load: EngineLoad | null = null
   let loadedAt = 0
+  let tellsLoad = options.toldLoad
 
   function judge(answers: boolean, generates: boolean): void {
     const before = { healthy: health.healthy, checkLies }
@@ -81,6 +83,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
       if (found !== null) {
         load = found
         loadedAt = now()
+        tellsLoad ||= !tellsNothing(found)
       }
       const every = found !== null && tellsNothing(found) ? NO_METRICS_MS : SCRAPE_MS
       await pause(Math.max(0, every - (performance.now() - startedAt)), signal)
@@ -99,6 +102,7 @@ export function watchNode(options: NodeWatchOptions): NodeWatch {
         running: known?.running ?? null,
         waiting: known?.waiting ?? null,
         kvCacheUsage: known?.kvCacheUsage ?? null,
+        tellsLoad,
         proxies: proxies(),
         observedAt: at,
       }

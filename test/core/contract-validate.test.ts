@@ -206,6 +206,7 @@ test('a setting of a route that is out of bounds is refused by its name', () => 
     [{ queue: { max_depth: -1 } }, 'queue.max_depth'],
     [{ queue: { max_depth: 100_001 } }, 'queue.max_depth'],
     [{ queue: { max_wait_ms: 600_001 } }, 'queue.max_wait_ms'],
+    [{ queue: { cold_start_max_wait_ms: 3_600_001 } }, 'queue.cold_start_max_wait_ms'],
     [{ node_weights: { n: -1 } }, 'node_weights.n'],
     [{ fallback_models: ['a', '-'] }, 'fallback_models[1]'],
     [{ fallback_models: 'abcdefghi'.split('') }, 'fallback_models'],

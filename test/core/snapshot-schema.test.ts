@@ -19,10 +19,22 @@ test('a snapshot comes back as it was written', () => {
         stickySessions: true,
         retry: { attempts: 1, budgetPercent: 0, hedgeAfterMs: 5 },
         resumeStreams: false,
-        queue: { maxDepth: 0, maxWaitMs: 0 },
+        queue: { maxDepth: 0, maxWaitMs: 0, coldStartMaxWaitMs: 0 },
         fallbackModelIds: ['x'],
         mirror: { modelId: 'x', percent: 0 },
         split: [{ modelId: 'y', percent: 12.5 }],
+      },
+    ],
+    deployments: [
+      {
+        id: 'd',
+        modelId: 'm',
+        status: 'active',
+        asleep: true,
+        wanted: 0,
+        serving: 0,
+        launchingSinceMs: null,
+        launches: [{ atMs: 5, tookMs: 7 }],
       },
     ],
   }

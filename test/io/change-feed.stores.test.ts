@@ -4,6 +4,7 @@ import { apiKeyDigest } from '../../src/core/api-key.js'
 import { changesSince, pruneChanges, readVersion, recentChanges } from '../../src/io/changes.js'
 import { transaction } from '../../src/io/postgres.js'
 import { loadSnapshot } from '../../src/io/snapshot-load.js'
+import { uuidv7 } from 'uuidv7'
 import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
 import { findKey } from '../support/find-key.js'
 
@@ -56,6 +57,54 @@ test('each change says what it makes stale', async () => {
   // Cached keys of the tenant hold the model's name.
   const renamed = await after(() => port.send('PATCH', modelPath, { name: 'renamed' }))
   assert.deepEqual(renamed, { catalogue: true, keyDigests: [], tenantIds: [id] })
+})
+
+test('what a deployment is about to bring is in the snapshot, what only the autoscaler notes changes nothing', async () => {
+  await using port = await startContractPort()
+  const { postgres } = port.database
+  const model = await port.send('POST', '/admin/models', modelBody({ name: 'm' }))
+  const id = uuidv7()
+  const set = async (sets: string) => {
+    const version = await readVersion(postgres)
+    await postgres.query(`UPDATE deployments SET ${sets}`)
+    return (await changesSince(postgres, version)).catalogue
+  }
+  const seen = async () => (await loadSnapshot(postgres)).deployments
+
+  const before = await readVersion(postgres)
+  await postgres.query(
+    "INSERT INTO deployments (id, model_id, provider, target_node_count, status) VALUES ($1, $2, 'local', 0, 'active')",
+    [id, model.body['id']],
+  )
+  assert.equal((await changesSince(postgres, before)).catalogue, true)
+  assert.equal(await set("scaling = '{}', retry = '{}', shortage = '{}', version = version + 1"), false)
+  const past = [{ atMs: 1_000, tookMs: 2_000 }]
+  assert.equal(await set(`asleep = true, launches = '${JSON.stringify(past)}'`), true)
+  const deployment = { id, modelId: model.body['id'], status: 'active', asleep: true, wanted: 0 }
+  assert.deepEqual(await seen(), [{ ...deployment, serving: 0, launchingSinceMs: null, launches: past }])
+
+  assert.equal(await set('asleep = false, target_node_count = 2, launches = \'"?"\''), true)
+  await port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: 'up' }))
+  await postgres.query('UPDATE nodes SET deployment_id = $1', [id])
+  for (const [name, age] of [
+    ['old', '90 s'],
+    ['new', '10 s'],
+  ]) {
+    await postgres.query(
+      `INSERT INTO nodes (id, cluster_name, model_id, deployment_id, provider, upstream_model, engine, status, created_at)
+       SELECT gen_random_uuid(), $1, model_id, deployment_id, 'local', 'm', 'vllm', 'launching', now() - $2::interval FROM nodes
+       WHERE cluster_name = 'up'`,
+      [name, age],
+    )
+  }
+  const [launching] = await seen()
+  const { launchingSinceMs, ...rest } = launching ?? { launchingSinceMs: null }
+  assert.deepEqual(rest, { ...deployment, asleep: false, wanted: 2, serving: 1, launches: [] })
+  const ageMs = Date.now() - (launchingSinceMs ?? 0)
+  assert.ok(ageMs >= 90_000 && ageMs < 300_000, `${ageMs} ms`)
+
+  assert.equal(await set("status = 'terminated'"), true)
+  assert.deepEqual(await seen(), [])
 })
 
 test('a change that is rolled back leaves no trace', async () => {

@@ -21,6 +21,7 @@ function live(id: string, changes: Partial<NodeLive> = {}): NodeLive {
     running: 0,
     waiting: 0,
     kvCacheUsage: null,
+    tellsLoad: false,
     proxies: null,
     observedAt: START,
     ...changes,

@@ -13,7 +13,13 @@ function shownModel(changes: Partial<SnapshotNode> = {}) {
   const router = createRouter({ now: () => START, random: () => 0 })
   const model = { ...MODEL, tokensPerSecond: 2_500 }
   const nodes = [nodeOf('a', { maxConcurrency: 1 }), nodeOf('b', { maxConcurrency: 1, ...changes })]
-  router.apply({ version: 1, models: [model], nodes, routes: [{ ...DEFAULT_ROUTE, modelId: MODEL.id }] })
+  router.apply({
+    version: 1,
+    models: [model],
+    nodes,
+    routes: [{ ...DEFAULT_ROUTE, modelId: MODEL.id }],
+    deployments: [],
+  })
   const show = (figures?: { avgLatencyMs: number | null; p95TtftMs: number | null }) => {
     const route = router.byId(MODEL.id)
     assert.ok(route)
@@ -39,6 +45,7 @@ function ill(nodeId: string): NodeLive {
     running: 0,
     waiting: 0,
     kvCacheUsage: null,
+    tellsLoad: false,
     proxies: null,
     observedAt: START,
   }

@@ -52,6 +52,7 @@ function snapshotOf(endpointUrl: string, nodes: readonly string[]): Snapshot {
       status: 'active',
     })),
     routes: [{ modelId: 'm', ...DEFAULT_ROUTE, idleTimeoutMs: 40_000 }],
+    deployments: [],
   }
 }
 

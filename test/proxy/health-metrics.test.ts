@@ -10,7 +10,7 @@ const START = 1_000_000
 
 function snapshot(names: readonly string[]): Snapshot {
   const routes = [{ ...DEFAULT_ROUTE, modelId: MODEL.id }]
-  return { version: 1, models: [MODEL], nodes: names.map((name) => nodeOf(name)), routes }
+  return { version: 1, models: [MODEL], nodes: names.map((name) => nodeOf(name)), routes, deployments: [] }
 }
 
 test('counts ejections once, and shows who is rejected and which model panics, until they are gone', () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { decodeLoadReport, LOAD_TOPIC, type LoadReport } from '../../src/core/load-report.js'
 import { ANY_REQUEST } from '../../src/core/policies/policy.js'
 import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
 import { type Bus, createBus } from '../../src/io/bus.js'
@@ -16,6 +17,7 @@ const snapshot: Snapshot = {
   models: [MODEL],
   nodes: ['a', 'b'].map((name) => nodeOf(name, { maxConcurrency: 4 })),
   routes: [{ ...DEFAULT_ROUTE, modelId: MODEL.id }],
+  deployments: [],
 }
 
 interface View {
@@ -33,6 +35,7 @@ function viewOn(bus: Pick<Bus, 'publish' | 'subscribe'>, process: string): View 
   const leases = startLoadLeases({
     bus,
     targets: () => router.targets,
+    demand: (nowMs, isRepeated) => router.demand(nowMs, isRepeated),
     process,
     now: Date.now,
     onRelief: () => {
@@ -136,4 +139,32 @@ test('what a proxy that died had is gone within seconds, and messages that are n
   } finally {
     redis.disconnect()
   }
+})
+
+test('an idle proxy says that it lives, what is wanted of its models, and at last that it ends', async () => {
+  await using database = await freshDatabase()
+  await using bus = createBus({ postgresUrl: database.url })
+  await eventually(() => bus.connected, 'it is on the bus')
+  const reports: LoadReport[] = []
+  bus.subscribe(LOAD_TOPIC, (message) => {
+    const report = decodeLoadReport(message)
+    if (report !== null) reports.push(report)
+  })
+  const { router, leases } = viewOn(bus, 'one')
+  await eventually(() => reports.length >= 3, 'it says so though there is nothing to say')
+  assert.ok(reports.every(({ nodes, models, isLast }) => nodes.length + models.length === 0 && !isLast))
+  const { traffic } = router.find('big') ?? {}
+  const askedAt = Date.now()
+  traffic?.demand.requested(askedAt)
+  traffic?.demand.firstToken(250, askedAt)
+  traffic?.queue.enterCold({ tenantId: 't', weight: 1, tryPlace: () => false }, 5)
+  await eventually(() => reports.some(({ models }) => models.length > 0), 'it tells of the model')
+  const { ttft, ...told } = reports.findLast(({ models }) => models.length > 0)?.models[0] ?? { ttft: [] }
+  assert.deepEqual(told, { modelId: MODEL.id, waiting: 1, lastRequestAtMs: askedAt })
+  assert.deepEqual(
+    ttft.map(([, count]) => count),
+    [1],
+  )
+  await leases.stop()
+  await eventually(() => reports.at(-1)?.isLast === true, 'its last report says that it ends')
 })

@@ -95,6 +95,20 @@ test('a pace that has come to a halt promises nothing', () => {
   assert.equal(queue.enter(waiter('b'), SETTINGS), null)
 })
 
+test('how long a launch took is no pace', () => {
+  const { clock, queue, waiter, release, served } = queueWithSlots()
+  for (let index = 0; index < 3; index++) assert.ok(queue.enterCold(waiter('a'), 3))
+  assert.equal(queue.enterCold(waiter('a'), 3), null)
+  clock.now += 500_000
+  assert.equal(queue.expectedWaitMs('b', 1), 0)
+  release(1)
+  assert.deepEqual(served, ['a'])
+  assert.ok(queue.enter(waiter('b'), SETTINGS))
+  clock.now += 100
+  release(3)
+  assert.ok(queue.enter(waiter('b'), SETTINGS))
+})
+
 test('a placing that makes room at once serves the next in the same turn, each once', () => {
   const clock = { now: 1 }
   const queue = new RequestQueue(() => clock.now)

@@ -12,7 +12,8 @@ function snapshot(
   version = 1,
 ): Snapshot {
   const model = { ...MODEL, aliases: ['large', 'org/big'] }
-  return { version, models: [model], nodes, routes: [{ ...DEFAULT_ROUTE, modelId: 'model', ...route }] }
+  const routes = [{ ...DEFAULT_ROUTE, modelId: 'model', ...route }]
+  return { version, models: [model], nodes, routes, deployments: [] }
 }
 
 function routerWith(first: Snapshot): { router: Router; clock: { now: number } } {
@@ -41,6 +42,7 @@ const live = (nodeId: string, changes: Partial<NodeLive>): [string, NodeLive] =>
     running: 0,
     waiting: 0,
     kvCacheUsage: null,
+    tellsLoad: false,
     proxies: null,
     observedAt: 1_000_000,
     ...changes,

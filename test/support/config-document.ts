@@ -72,7 +72,11 @@ const route = {
     hedge_after_ms: orNull(timeoutMs),
   }),
   resume_streams: fc.boolean(),
-  queue: fc.record({ max_depth: fc.nat(100_000), max_wait_ms: fc.nat(600_000) }),
+  queue: fc.record({
+    max_depth: fc.nat(100_000),
+    max_wait_ms: fc.nat(600_000),
+    cold_start_max_wait_ms: fc.nat(3_600_000),
+  }),
 }
 
 /** The models that a route names: of its model's type, and fallbacks and split only those after it, so without loops. */

@@ -1,4 +1,4 @@
-import type { SnapshotModel, SnapshotNode } from '../../src/core/snapshot.js'
+import type { SnapshotDeployment, SnapshotModel, SnapshotNode } from '../../src/core/snapshot.js'
 
 /** The one model of tests of routing. */
 export const MODEL: SnapshotModel = {
@@ -26,6 +26,21 @@ export function nodeOf(id: string, changes: Partial<SnapshotNode> = {}): Snapsho
     apiKey: null,
     engine: 'vllm',
     status: 'active',
+    ...changes,
+  }
+}
+
+/** A deployment of that model that has what it is to have, nothing. */
+export function deploymentOf(changes: Partial<SnapshotDeployment> = {}): SnapshotDeployment {
+  return {
+    id: 'deployment',
+    modelId: MODEL.id,
+    status: 'active',
+    asleep: false,
+    wanted: 0,
+    serving: 0,
+    launchingSinceMs: null,
+    launches: [],
     ...changes,
   }
 }

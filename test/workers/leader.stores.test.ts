@@ -21,6 +21,7 @@ import {
   nodeBody,
   startContractPort,
 } from '../support/contract-port.js'
+import { startEngineStandIn, vllmMetrics } from '../support/engine-stand-in.js'
 import { launchedNode } from '../support/launched-node.js'
 import { freshRedis } from '../support/stores.js'
 
@@ -216,7 +217,8 @@ test('what proxies tell is in the live state for as long as they do', async () =
   let sequence = 0
   const told = await eventually(async () => {
     const nodes = [{ nodeId, inFlight: 5, ...known }]
-    for (const message of encodeLoadReport({ process: 'p', sequence: ++sequence, nodes }, 7_900)) {
+    const report = { process: 'p', sequence: ++sequence, nodes, models: [], isLast: false }
+    for (const message of encodeLoadReport(report, 7_900)) {
       await bus.publish(LOAD_TOPIC, message)
     }
     await bus.publish(LOAD_TOPIC, 'nonsense')
@@ -368,6 +370,29 @@ test("the node's own credential is presented, and an endless metrics reply does 
   assert.deepEqual([live.healthy, live.running], [true, null])
 })
 
+test('a load that is told no more is known to be missing, also to the next leader', async () => {
+  await using port = await startContractPort()
+  await using engine = await startEngineStandIn()
+  engine.say({ metrics: '' })
+  await registerOn(port, engine.url)
+  const { postgres } = port.database
+  const told = async () => {
+    const [live] = (await readNodeLive({ postgres, redis: null })).values()
+    return live && `${live.tellsLoad} ${live.running}`
+  }
+  {
+    await using _first = startProbe(port)
+    await eventually(async () => (await told()) === 'false null', 'nothing is known yet')
+    engine.say({ metrics: vllmMetrics(2) })
+    await eventually(async () => (await told()) === 'true 2', 'its load is told')
+    engine.say({ metrics: '' })
+    await eventually(async () => (await told()) === 'true null', 'it is missed')
+  }
+  await postgres.query("UPDATE node_live SET running = 1, observed_at = now() - interval '10 s'")
+  await using _next = startProbe(port)
+  await eventually(async () => (await told()) === 'true null', 'it is missed by the next leader')
+})
+
 test('an idle node that is to be terminated is terminated, a busy one keeps draining', async () => {
   await using port = await startContractPort()
   await using idle = await serverOn(
@@ -409,6 +434,7 @@ test('live state goes to Redis, and to Postgres while Redis does not answer', as
       running: 1,
       waiting: 2,
       kvCacheUsage: 0.5,
+      tellsLoad: true,
       proxies: {
         inFlight: 1,
         ttftMs: 2.5,

@@ -35,6 +35,7 @@ SELECT
         'resume_streams', r.resume_streams,
         'queue_max_depth', r.queue_max_depth,
         'queue_max_wait_ms', r.queue_max_wait_ms,
+        'queue_cold_start_max_wait_ms', r.queue_cold_start_max_wait_ms,
         'route_models', models_of_route(m.id)
       )
     )), '[]')

@@ -30,6 +30,7 @@ SELECT c.version,
         'resume_streams', r.resume_streams,
         'queue_max_depth', r.queue_max_depth,
         'queue_max_wait_ms', r.queue_max_wait_ms,
+        'queue_cold_start_max_wait_ms', r.queue_cold_start_max_wait_ms,
         'route_models', models_of_route(m.id)
       )
     ) ORDER BY m.name), '[]')
@@ -50,5 +51,23 @@ SELECT c.version,
       'status', status
     ) ORDER BY cluster_name), '[]')
     FROM nodes WHERE status <> 'terminated' AND endpoint_url IS NOT NULL
-  ) AS nodes
+  ) AS nodes,
+  (
+    SELECT coalesce(json_agg(json_build_object(
+      'id', d.id,
+      'model_id', d.model_id,
+      'status', d.status,
+      'asleep', d.asleep,
+      'wanted', d.target_node_count,
+      'serving', present.serving,
+      'launching_since_ms', present.launching_since_ms,
+      'launches', d.launches
+    ) ORDER BY d.id), '[]')
+    FROM deployments d CROSS JOIN LATERAL (
+      SELECT count(*) FILTER (WHERE n.status = 'active') AS serving,
+        floor(extract(epoch FROM min(n.created_at) FILTER (WHERE n.status = 'launching')) * 1000) AS launching_since_ms
+      FROM nodes n WHERE n.deployment_id = d.id AND n.status <> 'terminated'
+    ) present
+    WHERE d.status <> 'terminated'
+  ) AS deployments
 FROM change_counter c

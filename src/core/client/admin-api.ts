@@ -406,6 +406,7 @@ export interface Route {
   queue: {
     max_depth: number
     max_wait_ms: number
+    cold_start_max_wait_ms: number
   }
   fallback_models: string[]
   mirror: {
@@ -981,9 +982,11 @@ export interface ConfigDocument {
     resume_streams?: boolean
     /** What is not sent stays. */
     queue?: {
-      /** Requests that wait at once in one proxy; 0: none waits. */
+      /** Requests that wait at once in one proxy; 0: none waits, and no deployment sleeps. */
       max_depth?: number
       max_wait_ms?: number
+      /** How long one waits at most while no node serves and one is being launched; 0: none waits for that. */
+      cold_start_max_wait_ms?: number
     }
     /** By name or alias, of the same type; asked in turn when no node of the model can serve. */
     fallback_models?: string[]
@@ -2166,9 +2169,11 @@ export interface AdminApi {
           /** What is not sent stays. */
           readonly queue?:
             | {
-                /** Requests that wait at once in one proxy; 0: none waits. */
+                /** Requests that wait at once in one proxy; 0: none waits, and no deployment sleeps. */
                 readonly max_depth?: number | undefined
                 readonly max_wait_ms?: number | undefined
+                /** How long one waits at most while no node serves and one is being launched; 0: none waits for that. */
+                readonly cold_start_max_wait_ms?: number | undefined
               }
             | undefined
           /** By name or alias, of the same type; asked in turn when no node of the model can serve. */

@@ -65,6 +65,7 @@ export const Route = z
         .int()
         .meta({ examples: [1_000] }),
       max_wait_ms: msShown(10_000),
+      cold_start_max_wait_ms: msShown(600_000),
     }),
     fallback_models: z.array(ModelShown).meta({ examples: [['llama-3.1-8b-backup']] }),
     mirror: z
@@ -137,9 +138,13 @@ export const routeFields = {
   queue: z
     .strictObject({
       max_depth: z.number().int().min(0).max(100_000).meta({
-        description: 'Requests that wait at once in one proxy; 0: none waits.',
+        description: 'Requests that wait at once in one proxy; 0: none waits, and no deployment sleeps.',
       }),
       max_wait_ms: z.number().int().min(0).max(600_000),
+      cold_start_max_wait_ms: z.number().int().min(0).max(3_600_000).meta({
+        description:
+          'How long one waits at most while no node serves and one is being launched; 0: none waits for that.',
+      }),
     })
     .partial()
     .meta({ description: 'What is not sent stays.' }),

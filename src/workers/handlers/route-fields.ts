@@ -40,7 +40,11 @@ function fieldsOf(route: Omit<SnapshotRoute, 'modelId'>, names: ReadonlyMap<stri
       hedge_after_ms: route.retry.hedgeAfterMs,
     },
     resume_streams: route.resumeStreams,
-    queue: { max_depth: route.queue.maxDepth, max_wait_ms: route.queue.maxWaitMs },
+    queue: {
+      max_depth: route.queue.maxDepth,
+      max_wait_ms: route.queue.maxWaitMs,
+      cold_start_max_wait_ms: route.queue.coldStartMaxWaitMs,
+    },
     fallback_models: route.fallbackModelIds.map(nameOf),
     mirror: route.mirror === null ? null : shareOf(route.mirror),
     split: route.split.map(shareOf),

@@ -75,6 +75,7 @@ export async function writeRoute(
     route.resume_streams,
     route.queue.max_depth,
     route.queue.max_wait_ms,
+    route.queue.cold_start_max_wait_ms,
   ])
   await writeRouteModels(db, modelId, models)
 }

@@ -39,7 +39,7 @@ const SETTINGS = {
   sticky_sessions: true,
   retry: { attempts: 5, budget_percent: 12.5, hedge_after_ms: 250 },
   resume_streams: false,
-  queue: { max_depth: 7, max_wait_ms: 0 },
+  queue: { max_depth: 7, max_wait_ms: 0, cold_start_max_wait_ms: 60_000 },
 }
 
 test('every setting of a route is kept, shown and served, and what is not sent stays', async () => {
@@ -52,7 +52,11 @@ test('every setting of a route is kept, shown and served, and what is not sent s
     budget_percent: retry.budgetPercent,
     hedge_after_ms: null,
   })
-  assert.deepEqual(defaults['queue'], { max_depth: queue.maxDepth, max_wait_ms: queue.maxWaitMs })
+  assert.deepEqual(defaults['queue'], {
+    max_depth: queue.maxDepth,
+    max_wait_ms: queue.maxWaitMs,
+    cold_start_max_wait_ms: queue.coldStartMaxWaitMs,
+  })
   assert.deepEqual(
     ['sticky_sessions', 'resume_streams', 'fallback_models', 'mirror', 'split'].map((name) => defaults[name]),
     [false, true, [], null, []],
@@ -82,7 +86,7 @@ test('every setting of a route is kept, shown and served, and what is not sent s
     stickySessions: true,
     retry: { attempts: 5, budgetPercent: 12.5, hedgeAfterMs: 250 },
     resumeStreams: false,
-    queue: { maxDepth: 7, maxWaitMs: 0 },
+    queue: { maxDepth: 7, maxWaitMs: 0, coldStartMaxWaitMs: 60_000 },
     fallbackModelIds: [idOf('c'), idOf('b')],
     mirror: { modelId: idOf('b'), percent: 0.5 },
     split: [
@@ -98,7 +102,7 @@ test('every setting of a route is kept, shown and served, and what is not sent s
   const then = {
     ...served,
     retry: { ...served.retry, attempts: 1 },
-    queue: { maxDepth: 7, maxWaitMs: 5 },
+    queue: { maxDepth: 7, maxWaitMs: 5, coldStartMaxWaitMs: 60_000 },
     idleTimeoutMs: 1000,
   }
   assert.deepEqual(await routeIn(port, idOf('m')), then)
