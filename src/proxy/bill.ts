@@ -39,7 +39,7 @@ export function billOf(answered: Answered): { counts: TokenCounts; reported: boo
   const { attempt, continuation, promptEstimate, status } = answered
   const { tap, plain, call } = attempt ?? { tap: null, plain: null, call: null }
   if (continuation?.resumed === true && continuation.reported(tap)) {
-    return { counts: continuation.total(tap), reported: true }
+    return { counts: continuation.total(tap), reported: continuation.exact(tap) }
   }
   const counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
   if (tap?.reported === true) {
