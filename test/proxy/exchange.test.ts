@@ -490,3 +490,19 @@ test('tokens that their node said nothing of make the bill of a stream that went
     ['estimated', 4, 2, 1],
   )
 })
+
+test('a client that leaves between a node that failed its request and the next one has nothing to pay', async () => {
+  await using plane = await startDataPlane(['a', 'b'], { route: IN_TURN })
+  plane.targets.get('b')?.pushedBack(Date.now(), 60_000)
+  const { client, node } = await plane.ask()
+  node.write(STREAM_HEAD)
+  node.destroy()
+  await eventually('it waits for the other one', () => plane.targets.get('a')?.inFlight === 0)
+  client[Symbol.dispose]()
+  await eventually('it is settled', () => plane.outcomes.length > 0)
+  const [outcome] = plane.outcomes
+  assert.deepEqual(
+    [outcome?.errorCode, outcome?.promptTokens, outcome?.completionTokens, outcome?.attempts],
+    ['client_closed', 0, 0, 1],
+  )
+})

@@ -130,9 +130,10 @@ export function faultOf(row: AuditedRow, { continuous, entry }: Attempt): string
   if (row.cost_nanos !== costOf(row)) return 'its cost is not its tokens at its prices'
   if (row.counted === 'reported') {
     if (billed === 0) {
-      // A client may leave between a node that refused and the next one.
+      // A client may leave between a node that refused, or died before it had said anything, and the next one.
       const refused = (entry.status ?? 0) >= 400
-      if (!failed && !refused) return 'nothing was billed for a request that did not fail'
+      const died = entry.endedAt !== null && !entry.aborted && !entry.finished && entry.writtenTokens === 0
+      if (!failed && !refused && !died) return 'nothing was billed for a request that did not fail'
       return entry.writtenTokens > 0 && entry.stream
         ? 'tokens that reached the gateway were not billed'
         : null
