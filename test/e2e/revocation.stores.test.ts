@@ -11,9 +11,9 @@ import { openRawClient } from '../support/raw-client.js'
 import { startStores, type Stores } from '../support/stores.js'
 import { metricOf } from '../support/usage-audit.js'
 
-/** As the product promises them; printed, since a machine that is short of processor time is no fault of the product. */
+/** As the product promises it. Held of the median: a machine that is short of processor time is no fault of the product. */
 const PROMISED_MS = 1_000
-/** What is held instead: with the bus it is sooner than it would be without. */
+/** Held of each. */
 const LIMIT_MS = 4_000
 const WITH_BUS = { promisedMs: PROMISED_MS, limitMs: LIMIT_MS }
 const WITHOUT_BUS = { promisedMs: 5_000, limitMs: 15_000 }
@@ -174,6 +174,7 @@ function print(t: TestContext, what: string, lags: readonly Lags[], bound = WITH
       `${what}, ${kind === 'cut' ? 'last stream cut' : 'last request let in'} after: p50 ${p50.toFixed(1)} ms, max ${max.toFixed(1)} ms of ${sorted.length} (promised: ${bound.promisedMs} ms)`,
     )
     assert.ok(max <= bound.limitMs, `${kind}: ${max} ms`)
+    if (sorted.length >= 10) assert.ok(p50 <= bound.promisedMs, `${kind}: ${p50} ms`)
   }
 }
 

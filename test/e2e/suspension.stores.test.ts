@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { startTestGateway } from '../support/gateway.js'
 
-/** As the product promises it; printed, since a machine that is short of processor time is no fault of the product. */
+/** As the product promises it. Held of the median: a machine that is short of processor time is no fault of the product. */
 const PROMISED_MS = 1_000
-/** Without the bus it would take five seconds. */
+/** Held of each. */
 const LIMIT_MS = 4_000
 const ROUNDS = 10
 
@@ -42,5 +42,6 @@ test('a suspension and its end are in effect within a second, for a key that is 
     t.diagnostic(
       `${verb}: in effect after ${median.toFixed(1)} ms (median), ${worst.toFixed(1)} ms (worst of ${ROUNDS}; promised: ${PROMISED_MS})`,
     )
+    assert.ok(median <= PROMISED_MS, `${verb}: ${median} ms`)
   }
 })
