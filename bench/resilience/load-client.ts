@@ -44,6 +44,7 @@ const RECONNECT_MS = 50
 /** A client of the tenant port. Connections are kept and used again. */
 export class LoadClient implements Disposable {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Infinity })
+  readonly #disposed = new AbortController()
   readonly #port: number
   readonly #key: string
 
@@ -71,16 +72,18 @@ export class LoadClient implements Disposable {
     return followed(plan, call)
   }
 
-  /** As {@link runLoad}. */
+  /** As {@link runLoad}; ends when the client is disposed of, too. */
   run(
     plan: Iterator<PlannedRequest>,
     concurrency: (sent: number) => number,
     stop?: AbortSignal,
   ): Promise<ClientView[]> {
-    return runLoad((planned) => this.send(planned), plan, concurrency, stop)
+    const signal = AbortSignal.any([this.#disposed.signal, ...(stop === undefined ? [] : [stop])])
+    return runLoad((planned) => this.send(planned), plan, concurrency, signal)
   }
 
   [Symbol.dispose](): void {
+    this.#disposed.abort()
     this.#agent.destroy()
   }
 }

@@ -27,7 +27,7 @@ export function identityOf(admission: Admission, first: Attempt): UsageIdentity 
 
 export interface Answered {
   /** The last one; null: there was none. */
-  readonly attempt: Pick<Attempt, 'tap' | 'plain' | 'call'> | null
+  readonly attempt: Pick<Attempt, 'tap' | 'plain' | 'call' | 'endedAt'> | null
   readonly continuation: Continuation | null
   readonly promptEstimate: number
   /** With which the request ended. */
@@ -37,9 +37,9 @@ export interface Answered {
 /** What is billed of a request, and whether the engines themselves said so. */
 export function billOf(answered: Answered): { counts: TokenCounts; reported: boolean } {
   const { attempt, continuation, promptEstimate, status } = answered
-  const { tap, plain, call } = attempt ?? { tap: null, plain: null, call: null }
+  const { tap, plain } = attempt ?? { tap: null, plain: null }
   if (continuation?.resumed === true && continuation.reported(tap)) {
-    return { counts: continuation.total(tap), reported: true }
+    return { counts: continuation.total(tap), reported: continuation.exact(tap) }
   }
   const counts: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
   if (tap?.reported === true) {
@@ -50,7 +50,9 @@ export function billOf(answered: Answered): { counts: TokenCounts; reported: boo
   }
   if (plain?.usage(counts) === true) return { counts, reported: true }
   // What a node refused, or failed at before it made anything, is not the tenant's to pay.
-  const left = status === ERRORS.client_closed.status && call?.sent === true
+  // Nor is it when the client leaves before another node was asked.
+  const atWork = attempt?.endedAt === 0 && attempt.call?.sent === true
+  const left = status === ERRORS.client_closed.status && atWork
   const estimated = status === 200 || left ? plain?.estimate() : undefined
   const generated = continuation?.resumed === true ? continuation.total(tap).completionTokens : tap?.generated
   counts.completionTokens = generated ?? estimated ?? 0

@@ -16,14 +16,18 @@ export function continuationFor(admission: Admission, attempt: Attempt, body: Bu
   const possible =
     !isCopy &&
     head.stream &&
-    attempt.route.route.resumeStreams &&
     head.n === 1 &&
     head.prompts === 1 &&
     endpoint !== 'embeddings' &&
     body.length <= MOST_KEPT_BODY_BYTES &&
-    tellsUsageAsItGoes(attempt.target.node.engine) &&
+    isContinuable(attempt) &&
     !held.crowded
   return possible ? new Continuation(endpoint, body, head, call.startedAt) : null
+}
+
+/** Whether the route of this attempt and the engine of its node allow that its answer is gone on with elsewhere. */
+export function isContinuable({ route, target }: Pick<Attempt, 'route' | 'target'>): boolean {
+  return route.route.resumeStreams && tellsUsageAsItGoes(target.node.engine)
 }
 
 /** A request with a longer body is not continued: it would have to be kept for as long as its stream lasts. */
@@ -58,6 +62,8 @@ export class Continuation {
   /** Of the nodes before the present one. */
   #carried: TokenCounts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 }
   #carriedReported = false
+  /** Tokens are among them that their node had said nothing of. */
+  #carriedGuess = false
   /** The stream that has been carried over last. */
   #carriedTap: SseTap | null = null
   #openSeam: OpenSeam | null = null
@@ -90,6 +96,12 @@ export class Continuation {
   /** Whether any node has told what it used. */
   reported(tap: SseTap | null): boolean {
     return this.#carriedReported || tap?.reported === true
+  }
+
+  /** Whether every node that made tokens has told how many. */
+  exact(tap: SseTap | null): boolean {
+    const present = tap === this.#carriedTap ? null : tap
+    return !this.#carriedGuess && (present === null || present.reported || present.generated === 0)
   }
 
   /**
@@ -152,6 +164,7 @@ export class Continuation {
 
   #carry(tap: SseTap): void {
     const whole = this.total(tap)
+    this.#carriedGuess = !this.exact(tap)
     this.#carriedTap = tap
     this.#carriedReported ||= tap.reported
     this.#carried = whole

@@ -10,7 +10,7 @@ import type { Admission } from './admission.js'
 import type { Attempt } from './attempt.js'
 import { ClientReply } from './client-reply.js'
 import { billOf, identityOf } from './bill.js'
-import { type Continuation, continuationFor } from './continuation.js'
+import { type Continuation, continuationFor, isContinuable } from './continuation.js'
 import { explain } from './explain.js'
 import type { PlainReply } from './plain-reply.js'
 import { Pursuit, type PursuitDeps, type PursuitOwner, type Question } from './pursuit.js'
@@ -286,8 +286,10 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   }
 
   /** An answer has begun: the request cannot be sent again as it was. */
-  #answerBegan(): void {
+  #answerBegan(attempt: Attempt): void {
     this.#pursuit.answerBegan()
+    // It may be that of a retry or a rival, at a node that does not count as it goes, though the first one does.
+    if (this.#continuation !== null && !isContinuable(attempt)) this.#continuation = null
     if (this.#body !== null && this.#continuation === null) this.#releaseBody()
   }
 
@@ -308,7 +310,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
       this.#endStream(Buffer.concat([forward, DONE_FRAME]), ended)
     } else {
       this.#deadline = this.#nextTokenBy(attempt, this.#lastByteAt)
-      this.#pass(forward)
+      this.#pass(attempt, forward)
       this.#checkStream(attempt, tap, ended)
     }
   }
@@ -367,11 +369,11 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
     this.#deps.spool.progress(this, this.#lastByteAt)
   }
 
-  #pass(bytes: Buffer): void {
+  #pass(attempt: Attempt, bytes: Buffer): void {
     if (bytes.length === 0) return
     if (this.#phase !== 'relaying') {
       this.#phase = 'relaying'
-      this.#answerBegan()
+      this.#answerBegan(attempt)
     }
     this.#pingAt = this.#lastByteAt + PING_MS
     this.#reply.pass('stream', bytes)
@@ -390,7 +392,7 @@ export class Exchange implements SpoolEntry, PursuitOwner, Placed {
   }
 
   #onPlain(attempt: Attempt, plain: PlainReply, bytes: Buffer, ended: boolean): void {
-    this.#answerBegan()
+    this.#answerBegan(attempt)
     const forward = plain.read(bytes)
     if (this.#phase === 'leaving') {
       if (ended) this.#settleAbort()

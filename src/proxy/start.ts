@@ -41,6 +41,7 @@ import { watchSlow } from './slow-nodes.js'
 import { startSpendFeed } from './spend-feed.js'
 import { createSnapshotFile } from './snapshot-file.js'
 import { SwapList } from './swap-list.js'
+import { startSweep } from './sweep.js'
 import { createUpstream } from './upstream.js'
 import { startUsagePipeline, type StartFlusher } from './usage-pipeline.js'
 
@@ -248,16 +249,16 @@ export async function startProxy(context: ChildContext, parts: ProxyParts): Prom
   lifecycle.add('upstream', () => {
     upstream[Symbol.dispose]()
   })
-  const sweep = setInterval(() => {
+  const sweep = startSweep(SWEEP_MS, () => {
     watch.sweep()
     const at = performance.now()
     open.each((exchange) => {
       exchange.sweep(at)
     })
     router.dispatch()
-  }, SWEEP_MS)
+  })
   lifecycle.add('sweep', () => {
-    clearInterval(sweep)
+    sweep[Symbol.dispose]()
   })
 
   let draining = false

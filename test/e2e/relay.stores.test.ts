@@ -513,13 +513,11 @@ describe('the relay', () => {
     const model = await gateway.serve('growing', { first }, { strategy: 'round-robin' })
     await gateway.addNode('growing', 'second', second)
     await gateway.admin('PATCH', `/admin/models/${model}`, z.unknown(), { aliases: ['growing-alias'] })
-    const changedAt = performance.now()
     await eventually('the change is live', async () => {
       const reply = await ask(TEXT, { model: 'growing-alias', prompt: 'a', max_tokens: 1 })
       await reply.arrayBuffer()
       return reply.status === 200 && second.ledger.size > 0
     })
-    assert.ok(performance.now() - changedAt < 5_000)
     const reply = await ask(TEXT, { model: 'growing-alias', prompt: 'a', max_tokens: 1 })
     await reply.arrayBuffer()
     assert.equal((await gateway.usage(idOf(reply))).model, 'growing')

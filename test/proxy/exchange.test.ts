@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { readRequestHead } from '../../src/core/request-head.js'
-import { DEFAULT_ROUTE, type Snapshot } from '../../src/core/snapshot.js'
+import { DEFAULT_ROUTE, type Engine, type Snapshot, type SnapshotRoute } from '../../src/core/snapshot.js'
 import type { UsageOutcome } from '../../src/core/usage-record.js'
 import { createProxyMetrics } from '../../src/io/metrics.js'
 import { createHttpApp } from '../../src/io/uws.js'
@@ -22,7 +22,17 @@ import { temporaryFolder } from '../support/temporary-folder.js'
 
 const KEY = resolvedKey()
 
-function snapshotOf(endpointUrl: string, nodes: readonly string[]): Snapshot {
+interface PlaneOptions {
+  /** By node; vLLM where nothing is said. */
+  readonly engines?: Readonly<Record<string, Engine>>
+  readonly route?: Partial<SnapshotRoute>
+}
+
+function snapshotOf(
+  endpointUrl: string,
+  nodes: readonly string[],
+  { engines = {}, route = {} }: PlaneOptions,
+): Snapshot {
   const prices = { inputMicros: 1, cachedInputMicros: null, outputMicros: 1 }
   return {
     version: 1,
@@ -48,10 +58,10 @@ function snapshotOf(endpointUrl: string, nodes: readonly string[]): Snapshot {
       weight: 1,
       maxConcurrency: null,
       apiKey: null,
-      engine: 'vllm',
+      engine: engines[id] ?? 'vllm',
       status: 'active',
     })),
-    routes: [{ modelId: 'm', ...DEFAULT_ROUTE, idleTimeoutMs: 40_000 }],
+    routes: [{ modelId: 'm', ...DEFAULT_ROUTE, idleTimeoutMs: 40_000, ...route }],
     deployments: [],
   }
 }
@@ -69,7 +79,10 @@ interface DataPlane extends AsyncDisposable {
 }
 
 /** The data plane around an exchange, with nodes at one address whose every byte the test writes. */
-async function startDataPlane(nodes: readonly string[] = ['n']): Promise<DataPlane> {
+async function startDataPlane(
+  nodes: readonly string[] = ['n'],
+  options: PlaneOptions = {},
+): Promise<DataPlane> {
   const folder = await temporaryFolder()
   const sockets: Socket[] = []
   const requests: { readonly node: Socket; readonly request: string }[] = []
@@ -82,7 +95,7 @@ async function startDataPlane(nodes: readonly string[] = ['n']): Promise<DataPla
   const { port: nodePort } = node.address() as AddressInfo
 
   const router = createRouter({ now: () => Date.now(), random: Math.random })
-  router.apply(snapshotOf(`http://127.0.0.1:${nodePort}`, nodes))
+  router.apply(snapshotOf(`http://127.0.0.1:${nodePort}`, nodes, options))
   const upstream = createUpstream()
   const spool = openSpool({
     directory: folder.path,
@@ -397,4 +410,100 @@ test('a stream that every node fails is given up, and what was made is billed on
   assert.equal(textsOf(body).at(-1)?.error?.code, 'upstream_connection_lost')
   const [outcome] = plane.outcomes
   assert.deepEqual([outcome?.completionTokens, outcome?.promptTokens, outcome?.attempts], [1, 4, 4])
+})
+
+/** The first node is asked first. */
+const IN_TURN = { strategy: 'round-robin' } as const
+/** Of two nodes the second is an engine that does not count as it goes. */
+const MIXED = { engines: { b: 'openai' }, route: IN_TURN } as const
+
+/** A frame of an engine that tells its usage at the end alone. */
+const uncounted = (text: string) =>
+  `data: ${JSON.stringify({ id: 'cmpl-b', choices: [{ index: 0, text, finish_reason: null }] })}\n\n`
+
+test('what a retry began at a node that does not count as it goes is not gone on with: the bill would be a guess', async () => {
+  await using plane = await startDataPlane(['a', 'b'], MIXED)
+  const { client, node } = await plane.ask()
+  node.destroy()
+  const { node: second, request } = await plane.next()
+  assert.ok(!request.includes('continuous_usage_stats'), request)
+  second.write(STREAM_HEAD + chunk(uncounted('Once')))
+  await receives(client, 'Once')
+  second.destroy()
+  const { body, complete } = await client.stream()
+  assert.equal(complete, false)
+  assert.deepEqual(
+    textsOf(body).map((frame) => frame.error?.code ?? frame.choices?.[0]?.text),
+    ['Once', 'upstream_connection_lost'],
+  )
+  const [outcome] = plane.outcomes
+  assert.deepEqual(
+    [outcome?.counted, outcome?.completionTokens, outcome?.attempts, outcome?.resumed],
+    ['estimated', 1, 2, 0],
+  )
+})
+
+test('nor is what a rival began there', async () => {
+  const retry = { attempts: 3, budgetPercent: 20, hedgeAfterMs: 1_000 }
+  await using plane = await startDataPlane(['a', 'b'], { ...MIXED, route: { ...IN_TURN, retry } })
+  const { client, exchange } = await plane.ask()
+  exchange.sweep(performance.now() + 1_100)
+  const { node: rival } = await plane.next()
+  rival.write(STREAM_HEAD + chunk(uncounted('Once')))
+  await receives(client, 'Once')
+  rival.destroy()
+  const { body } = await client.stream()
+  assert.equal(textsOf(body).at(-1)?.error?.code, 'upstream_connection_lost')
+  const [outcome] = plane.outcomes
+  assert.deepEqual([outcome?.counted, outcome?.completionTokens, outcome?.resumed], ['estimated', 1, 0])
+})
+
+test('a retry at a node that counts as it goes is gone on with, though the first one was at one that does not', async () => {
+  await using plane = await startDataPlane(['a', 'b', 'c'], { engines: { a: 'openai' }, route: IN_TURN })
+  const { client, node } = await plane.ask()
+  node.destroy()
+  const { node: second } = await plane.next()
+  second.write(STREAM_HEAD + chunk(textFrame('Once', 1)))
+  await receives(client, 'Once')
+  second.destroy()
+  const { node: third } = await plane.next()
+  third.write(STREAM_HEAD + chunk(`${textFrame(' more', 1, 'stop', 5)}data: [DONE]\n\n`) + '0\r\n\r\n')
+  assert.equal((await client.stream()).complete, true)
+  const [outcome] = plane.outcomes
+  assert.deepEqual(
+    [outcome?.counted, outcome?.promptTokens, outcome?.completionTokens, outcome?.resumed],
+    ['reported', 4, 2, 1],
+  )
+})
+
+test('tokens that their node said nothing of make the bill of a stream that went on elsewhere an estimate', async () => {
+  await using plane = await startDataPlane(['a', 'b'])
+  const { client, node } = await plane.ask()
+  node.write(STREAM_HEAD + chunk(uncounted('Once')))
+  await receives(client, 'Once')
+  node.destroy()
+  const { node: second } = await plane.next()
+  second.write(STREAM_HEAD + chunk(`${textFrame(' more', 1, 'stop', 5)}data: [DONE]\n\n`) + '0\r\n\r\n')
+  assert.equal((await client.stream()).complete, true)
+  const [outcome] = plane.outcomes
+  assert.deepEqual(
+    [outcome?.counted, outcome?.promptTokens, outcome?.completionTokens, outcome?.resumed],
+    ['estimated', 4, 2, 1],
+  )
+})
+
+test('a client that leaves between a node that failed its request and the next one has nothing to pay', async () => {
+  await using plane = await startDataPlane(['a', 'b'], { route: IN_TURN })
+  plane.targets.get('b')?.pushedBack(Date.now(), 60_000)
+  const { client, node } = await plane.ask()
+  node.write(STREAM_HEAD)
+  node.destroy()
+  await eventually('it waits for the other one', () => plane.targets.get('a')?.inFlight === 0)
+  client[Symbol.dispose]()
+  await eventually('it is settled', () => plane.outcomes.length > 0)
+  const [outcome] = plane.outcomes
+  assert.deepEqual(
+    [outcome?.errorCode, outcome?.promptTokens, outcome?.completionTokens, outcome?.attempts],
+    ['client_closed', 0, 0, 1],
+  )
 })

@@ -11,7 +11,7 @@ export {
 export { lives, type Kin } from '../../bench/proc-stat.js'
 
 /** Resolves when none of them lives; fails, naming those that do, after `withinMs`. */
-export async function allGone(kin: readonly Kin[], withinMs = 10_000): Promise<void> {
+export async function allGone(kin: readonly Kin[], withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs
   while (kin.some(lives)) {
     if (performance.now() > deadline) {

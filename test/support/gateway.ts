@@ -4,7 +4,7 @@ import { startGateway, type Gateway } from '../../bench/gateway.js'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { startStores, type Stores } from './stores.js'
 
-const LIMIT_MS = 10_000
+const LIMIT_MS = 60_000
 
 const UsageRow = z.object({
   model: z.string(),

@@ -8,11 +8,14 @@ export async function isAlive(pid: number): Promise<boolean> {
   return state !== undefined && state !== 'Z' && state !== 'X'
 }
 
+/** Long enough for a machine that has twenty things to do at once: who waits for nothing waits no longer for it. */
+const PATIENCE_MS = 60_000
+
 /** Waits until a condition holds. @throws after the time given, with what was waited for */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 20_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await condition())) {

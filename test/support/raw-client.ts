@@ -21,11 +21,11 @@ export interface RawStream {
 /** A client that can send what no HTTP library would. */
 export interface RawClient extends Disposable {
   send(bytes: string | Buffer): void
-  /** The next whole reply. @throws when the connection closes first, or after five seconds */
+  /** The next whole reply. @throws when the connection closes first, or after half a minute */
   reply(): Promise<RawReply>
-  /** A chunked reply, read until it ends or is cut off. @throws after twenty seconds */
+  /** A chunked reply, read until it ends or is cut off. @throws after a minute */
   stream(): Promise<RawStream>
-  /** Resolves when the server has closed the connection. @throws after five seconds */
+  /** Resolves when the server has closed the connection. @throws after half a minute */
   closed(): Promise<void>
   /** All bytes received so far that no reply has taken. */
   received(): Buffer
@@ -34,8 +34,8 @@ export interface RawClient extends Disposable {
   resume(): void
 }
 
-const LIMIT_MS = 5_000
-const STREAM_LIMIT_MS = 20_000
+const LIMIT_MS = 30_000
+const STREAM_LIMIT_MS = 60_000
 const TERMINATOR = '0\r\n\r\n'
 
 interface RawHead {

@@ -48,7 +48,7 @@ interface NodeAttempt {
 
 /**
  * What the nodes saw, by request id. A request may be sent once more as long as nothing of an answer has come, and a
- * stream that breaks off is continued with what it had said in its prompt.
+ * stream that breaks off at a node which counts in every frame is continued with what it had said in its prompt.
  * @throws when something was sent again after an answer that is billed
  */
 export function ledgersOf(nodes: Readonly<Record<string, SimulatedNode>>): Map<string, Attempt> {
@@ -69,26 +69,22 @@ function together(requestId: string, attempts: NodeAttempt[]): Attempt {
   const last = attempts.at(-1)
   if (first === undefined || last === undefined) throw new Error(`no attempt at ${requestId}`)
   if (attempts.length === 1) return last
-  for (const [at, { entry }] of attempts.slice(0, -1).entries()) {
-    const next = attempts[at + 1]?.entry
-    const answered = entry.stream
-      ? entry.finished || (entry.writtenTokens > 0 && (next?.promptTokens ?? 0) < entry.promptTokens)
-      : entry.writtenTokens > 0
+  for (const [at, { continuous, entry }] of attempts.slice(0, -1).entries()) {
+    const goesOn = continuous && (attempts[at + 1]?.entry.promptTokens ?? 0) >= entry.promptTokens
+    const answered = entry.writtenTokens > 0 && !(entry.stream && goesOn && !entry.finished)
     if (answered) throw new Error(`two answers to ${requestId}: ${JSON.stringify(attempts)}`)
   }
   const sum = (count: (entry: LedgerEntry) => number) =>
     attempts.reduce((total, { entry }) => total + count(entry), 0)
-  const continuous = attempts.every((one) => one.continuous || one.entry.writtenTokens === 0)
   return {
     node: last.node,
-    continuous,
+    // Of the others only those wrote anything that are.
+    continuous: last.continuous || last.entry.writtenTokens === 0,
     entry: {
       ...last.entry,
       promptTokens: first.entry.promptTokens,
       completionTokens: sum(({ completionTokens }) => completionTokens),
       writtenTokens: sum(({ writtenTokens }) => writtenTokens),
-      // The usage at the end speaks of the last attempt; that of the others was told only where it is continuous.
-      finished: last.entry.finished && continuous,
       startedAt: first.entry.startedAt,
     },
   }
@@ -134,9 +130,10 @@ export function faultOf(row: AuditedRow, { continuous, entry }: Attempt): string
   if (row.cost_nanos !== costOf(row)) return 'its cost is not its tokens at its prices'
   if (row.counted === 'reported') {
     if (billed === 0) {
-      // A client may leave between a node that refused and the next one.
+      // A client may leave between a node that refused, or died before it had said anything, and the next one.
       const refused = (entry.status ?? 0) >= 400
-      if (!failed && !refused) return 'nothing was billed for a request that did not fail'
+      const died = entry.endedAt !== null && !entry.aborted && !entry.finished && entry.writtenTokens === 0
+      if (!failed && !refused && !died) return 'nothing was billed for a request that did not fail'
       return entry.writtenTokens > 0 && entry.stream
         ? 'tokens that reached the gateway were not billed'
         : null
