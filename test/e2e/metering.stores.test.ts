@@ -100,7 +100,7 @@ test('2,000 requests over every fault: each is billed once, as the nodes’ ledg
       `${sum(rows, (row) => row.completion_tokens)}, written by nodes ${sum(written, ({ entry }) => entry.writtenTokens)}`,
   )
 
-  assert.ok(rows.length <= most && rows.length > REQUESTS / 2, `${rows.length} rows of ${most}`)
+  assert.ok(rows.length <= most && rows.length > REQUESTS / 4, `${rows.length} rows of ${most}`)
   assert.equal(byId.size, rows.length, 'a request has two rows')
   for (const view of views) {
     if (view.admitted === true) assert.ok(byId.has(view.requestId ?? ''), `no row for ${view.requestId}`)
