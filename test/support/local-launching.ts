@@ -25,6 +25,9 @@ export function fakeTemplates(more = 'stop: { grace_seconds: 1 }'): Map<string, 
   return new Map(BEHAVIOURS.map((behaviour) => [behaviour, fakeLaunch(behaviour, more).template]))
 }
 
+/** On a machine with much else to do. */
+export const PATIENCE_MS = 90_000
+
 let sequence = 0
 
 /** A name that no other test of this machine has. */
@@ -86,11 +89,12 @@ export function openLocal(
     ): Promise<Extract<MachineState, { state: S }>> {
       const is = (found: MachineState): found is Extract<MachineState, { state: S }> => found.state === state
       let last = await stateOf(node)
-      await eventually(`${node.clusterName} is ${state}`, async () => {
+      const reached = async () => {
         last = await stateOf(node)
         if (last.state === 'failed' && state !== 'failed') throw new Error(last.reason)
         return is(last)
-      })
+      }
+      await eventually(`${node.clusterName} is ${state}`, reached, PATIENCE_MS)
       if (is(last)) return last
       throw new Error(`it is ${last.state}`)
     },

@@ -8,7 +8,15 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { LaunchedNode } from '../../../src/workers/launchers/launcher.js'
-import { freshName, livingNodes, membersOf, nodeOf, openLocal } from '../../support/local-launching.js'
+import { StartError } from '../../../src/io/start-error.js'
+import {
+  freshName,
+  livingNodes,
+  membersOf,
+  nodeOf,
+  openLocal,
+  PATIENCE_MS,
+} from '../../support/local-launching.js'
 import { eventually } from '../../support/processes.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 
@@ -29,7 +37,11 @@ function startLeader(folder: string, installation: string, nodes: readonly Launc
   }
   return {
     said: (node: LaunchedNode, state: string) =>
-      eventually(`the leader says ${state}`, () => lines.includes(`${node.clusterName} ${state}`)),
+      eventually(
+        `the leader says ${state}`,
+        () => lines.includes(`${node.clusterName} ${state}`),
+        PATIENCE_MS,
+      ),
     kill,
     [Symbol.asyncDispose]: kill,
   }
@@ -205,12 +217,22 @@ test('a leader that is killed at any moment of a launch leaves none or one, whic
     await sleep(afterMs)
     await leader.kill()
     await using local = openLocal(turn % 2 === 0 ? other.path : one.path, installation)
+    // A process that had been forked and not yet become the launch's holds the lock of the dead a moment longer.
+    await eventually('the nodes are in its hands', () =>
+      local.stateOf(node).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof StartError) return false
+          throw error
+        },
+      ),
+    )
     if ((await local.stateOf(node)).state === 'absent') await local.launcher.launch(node, 'unused')
     await local.until(node, 'up')
     // One that was waiting for its word ends by itself.
     await eventually('one is left', () => livingNodes(installation).length === 1)
     await local.launcher.remove(node.clusterName)
     await local.until(node, 'absent')
-    assert.deepEqual(livingNodes(installation), [])
+    await eventually('none is left', () => livingNodes(installation).length === 0)
   }
 })
