@@ -12,6 +12,7 @@ import { readNodeLive, writeNodeLive } from '../../src/io/node-live.js'
 import { createRedis, redisReady } from '../../src/io/redis.js'
 import { loadSnapshot } from '../../src/io/snapshot-load.js'
 import { probeNodes } from '../../src/workers/health-probe.js'
+import { orchestrate } from '../../src/workers/orchestration/orchestrate.js'
 import { startLeaderThread } from '../../src/workers/leader-thread.js'
 import { createNodeClient } from '../../src/workers/node-client.js'
 import {
@@ -67,7 +68,17 @@ function startProbe(port: ContractPort): AsyncDisposable {
   const { postgres } = port.database
   const loads = new LoadBook(null)
   const options = { postgres, redis: null, client, loads, logger, now: Date.now, random: Math.random }
-  const running = probeNodes(options, stopping.signal)
+  const orchestrated = {
+    postgres: options.postgres,
+    redis: options.redis,
+    settings: null,
+    logger,
+    now: options.now,
+  }
+  const running = Promise.all([
+    probeNodes(options, stopping.signal),
+    orchestrate(orchestrated, stopping.signal),
+  ])
   return {
     async [Symbol.asyncDispose]() {
       stopping.abort()
