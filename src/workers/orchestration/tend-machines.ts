@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { LaunchFailureKind } from '../../core/machine.js'
 import { machineStep, type MachineStep } from '../../core/orchestration/machine-step.js'
+import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { type Queryable, rowsOf } from '../../io/query.js'
 import { LaunchError, type Launcher } from '../launchers/launcher.js'
@@ -16,6 +17,8 @@ export interface TendMachinesOptions {
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
+  /** For metrics. */
+  readonly record: (event: OrchestrationEvent) => void
 }
 
 const LOCK = loadQuery('deployments-lock')
@@ -63,8 +66,8 @@ export async function tendMachines(options: TendMachinesOptions): Promise<void> 
   await settle(options)
 }
 
-async function settle({ postgres, logger, now }: TendMachinesOptions): Promise<void> {
-  for (const launch of await launchesThrough(postgres)) {
+async function settle({ postgres, launcher, logger, now, record }: TendMachinesOptions): Promise<void> {
+  for (const launch of await launchesThrough(postgres, launcher.kind)) {
     const { cluster_name: node, deployment_id: deploymentId, created_at: plannedAt, market } = launch
     const nowMs = now()
     const plannedAtMs = plannedAt.getTime()
@@ -73,7 +76,9 @@ async function settle({ postgres, logger, now }: TendMachinesOptions): Promise<v
       if (!(await settleLaunch(db, launch.id, nowMs)) || deploymentId === null) return
       await rememberSuccess(db, { deploymentId, market: market ?? 'on_demand', plannedAtMs, nowMs })
     })
-    logger.info({ event: 'node_launched', node, seconds: (nowMs - plannedAtMs) / 1_000 })
+    const seconds = (nowMs - plannedAtMs) / 1_000
+    record({ event: 'launch', launcher: launcher.kind, outcome: 'succeeded', seconds })
+    logger.info({ event: 'node_launched', node, seconds })
   }
 }
 
@@ -102,6 +107,7 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
       await fail(options, row, step)
       return
     case 'lose':
+      options.record({ event: 'lost', launcher: launcher.kind })
       logger.warn({ event: 'node_lost', node: clusterName, reason: step.reason })
       await lose(options, row, step.reason)
       return
@@ -136,12 +142,14 @@ function failureOf({ kind, message }: LaunchError) {
 }
 
 async function fail(
-  { postgres, logger, now }: TendMachinesOptions,
+  { postgres, launcher, logger, now, record: count }: TendMachinesOptions,
   row: MachineRow,
   failure: { readonly kind: LaunchFailureKind; readonly reason: string },
 ): Promise<void> {
   const { id, clusterName } = row.launched
   const { kind, reason } = failure
+  const seconds = (now() - row.node.plannedAtMs) / 1_000
+  count({ event: 'launch', launcher: launcher.kind, outcome: kind, seconds })
   logger.warn({ event: 'node_launch_failed', node: clusterName, kind, reason })
   await transaction(postgres, async (db) => {
     await lockDeployment(db, row.deploymentId)
