@@ -58,25 +58,29 @@ export interface DeploymentPlan {
 export function deploymentPlan(view: DeploymentView): DeploymentPlan {
   const { status, wanted, nodes, retry, nowMs } = view
   if (status === 'draining' || status === 'terminated') return ending(view)
+  const isOver = status === 'failed' || (retry !== null && isGivenUp(retry))
   const staying = nodes.filter(stays)
   const choice = chooseMarket(view, view.shortage, staying.filter(isOnDemand).length, nowMs)
-  const outdated = outdatedOf(view, staying, choice.exchange)
-  const stale = staying.filter((node) => node.status === 'launching' && node.generation !== view.generation)
-  const present = staying.filter((node) => !stale.includes(node))
-  const desired = wanted + (outdated.some((node) => present.includes(node)) && wanted > 0 ? 1 : 0)
+  const outdated = outdatedOf(view, staying, choice.exchange && !isOver)
+  const vain = staying.filter((node) => isVain(view, node))
+  const present = staying.filter((node) => !vain.includes(node))
+  const desiredOf = (those: readonly DeploymentNode[]) =>
+    wanted + (wanted > 0 && outdated.some((node) => those.includes(node)) ? 1 : 0)
   const giveUp = [
-    ...stale.map(({ id }) => ({ id, why: 'its deployment has other settings now' })),
-    ...surplusOf(view, present, outdated, desired),
+    ...vain.map(({ id, isWarned }) => ({
+      id,
+      why: isWarned ? 'its machine is taken away' : 'its deployment has other settings now',
+    })),
+    ...surplusOf(view, present, outdated, desiredOf(present)),
     ...failedOf(view, present),
   ]
   const goes = new Set(giveUp.map(({ id }) => id))
-  const launching = present.filter((node) => node.status === 'launching').length
-  const missing = desired - present.filter(({ id }) => !goes.has(id)).length
-  const isOver = status === 'failed' || (retry !== null && isGivenUp(retry))
+  const left = present.filter(({ id }) => !goes.has(id))
+  const launching = left.filter((node) => node.status === 'launching').length
+  // Who goes as the last one that was to be replaced needs no successor any more.
+  const missing = desiredOf(left) - left.length
   const launches = isOver ? 0 : launchesNow(view, missing, launching)
-  // One launch asks whether there are spot machines again; the others go where there are some.
-  const rest: Market =
-    choice.market === 'spot' && view.shortage !== null && launches > 1 ? fallback(view) : choice.market
+  const rest = choice.market === 'spot' && isWaitedOut(view) ? 'on_demand' : choice.market
   return {
     launch: Array.from({ length: launches }, (_, at) => (at === 0 ? choice.market : rest)),
     launchReason: choice.reason,
@@ -102,6 +106,11 @@ function stays({ status, isWarned }: DeploymentNode): boolean {
   )
 }
 
+/** A launch that would bring what nobody wants: a node of old settings, or one whose machine will be taken away. */
+function isVain({ generation }: DeploymentView, node: DeploymentNode): boolean {
+  return node.status === 'launching' && (node.generation !== generation || node.isWarned)
+}
+
 function serves({ status, isUnhealthy }: DeploymentNode): boolean {
   return status === 'active' && !isUnhealthy
 }
@@ -124,7 +133,10 @@ function outdatedOf(
   return exchange ? running.filter(isOnDemand).slice(0, 1) : []
 }
 
-/** Nodes that are too many, and those that others have taken the place of. */
+/**
+ * Nodes that are too many, and one that others have taken the place of. Of nodes that serve none goes that is needed for as
+ * many to serve as are wanted.
+ */
 function surplusOf(
   { wanted, useSpot }: DeploymentView,
   present: readonly DeploymentNode[],
@@ -132,19 +144,39 @@ function surplusOf(
   desired: number,
 ): { id: string; why: string }[] {
   const why = `its deployment is scaled to ${wanted}`
-  const first = outdated.filter((node) => present.includes(node))
+  const spare = Math.max(0, present.filter(serves).length - wanted)
+  const first = [
+    ...outdated.filter((node) => present.includes(node) && !serves(node)),
+    ...outdated.filter(serves).slice(0, spare),
+  ]
   const candidates = present
     .filter((node) => !first.includes(node))
-    .map((node) => ({ ...node, launching: node.status === 'launching', launchedAtMs: node.plannedAtMs }))
+    .map((node) => ({ ...node, launching: !serves(node), launchedAtMs: node.plannedAtMs }))
   const order = [...first, ...inOrderOfLeaving(candidates, useSpot)]
   const tooMany = order.slice(0, Math.max(0, present.length - desired)).map(({ id }) => ({ id, why }))
   const left = present.filter(({ id }) => !tooMany.some((gone) => gone.id === id))
-  const replaced = first.find(
-    (node) => left.includes(node) && left.filter((other) => other !== node && serves(other)).length >= wanted,
-  )
+  const replaced = outdated
+    .filter((node) => left.includes(node))
+    .toSorted((a, b) => Number(serves(a)) - Number(serves(b)))
+    .find((node) => isReplaced(node, left, outdated, wanted))
   return replaced === undefined
     ? tooMany
     : [...tooMany, { id: replaced.id, why: 'another one has taken its place' }]
+}
+
+function isReplaced(
+  node: DeploymentNode,
+  left: readonly DeploymentNode[],
+  outdated: readonly DeploymentNode[],
+  wanted: number,
+): boolean {
+  const others = left.filter((other) => other !== node)
+  // One that an administrator drains is not waited for.
+  const drained = others.filter(({ status }) => status === 'draining').length
+  if (others.filter(serves).length >= wanted - drained) return true
+  // One that does not serve makes room as soon as what came instead does: else two of them would wait for each other.
+  const fresh = others.filter((other) => other.status !== 'draining' && !outdated.includes(other))
+  return !serves(node) && left.length > wanted && fresh.length > 0 && fresh.every(serves)
 }
 
 /** Launches that failed are kept to be looked at, the last one of them, until there are enough nodes without. */
@@ -166,8 +198,10 @@ function launchesNow({ retry, nowMs }: DeploymentView, missing: number, launchin
   return nowMs < retry.retryAtMs || launching > 0 ? 0 : 1
 }
 
-function fallback({ fallbackOnDemandAfterMs }: DeploymentView): Market {
-  return fallbackOnDemandAfterMs === null ? 'spot' : 'on_demand'
+/** Whether launches go on demand by now, but for one that asks whether there are spot machines again. */
+function isWaitedOut({ shortage, fallbackOnDemandAfterMs, nowMs }: DeploymentView): boolean {
+  if (shortage === null || fallbackOnDemandAfterMs === null) return false
+  return nowMs - shortage.sinceMs >= fallbackOnDemandAfterMs
 }
 
 interface Situation {
@@ -183,12 +217,13 @@ function settled(
 ): Pick<DeploymentPlan, 'status' | 'reason'> {
   const { status, wanted, nodes, retry, isAsleep } = view
   const serving = present.filter((node) => !goes.has(node.id) && node.status === 'active').length
-  if (isOver && wanted > serving) {
+  const isShort = serving < wanted || outdated.length > 0
+  if (isOver && isShort && wanted > 0) {
     const reason = retry === null ? null : `given up after ${times(retry.failures)}: ${retry.reason}`
     return { status: 'failed', reason }
   }
   const failure =
-    retry === null || serving >= wanted
+    retry === null || !isShort
       ? null
       : `${times(retry.failures)} failed, the next one not before ${new Date(retry.retryAtMs).toISOString()}: ${retry.reason}`
   if (wanted === 0) {

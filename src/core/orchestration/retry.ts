@@ -4,6 +4,8 @@ import type { LaunchFailureKind } from '../machine.js'
 const Retry = z.strictObject({
   /** In a row; launches that failed together count once. */
   failures: z.number().int().min(1),
+  /** Of them, those that count towards giving up: all but want of capacity, which ends by itself. */
+  counted: z.number().int().min(0),
   /** Unix milliseconds of the last of them. */
   failedAtMs: z.number(),
   /** Nothing is launched before. */
@@ -16,7 +18,7 @@ export type Retry = Readonly<z.infer<typeof Retry>>
 
 const FIRST_PAUSE_MS = 5_000
 const LONGEST_PAUSE_MS = 300_000
-/** Failures in a row after which nothing is launched any more, by their kind. Capacity comes back by itself. */
+/** Failures that count after which nothing is launched any more, by the kind of the last one. */
 const MOST_FAILURES: Readonly<Record<LaunchFailureKind, number>> = {
   no_capacity: Infinity,
   refused: 1,
@@ -43,15 +45,18 @@ export function launchFailed(
   random: () => number,
 ): Retry {
   const { kind, reason } = failure
-  // One of several that were launched together.
-  if (before !== null && launchedAtMs < before.failedAtMs) return { ...before, kind, reason }
+  const counts = kind !== 'no_capacity'
+  // One of several that were launched together: the one that tells most of them is told.
+  if (before !== null && launchedAtMs < before.failedAtMs)
+    return counts ? { ...before, counted: Math.max(1, before.counted), kind, reason } : before
   const failures = (before?.failures ?? 0) + 1
+  const counted = (before?.counted ?? 0) + (counts ? 1 : 0)
   const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 30))
   const retryAtMs = nowMs + Math.round(pauseMs * (0.75 + 0.5 * random()))
-  return { failures, failedAtMs: nowMs, retryAtMs, kind, reason }
+  return { failures, counted, failedAtMs: nowMs, retryAtMs, kind, reason }
 }
 
 /** Whether it is given up: somebody has to change something first. */
-export function isGivenUp({ failures, kind }: Retry): boolean {
-  return failures >= MOST_FAILURES[kind]
+export function isGivenUp({ counted, kind }: Retry): boolean {
+  return counted >= MOST_FAILURES[kind]
 }
