@@ -1,2 +1,2 @@
--- What a deployment remembers of its launches, its row locked.
-SELECT launches, shortage, retry FROM deployments WHERE id = $1 FOR UPDATE
+-- What a deployment remembers of its launches, its row locked, and the time by which its nodes are planned.
+SELECT launches, shortage, retry, now() AS now FROM deployments WHERE id = $1 FOR UPDATE

@@ -1,4 +1,4 @@
--- A launch is over without a machine: $1 node, $2 why, $3 its job
+-- A launch is over without a machine: $1 node, $2 why, $3 its job. A node that was registered in the meantime serves.
 WITH changed AS (
   UPDATE nodes SET status = 'failed', status_changed_at = now(), version = version + 1, updated_at = now()
   WHERE id = $1 AND status = 'launching' RETURNING id, status
@@ -10,6 +10,6 @@ WITH changed AS (
     detail, '{stages}', coalesce(detail -> 'stages', '[]') || jsonb_build_object('stage', 'failed', 'at',
       to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
   ), stage = 'failed'
-  WHERE id = $3 AND status IN ('pending', 'running')
+  WHERE id = $3 AND status IN ('pending', 'running') AND EXISTS (SELECT FROM changed)
 )
 SELECT id FROM changed

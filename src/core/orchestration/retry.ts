@@ -6,7 +6,7 @@ const Retry = z.strictObject({
   failures: z.number().int().min(1),
   /** Of them, those that count towards giving up: all but want of capacity, which ends by itself. */
   counted: z.number().int().min(0),
-  /** Unix milliseconds of the last of them. */
+  /** Unix milliseconds of the last of them, by the clock that nodes are planned by. */
   failedAtMs: z.number(),
   /** Nothing is launched before. */
   retryAtMs: z.number(),
@@ -32,16 +32,23 @@ export function readRetry(stored: unknown): Retry | null {
   return retry.success ? retry.data : null
 }
 
+/** Unix milliseconds. */
+export interface FailureTimes {
+  /** When the node was planned, and when that failed, by one clock. */
+  readonly launchedAtMs: number
+  readonly failedAtMs: number
+  /** By the clock of whoever launches. */
+  readonly nowMs: number
+}
+
 /**
  * After a launch that failed: pauses double, with jitter, so that many deployments do not ask a provider at once.
- * @param launchedAtMs when the node was planned
  * @param random 0 up to 1
  */
 export function launchFailed(
   before: Retry | null,
   failure: { readonly kind: LaunchFailureKind; readonly reason: string },
-  launchedAtMs: number,
-  nowMs: number,
+  { launchedAtMs, failedAtMs, nowMs }: FailureTimes,
   random: () => number,
 ): Retry {
   const { kind, reason } = failure
@@ -53,7 +60,7 @@ export function launchFailed(
   const counted = (before?.counted ?? 0) + (counts ? 1 : 0)
   const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 30))
   const retryAtMs = nowMs + Math.round(pauseMs * (0.75 + 0.5 * random()))
-  return { failures, counted, failedAtMs: nowMs, retryAtMs, kind, reason }
+  return { failures, counted, failedAtMs, retryAtMs, kind, reason }
 }
 
 /** Whether it is given up: somebody has to change something first. */

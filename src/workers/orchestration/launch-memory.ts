@@ -9,12 +9,16 @@ import { type Queryable, rowOf } from '../../io/query.js'
 const GET = loadQuery('deployments-launches')
 const SET = loadQuery('deployments-remember')
 
-const Row = z.object({ launches: z.unknown(), shortage: z.unknown(), retry: z.unknown() })
+const Row = z.object({ launches: z.unknown(), shortage: z.unknown(), retry: z.unknown(), now: z.date() })
 
 interface Memory {
   readonly launches: readonly Launch[]
   readonly shortage: SpotShortage | null
   readonly retry: Retry | null
+}
+/** Unix milliseconds by the clock of the database. */
+interface Moment {
+  readonly atMs: number
 }
 
 /** A launch of a deployment's node. Times in Unix milliseconds. */
@@ -42,20 +46,20 @@ export function rememberFailure(
   failure: { readonly kind: LaunchFailureKind; readonly reason: string },
 ): Promise<void> {
   const { market, plannedAtMs, nowMs } = launch
-  return remember(db, launch.deploymentId, ({ launches, shortage, retry }) => ({
+  return remember(db, launch.deploymentId, ({ launches, shortage, retry, atMs: failedAtMs }) => ({
     launches,
     shortage:
       market === 'spot' && failure.kind === 'no_capacity'
         ? spotAnswered(shortage, 'no_capacity', plannedAtMs, nowMs)
         : shortage,
-    retry: launchFailed(retry, failure, plannedAtMs, nowMs, Math.random),
+    retry: launchFailed(retry, failure, { launchedAtMs: plannedAtMs, failedAtMs, nowMs }, Math.random),
   }))
 }
 
 async function remember(
   db: Queryable,
   deploymentId: string,
-  change: (before: Memory) => Memory,
+  change: (before: Memory & Moment) => Memory,
 ): Promise<void> {
   const row = await rowOf(db, GET, Row, [deploymentId])
   if (row === null) return
@@ -63,6 +67,7 @@ async function remember(
     launches: readLaunches(row.launches),
     shortage: readSpotShortage(row.shortage),
     retry: readRetry(row.retry),
+    atMs: row.now.getTime(),
   })
   const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
   await db.query(SET, [deploymentId, json(launches), json(shortage), json(retry)])

@@ -22,6 +22,7 @@ const Row = z
     machine: Machine,
     api_key: z.string(),
     status: z.enum(NODE_STATUSES),
+    status_changed_at: z.date(),
     deployment_id: z.string().nullable(),
     created_at: z.date(),
     launch_asked_at: z.date().nullable(),
@@ -45,6 +46,8 @@ const Row = z
       isDrained: row.is_drained,
       terminatesAtMs: row.terminates_at?.getTime() ?? null,
     } satisfies MachineNode,
+    /** Unix milliseconds since when its status is what it is. */
+    statusSinceMs: row.status_changed_at.getTime(),
     deploymentId: row.deployment_id,
     askedAt: row.launch_asked_at,
     jobId: row.job_id,

@@ -48,7 +48,7 @@ const NodeRow = z.object({
   has_address: z.boolean(),
   market: Market,
   generation: z.number(),
-  terminates_at: z.date().nullable(),
+  is_warned: z.boolean(),
   created_at: z.date(),
 })
 type NodeRow = z.infer<typeof NodeRow>
@@ -125,7 +125,7 @@ function viewOf(row: DeploymentRow, nodes: readonly NodeRow[], options: Reconcil
         status: node.status,
         market: node.market,
         generation: node.generation,
-        isWarned: node.terminates_at !== null,
+        isWarned: node.is_warned,
         isSick: seen?.isSick ?? false,
         isUnhealthy: seen?.isUnhealthy ?? false,
         streams: seen?.streams ?? 0,
@@ -172,7 +172,8 @@ async function launch(
       // The catalogue has changed since the deployment was made.
       if (!(error instanceof GatewayError)) throw error
       const failure = { kind: 'refused', reason: error.message } as const
-      const retry = launchFailed(readRetry(row.retry), failure, now, now, Math.random)
+      const times = { launchedAtMs: now, failedAtMs: now, nowMs: now }
+      const retry = launchFailed(readRetry(row.retry), failure, times, Math.random)
       await db.query(REFUSE, [row.id, JSON.stringify(retry)])
       return error.message
     }

@@ -56,13 +56,15 @@ export async function tendMachines(options: TendMachinesOptions): Promise<void> 
     return { row, step: machineStep(row.node, state, now(), launchTimeoutMs) }
   })
   const due = steps.filter(({ step }) => step !== null)
+  const failures: unknown[] = []
   const turns = Array.from({ length: Math.min(MOST_AT_ONCE, due.length) }, async () => {
     for (let next = due.shift(); next !== undefined; next = due.shift()) {
-      await doStep(options, next.row, next.step)
+      // One that fails each time holds up none of those behind it.
+      await doStep(options, next.row, next.step).catch((error: unknown) => failures.push(error))
     }
   })
-  const failed = (await Promise.allSettled(turns)).find((turn) => turn.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  await Promise.all(turns)
+  if (failures.length > 0) throw failures[0]
   await settle(options)
 }
 
@@ -162,7 +164,7 @@ async function lose({ postgres, now }: TendMachinesOptions, row: MachineRow, rea
   await transaction(postgres, async (db) => {
     await lockDeployment(db, row.deploymentId)
     await db.query(LOSE, [row.launched.id, reason])
-    const isEarly = now() - row.node.plannedAtMs < LOST_EARLY_MS
+    const isEarly = now() - row.statusSinceMs < LOST_EARLY_MS
     // What was announced, or is a spot machine's way, says nothing of launches.
     if (row.node.status !== 'active' || row.launched.machine.market === 'spot' || !isEarly) return
     await remember(db, row, now(), { kind: 'failed', reason })

@@ -150,7 +150,12 @@ export class DeploymentWorld {
     const failure = { kind: why, reason: `failed as ${why}` }
     const isShort = node.market === 'spot' && why === 'no_capacity'
     this.set({
-      retry: launchFailed(retry, failure, node.plannedAtMs, nowMs, () => 0.5),
+      retry: launchFailed(
+        retry,
+        failure,
+        { launchedAtMs: node.plannedAtMs, failedAtMs: nowMs, nowMs },
+        () => 0.5,
+      ),
       shortage: isShort ? spotAnswered(shortage, 'no_capacity', node.plannedAtMs, nowMs) : shortage,
     })
   }

@@ -5,6 +5,7 @@ import type { LaunchFailureKind } from '../../../src/core/machine.js'
 import { isGivenUp, launchFailed, readRetry, type Retry } from '../../../src/core/orchestration/retry.js'
 
 const half = () => 0.5
+const at = (launchedAtMs: number, nowMs: number) => ({ launchedAtMs, failedAtMs: nowMs, nowMs })
 
 /** Launches that fail one after the other, as soon as they may be tried. */
 function failing(kinds: readonly LaunchFailureKind[], random = half): Retry[] {
@@ -12,7 +13,7 @@ function failing(kinds: readonly LaunchFailureKind[], random = half): Retry[] {
   let nowMs = 1_000_000
   for (const kind of kinds) {
     const before = retries.at(-1) ?? null
-    const retry = launchFailed(before, { kind, reason: `a ${kind}` }, nowMs, nowMs + 1_000, random)
+    const retry = launchFailed(before, { kind, reason: `a ${kind}` }, at(nowMs, nowMs + 1_000), random)
     retries.push(retry)
     nowMs = retry.retryAtMs
   }
@@ -57,15 +58,26 @@ test('want of capacity is never given up, and counts towards no other kind', () 
 })
 
 test('launches that failed together count once, with the reason that tells most', () => {
-  const first = launchFailed(null, { kind: 'failed', reason: 'first' }, 1_000, 5_000, half)
-  const second = launchFailed(first, { kind: 'unauthorized', reason: 'second' }, 1_000, 6_000, half)
+  const first = launchFailed(null, { kind: 'failed', reason: 'first' }, at(1_000, 5_000), half)
+  const second = launchFailed(first, { kind: 'unauthorized', reason: 'second' }, at(1_000, 6_000), half)
   assert.deepEqual(second, { ...first, kind: 'unauthorized', reason: 'second' })
-  const third = launchFailed(second, { kind: 'no_capacity', reason: 'third' }, 1_000, 7_000, half)
+  const third = launchFailed(second, { kind: 'no_capacity', reason: 'third' }, at(1_000, 7_000), half)
   assert.deepEqual(third, second)
-  const refused = launchFailed(third, { kind: 'refused', reason: 'never' }, 1_000, 8_000, half)
+  const refused = launchFailed(third, { kind: 'refused', reason: 'never' }, at(1_000, 8_000), half)
   assert.equal(isGivenUp(refused), true)
-  const short = launchFailed(null, { kind: 'no_capacity', reason: 'first' }, 1_000, 5_000, half)
-  assert.equal(isGivenUp(launchFailed(short, { kind: 'refused', reason: 'never' }, 1_000, 6_000, half)), true)
+  const short = launchFailed(null, { kind: 'no_capacity', reason: 'first' }, at(1_000, 5_000), half)
+  assert.equal(
+    isGivenUp(launchFailed(short, { kind: 'refused', reason: 'never' }, at(1_000, 6_000), half)),
+    true,
+  )
+})
+
+test('a clock that differs from that of the plans changes no count', () => {
+  const ahead = 3_600_000
+  const times = (ms: number) => ({ launchedAtMs: ms, failedAtMs: ms + 1_000, nowMs: ms + 1_000 + ahead })
+  const first = launchFailed(null, { kind: 'failed', reason: 'first' }, times(1_000), half)
+  const second = launchFailed(first, { kind: 'failed', reason: 'second' }, times(7_000), half)
+  assert.deepEqual([second.failures, second.retryAtMs], [2, 8_000 + ahead + 10_000])
 })
 
 test('what is stored is read back, and what cannot be read counts as nothing', () => {
