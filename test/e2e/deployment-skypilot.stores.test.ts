@@ -60,7 +60,6 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   })
   const params = { id: created.id }
   const deployment = watchDeployment(gateway, stores.databaseUrl, created.id)
-  const { until } = deployment
   const launch = async (node: string) => {
     const { status, progress, stages } = await deployment.launch(node)
     return `${node}: ${status}, ${progress}%, ${stages.map(({ stage }) => stage).join(' > ')}`
@@ -70,19 +69,19 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   const refused = (await deployment.nodes()).map(({ cluster_name: name }) => name)
   assert.deepEqual(refused.map(marketOf), ['spot', 'spot'])
   for (const node of refused) {
-    await until(
+    await deployment.until(
       `the launch of ${node} has failed`,
       async () => (await deployment.launch(node)).status === 'failed',
     )
     assert.match((await deployment.launch(node)).error ?? '', /Failed to provision/)
   }
-  await until('the deployment says what is in the way', async () =>
+  await deployment.until('the deployment says what is in the way', async () =>
     /^a launch failed, .*Failed to provision/.test((await deployment.now()).status_reason ?? ''),
   )
   say(`no spot machine anywhere: ${(await deployment.now()).status_reason}`)
   const standIn = await deployment.another(refused, 'launching')
   assert.equal(marketOf(standIn), 'on_demand')
-  await until(
+  await deployment.until(
     'its machine is there',
     async () => (await deployment.launch(standIn)).stage === 'instance_ready',
   )
@@ -94,10 +93,13 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   // There are spot machines again, and who asks for them would rather wait now.
   await skypilot.setFaults({ shortages: [], provisionMs: 20 })
   await client.deployments.patch({ params, body: { fallback_on_demand_after_seconds: null } })
-  await until('it is being set up', async () => (await deployment.launch(standIn)).stage === 'installing')
+  await deployment.until(
+    'it is being set up',
+    async () => (await deployment.launch(standIn)).stage === 'installing',
+  )
   say(await launch(standIn))
   await skypilot.setFaults({ setupMs: 0 })
-  await until('it serves', async () => (await deployment.named('active')).includes(standIn))
+  await deployment.until('it serves', async () => (await deployment.named('active')).includes(standIn))
 
   using load = new LoadClient(gateway.port, tenant.key)
   const stop = new AbortController()
@@ -105,7 +107,7 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   const plan = planStreams({ model: MODEL, tokens, itlMs: 50, random: seededRandom(7) })
   const streams = load.run(plan, () => STREAMS, stop.signal)
   await deployment.busy([standIn])
-  await until('two spot machines serve and nothing else is left', async () => {
+  await deployment.until('two spot machines serve and nothing else is left', async () => {
     const { status, live_nodes } = await deployment.now()
     const markets = (await deployment.named('active')).map(marketOf)
     return status === 'active' && live_nodes === 2 && markets.join() === 'spot,spot'
@@ -125,7 +127,7 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   await deployment.busy([warned, other])
   const known = (await deployment.nodes()).map(({ cluster_name: name }) => name)
   await skypilot.preempt(warned, NOTICE_MS)
-  await until('it drains', async () => (await deployment.named('draining')).includes(warned))
+  await deployment.until('it drains', async () => (await deployment.named('draining')).includes(warned))
   say(`${warned} has ${NOTICE_MS / 1_000} s left, and drains`)
   const replacement = await deployment.another(known, 'active')
   const { alive } = await skypilot.counts()
@@ -138,35 +140,41 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   const second = await deployment.another([...known, replacement], 'active')
   say(`${other} was taken at once: ${second} serves in its place`)
   await deployment.busy([replacement, second])
-  await until('both are known to be gone', async () => {
-    const gone = await deployment.named('terminated')
-    return gone.includes(warned) && gone.includes(other)
-  })
-  for (const node of [warned, other]) say(`${node}: ${await storyOf(deployment, node)}`)
-  assert.match(await storyOf(deployment, warned), /warning.*draining.*terminating.*terminated/)
-  const [planned] = await deployment.events(replacement)
-  const ended = (await deployment.events(warned)).find(({ status }) => status === 'terminating')
-  assert.ok(planned !== undefined && ended !== undefined && planned.at < ended.at)
 
   // The token expires: what runs goes on, and what is in the way is said.
   await skypilot.setFaults({ unauthorized: true })
   await client.deployments.scale({ params, body: { target_node_count: 3 } })
   const shutOut = await deployment.another(known, 'failed')
-  await until('the deployment says so', async () =>
+  await deployment.until('the deployment says so', async () =>
     /token/.test((await deployment.now()).status_reason ?? ''),
   )
   say(`the token has expired: ${(await deployment.now()).status_reason}`)
   assert.match((await deployment.launch(shutOut)).error ?? '', /token/)
-  await deployment.busy([replacement, second])
   await skypilot.setFaults({ unauthorized: false })
-  await until('three serve with a new one', async () => (await deployment.named('active')).length === 3)
+  await deployment.until(
+    'three serve with a new one',
+    async () => (await deployment.named('active')).length === 3,
+  )
   say('three serve with a new one')
+
+  await deployment.until('both are known to be gone', async () => {
+    const gone = await deployment.named('terminated')
+    return gone.includes(warned) && gone.includes(other)
+  })
+  for (const node of [warned, other]) say(`${node}: ${await storyOf(deployment, node)}`)
+  assert.match(await storyOf(deployment, warned), /warning.*draining.*terminating.*terminated/)
+  const served = (await deployment.events(replacement)).find(({ status }) => status === 'active')
+  const ended = (await deployment.events(warned)).find(({ status }) => status === 'terminating')
+  assert.ok(served !== undefined && ended !== undefined && served.at < ended.at, 'it was replaced too late')
 
   stop.abort()
   await audit(gateway, await streams, say)
 
   await client.deployments.delete({ params })
-  await until('the deployment is over', async () => (await deployment.now()).status === 'terminated')
+  await deployment.until(
+    'the deployment is over',
+    async () => (await deployment.now()).status === 'terminated',
+  )
   const { launches, started, alive: left } = await skypilot.counts()
   assert.deepEqual([left, await sky.status(null)], [[], []])
   const names = (await deployment.nodes()).map(({ cluster_name: name }) => name)

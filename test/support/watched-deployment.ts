@@ -38,13 +38,19 @@ export function watchDeployment(
   const until = (what: string, condition: () => Promise<boolean>) => eventually(what, condition, LONG_MS)
   const nodes = async () => (await client.nodes.list({ query: { deployment_id: id, limit: 100 } })).body.data
 
+  const jobs = new Map<string, string>()
+
   async function jobOf(node: string): Promise<string> {
+    const known = jobs.get(node)
+    if (known !== undefined) return known
     const database = new Client({ connectionString: databaseUrl })
     await database.connect()
     try {
       const query = 'SELECT j.id FROM jobs j JOIN nodes n ON n.id = j.node_id WHERE n.cluster_name = $1'
       const { rows } = await database.query(query, [node])
-      return Job.parse(rows[0]).id
+      const job = Job.parse(rows[0])
+      jobs.set(node, job.id)
+      return job.id
     } finally {
       await database.end()
     }
