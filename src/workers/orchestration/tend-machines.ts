@@ -41,13 +41,13 @@ const LOST_EARLY_MS = 300_000
 export async function tendMachines(options: TendMachinesOptions): Promise<void> {
   const { postgres, launcher, launchTimeoutMs, now } = options
   await settle(options)
-  const rows = await openMachines(postgres, launcher.kind)
+  const open = await openMachines(postgres, launcher.kind)
+  // What was never asked for, and will not be, is not there: a launcher that does not answer keeps nobody from knowing.
+  for (const row of open.filter(isNowhere)) await doStep(options, row, { do: 'gone' })
+  const rows = open.filter((row) => !isNowhere(row))
   if (rows.length === 0) return
   const found = await launcher.look(rows.map(({ launched }) => launched)).catch(async (error: unknown) => {
-    // Nothing is known of machines, but those that were never asked for will not come.
-    if (error instanceof LaunchError) {
-      for (const row of rows) if (isUnasked(row)) await fail(options, row, failureOf(error))
-    }
+    await failUnseen(options, rows, error)
     throw error
   })
   const steps = rows.map((row): { row: MachineRow; step: MachineStep } => {
@@ -135,8 +135,29 @@ async function launch(options: TendMachinesOptions, row: MachineRow): Promise<vo
   }
 }
 
-function isUnasked({ node }: MachineRow): boolean {
-  return node.status === 'launching' && node.askedAtMs === null
+/** Its row is changed before its machine is asked for, and it is not to be asked for any more. */
+function isNowhere({ node }: MachineRow): boolean {
+  return node.askedAtMs === null && (node.isDrained || node.status === 'failed')
+}
+
+/** When nothing is known of machines: those that the launcher may not ask for will not come, nor those that are overdue. */
+async function failUnseen(
+  options: TendMachinesOptions,
+  rows: readonly MachineRow[],
+  error: unknown,
+): Promise<void> {
+  const { launchTimeoutMs, now } = options
+  const seconds = Math.round(launchTimeoutMs / 1_000)
+  const failure =
+    error instanceof LaunchError
+      ? failureOf(error)
+      : { kind: 'failed' as const, reason: `nothing was heard of it within ${seconds} s` }
+  for (const row of rows) {
+    const { status, askedAtMs, plannedAtMs } = row.node
+    const isRefused = error instanceof LaunchError && askedAtMs === null
+    const isOverdue = now() - plannedAtMs >= launchTimeoutMs
+    if (status === 'launching' && (isRefused || isOverdue)) await fail(options, row, failure)
+  }
 }
 
 function failureOf({ kind, message }: LaunchError) {
