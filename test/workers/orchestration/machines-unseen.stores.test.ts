@@ -91,6 +91,7 @@ for (const { why, error, ...becomes } of CASES) {
         launchTimeoutMs: TIMEOUT_MS,
         logger: pino({ level: 'silent' }),
         now: Date.now,
+        record: () => {},
       }),
       error,
     )
