@@ -105,6 +105,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
   const { createRedis } = await import('./io/redis.js')
   const { createBus } = await import('./io/bus.js')
   const { createControlMetrics } = await import('./io/metrics.js')
+  const { countOrchestration } = await import('./io/count-orchestration.js')
   const { mountAdmin } = await import('./admin/admin-port.js')
   const { startWorkerPool } = await import('./workers/pool.js')
   const { startLeaderThread } = await import('./workers/leader-thread.js')
@@ -141,6 +142,9 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
     },
     processName: name,
     logger,
+    onEvent: (event) => {
+      countOrchestration(metrics, event)
+    },
   })
   lifecycle.add('leader', () => leader[Symbol.asyncDispose]())
 

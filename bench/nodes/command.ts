@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { UsageError, type Command } from '../command.js'
 import { parseOptions, type SimulatedNodeOptions } from './options.js'
@@ -31,6 +32,7 @@ usage: nodes [options]
   --seed N              of jitter and fault draws; node i gets N + i (1)
   --model-seed N        of the text: nodes with the same one give the same answers (1)
   --fault KIND[=P]      standing fault with probability P (1); repeat it for more
+  --load-ms N           before it listens, as an engine that loads a model (0)
   --stop-with-stdin     end when standard input closes
   --help
 
@@ -63,6 +65,7 @@ const OPTIONS = {
   seed: { type: 'string', default: '1' },
   'model-seed': { type: 'string' },
   fault: { type: 'string', multiple: true },
+  'load-ms': { type: 'string', default: '0' },
   'stop-with-stdin': { type: 'boolean' },
 } as const
 
@@ -146,12 +149,22 @@ export const nodesCommand: Command = {
   help: HELP,
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false })
-    return serve(nodeOptions(values), values['stop-with-stdin'] === true)
+    const loadMs = number('load-ms', values['load-ms'])
+    return serve(nodeOptions(values), loadMs, values['stop-with-stdin'] === true)
   },
 }
 
-async function serve(all: readonly SimulatedNodeOptions[], withStdin: boolean): Promise<number> {
+async function serve(
+  all: readonly SimulatedNodeOptions[],
+  loadMs: number,
+  withStdin: boolean,
+): Promise<number> {
   const stopped = stopRequested(withStdin)
+  const loaded = new AbortController()
+  const load = sleep(loadMs, 'loaded', { signal: loaded.signal }).catch(() => 'stopped')
+  const first = await Promise.race([load, stopped])
+  loaded.abort()
+  if (first !== 'loaded') return 0
   const nodes: SimulatedNode[] = []
   try {
     for (const options of all) nodes.push(await startSimulatedNode(options))

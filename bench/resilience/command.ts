@@ -4,11 +4,22 @@ import { isMissed, measureTable, type Measure, type Scenario } from './measure.j
 import { failover } from './scenarios/failover.js'
 import { fairness } from './scenarios/fairness.js'
 import { faults } from './scenarios/faults.js'
+import { killControl } from './scenarios/kill-control.js'
 import { killNodes } from './scenarios/kill-nodes.js'
 import { rollingRestart } from './scenarios/rolling-restart.js'
+import { takeover } from './scenarios/takeover.js'
 import { unknownKeys } from './scenarios/unknown-keys.js'
 
-const SCENARIOS: readonly Scenario[] = [faults, killNodes, failover, fairness, rollingRestart, unknownKeys]
+const SCENARIOS: readonly Scenario[] = [
+  faults,
+  killNodes,
+  failover,
+  fairness,
+  rollingRestart,
+  unknownKeys,
+  killControl,
+  takeover,
+]
 
 const HELP = `What clients notice when nodes and instances fail, are restarted or are flooded: counts and times beside their goals.
 
@@ -20,7 +31,7 @@ usage: resilience [options]
 
 Scenarios:
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(18)}${title}\n`).join('')}
-Each starts a gateway and simulated nodes of its own and takes up to two minutes. Exit code 1 when a run failed, 2 for
+Each starts a gateway and simulated nodes of its own and takes up to two minutes, kill-control ten. Exit code 1 when a run failed, 2 for
 bad options.
 `
 

@@ -14,7 +14,7 @@ export interface Scenario {
   readonly name: string
   readonly title: string
   /**
-   * Runs it, within some two minutes. `note` says something on the way.
+   * Runs it, within some two minutes unless the help says more. `note` says something on the way.
    * @throws when it could not be run
    */
   readonly run: (note: (line: string) => void) => Promise<readonly Measure[]>

@@ -10,7 +10,7 @@ import { installCommand } from '../debian-packages.js'
 /** Stores that outlive the gateways which share them. */
 export interface SharedStores extends AsyncDisposable {
   /** Settings of a gateway that uses them. */
-  readonly env: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<'DATABASE_URL' | 'CLICKHOUSE_URL' | 'REDIS_URL', string>>
 }
 
 /** @throws when one of them does not start */

@@ -8,6 +8,9 @@ export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 14 }, (_,
 /** 0.005 s doubling to 10.24 s: what is promised, a second, is in the middle. */
 const REVOCATION_BOUNDS: readonly number[] = Array.from({ length: 12 }, (_, i) => 0.005 * 2 ** i)
 
+/** 1 s doubling to 34 min. */
+const LAUNCH_BOUNDS: readonly number[] = Array.from({ length: 12 }, (_, i) => 2 ** i)
+
 const PREFIX = 'crosslogic_'
 
 /**
@@ -21,9 +24,27 @@ export function createControlMetrics(processName: string) {
     adminAuthFailures: set
       .counter('admin_auth_failures_total', 'Calls of the admin API without a valid token.', [])
       .labels({}),
+    launches: set.counter('launches_total', 'Launches of machines that ended, by how.', [
+      'launcher',
+      'outcome',
+    ]),
+    launchDuration: set.histogram(
+      'launch_duration_seconds',
+      'From the plan of a node until it serves.',
+      ['launcher'],
+      LAUNCH_BOUNDS,
+    ),
+    nodesLost: set.counter('nodes_lost_total', 'Nodes that served and whose machine was found gone.', [
+      'launcher',
+    ]),
+    orphansRemoved: set.counter('orphans_removed_total', 'Machines that no node knew of, removed.', [
+      'launcher',
+    ]),
+    scalings: set.counter('autoscaler_changes_total', 'Changes of the autoscaler.', ['direction']),
     toJson: () => set.toJson(),
   }
 }
+export type ControlMetrics = ReturnType<typeof createControlMetrics>
 
 /** What a proxy process counts; `processName` as `proxy-0`. */
 export function createProxyMetrics(processName: string) {

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { LoadBook } from '../core/load-book.js'
 import { decodeLoadReport, LOAD_TOPIC } from '../core/load-report.js'
+import type { OrchestrationEvent } from '../core/orchestration/orchestration-event.js'
 import { createBus } from '../io/bus.js'
 import { createClickHouse } from '../io/clickhouse.js'
 import { createLogger } from '../io/logger.js'
@@ -39,6 +40,7 @@ bus.subscribe(LOAD_TOPIC, (message) => {
   const report = decodeLoadReport(message)
   if (report !== null) loads.take(report, Date.now())
 })
+const record = (event: OrchestrationEvent) => parentPort?.postMessage(event)
 const client = createNodeClient()
 const clickhouse = createClickHouse({
   url: clickhouseUrl,
@@ -56,7 +58,7 @@ await standForLeader({
     await Promise.all([
       probeNodes({ postgres, redis, client, loads, logger, now, random: Math.random }, signal),
       watchSpend({ postgres, clickhouse, logger, now }, signal),
-      orchestrate({ postgres, redis, settings: orchestration, logger, now }, signal),
+      orchestrate({ postgres, redis, loads, settings: orchestration, logger, now, record }, signal),
     ])
   },
 })

@@ -1,9 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
+import { OrchestrationEvent } from '../core/orchestration/orchestration-event.js'
 import type { LeaderThreadData } from './leader-settings.js'
 
 export interface LeaderThreadOptions extends LeaderThreadData {
   readonly logger: Logger
+  /** Hears what the leader does to the fleet. */
+  readonly onEvent?: (event: OrchestrationEvent) => void
 }
 
 const RESTART_MS = 1_000
@@ -14,7 +17,7 @@ const STOP_MS = 5_000
  * Stands for leader and, when elected, probes the nodes, in a thread of its own. A thread that dies is started again.
  * Disposal ends it cleanly, leadership given back.
  */
-export function startLeaderThread({ logger, ...data }: LeaderThreadOptions): AsyncDisposable {
+export function startLeaderThread({ logger, onEvent, ...data }: LeaderThreadOptions): AsyncDisposable {
   let thread: Worker | null = null
   let restart: NodeJS.Timeout | undefined
   let stopping = false
@@ -22,6 +25,7 @@ export function startLeaderThread({ logger, ...data }: LeaderThreadOptions): Asy
   const start = () => {
     const worker = new Worker(new URL('./leader-entry.js', import.meta.url), { workerData: data })
     thread = worker
+    worker.on('message', (message) => onEvent?.(OrchestrationEvent.parse(message)))
     worker.on('error', (error) => {
       logger.error({ event: 'leader_thread_died', error })
     })

@@ -67,6 +67,19 @@ test('processes of this machine come up, are scaled from three to five and to on
   await settled(1)
   t.diagnostic(`scaled to 1: ${(await processesIn(nodesFolder)).length} process is left`)
   await busy(1)
+  const [last] = (await nodes()).filter(({ status }) => status === 'active')
+  const launch = await client.nodes.status({ params: { cluster_name: last?.cluster_name ?? '' } })
+  assert.deepEqual([launch.body.launch?.status, launch.body.launch?.progress], ['succeeded', 100])
+  await client.deployments.patch({ params: { id }, body: { engine_args: ['--seed', '9'] } })
+  await eventually(
+    'a node with the new settings has taken the place of the last one',
+    async () => {
+      const [node, ...others] = (await nodes()).filter(({ status }) => status !== 'terminated')
+      return others.length === 0 && node?.status === 'active' && node.id !== last?.id
+    },
+    LONG_MS,
+  )
+  t.diagnostic('replaced by one with other settings')
   stop.abort()
   const views = await streams
   const faults = views.flatMap((view) => streamFault(view, expectedOf(view.plan)) ?? [])
@@ -84,6 +97,6 @@ test('processes of this machine come up, are scaled from three to five and to on
   assert.deepEqual(await processesIn(nodesFolder), [])
   assert.deepEqual(
     (await nodes()).map(({ status }) => status),
-    Array.from({ length: 5 }, () => 'terminated'),
+    Array.from({ length: 6 }, () => 'terminated'),
   )
 })

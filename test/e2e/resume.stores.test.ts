@@ -9,7 +9,8 @@ import { streamAnswer, streamFault } from '../../bench/resilience/stream-answer.
 import { expectedOf, isResumable, planStreams } from '../../bench/resilience/stream-plan.js'
 import { startTestGateway } from '../support/gateway.js'
 import { eventually } from '../support/processes.js'
-import { allRows, costOf } from '../support/usage-audit.js'
+import { billFault } from '../support/stream-bill.js'
+import { allRows } from '../support/usage-audit.js'
 
 /** `bench resilience` has twenty; each waits until the node that was killed serves again. */
 const KILLS = 8
@@ -76,14 +77,9 @@ test('eight kill -9s of a node under 200 streams: no client sees a break, each t
     const report = (what: string) => problems.push(`${what}: ${JSON.stringify({ plan: view.plan, row })}`)
     const fault = streamFault(view, expected)
     if (fault !== null) report(fault)
-    if (row === undefined) report('no usage record')
-    else {
-      if (row.attempts > 1) resumed++
-      const billed = [row.status, row.error_code, row.prompt_tokens, row.completion_tokens, row.counted]
-      const due = [200, '', expected.promptTokens, expected.tokens.length, 'reported']
-      if (billed.join() !== due.join()) report(`billed ${billed.join()}, due ${due.join()}`)
-      if (row.cost_nanos !== costOf(row)) report('its cost is not its tokens at its prices')
-    }
+    if ((row?.attempts ?? 0) > 1) resumed++
+    const wrong = billFault(row, expected)
+    if (wrong !== null) report(wrong)
   }
 
   let broken = 0

@@ -68,6 +68,7 @@ export async function startFleet(): Promise<Fleet> {
   const logger = pino({ level: 'silent' })
   let ahead = 0
   const now = () => Date.now() + ahead
+  const record = () => {}
   const newReconciler = () =>
     createReconciler({ postgres, launching, readLive: () => Promise.resolve(live), logger, now })
   const reconciler = newReconciler()
@@ -77,11 +78,11 @@ export async function startFleet(): Promise<Fleet> {
     launcher,
     live,
     newReconciler,
-    orphans: createOrphanWatch({ postgres, launcher, graceMs: ORPHAN_GRACE_MS, logger, now }),
+    orphans: createOrphanWatch({ postgres, launcher, graceMs: ORPHAN_GRACE_MS, logger, now, record }),
     pass(ms) {
       ahead += ms
     },
-    tend: () => tendMachines({ postgres, launcher, launchTimeoutMs: LAUNCH_TIMEOUT_MS, logger, now }),
+    tend: () => tendMachines({ postgres, launcher, launchTimeoutMs: LAUNCH_TIMEOUT_MS, logger, now, record }),
     reconcile: () => reconciler.look(),
     async runDry() {
       const aged =

@@ -72,8 +72,10 @@ function startProbe(port: ContractPort): AsyncDisposable {
     postgres: options.postgres,
     redis: options.redis,
     settings: null,
+    loads,
     logger,
     now: options.now,
+    record: () => {},
   }
   const running = Promise.all([
     probeNodes(options, stopping.signal),

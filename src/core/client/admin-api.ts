@@ -275,10 +275,20 @@ export interface NodeState {
     gpu_utilization: number | null
     gpu_memory_used_gb: number | null
   } | null
+  /** Null: it was registered, and not launched. */
+  launch: {
+    /** For /admin/nodes/launch-status. */
+    job_id: string
+    status: 'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+    stage: string | null
+    /** 0 to 100. */
+    progress: number
+    error: string | null
+  } | null
   /** Of a node that is launching, draining or terminating. */
   waits_for: {
-    /** registration: its agent has not called yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts. */
-    what: 'registration' | 'running_requests' | 'undrain'
+    /** registration: it does not serve yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts; machine_end: its machine is being removed. */
+    what: 'registration' | 'running_requests' | 'undrain' | 'machine_end'
     /** Running and queued; null: not known. */
     requests: number | null
     /** It is not waited any longer; null: no bound. */

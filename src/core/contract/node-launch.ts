@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import { ModelName, Timestamp, Uuid } from './fields.js'
+import { JobStatus } from './job-status.js'
 import { machineWanted } from './machine.js'
 import { NodeStatus } from './nodes.js'
-
-export const JobStatus = z.enum(['pending', 'running', 'succeeded', 'failed', 'cancelled'])
 
 export const LaunchStage = z.object({ stage: z.string(), at: Timestamp })
 

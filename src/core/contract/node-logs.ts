@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { endpoint } from './endpoint.js'
 import { inQuery, listOf, page, Timestamp, Uuid } from './fields.js'
+import { JobStatus } from './job-status.js'
 import { BreakerState, nodeParams as params, NodeStatus } from './nodes.js'
 
 export const NodeEventKind = z.enum(['registered', 'changed', 'status', 'health', 'warning'])
@@ -52,11 +53,21 @@ export const NodeState = z
     kv_cache_usage: z.number().nullable().meta({ description: '0 to 1.' }),
     observed_at: Timestamp.nullable().meta({ description: 'When the load was read from the engine.' }),
     heartbeat: Heartbeat.nullable().meta({ description: "What the node's agent last said." }),
+    launch: z
+      .object({
+        job_id: Uuid.meta({ description: 'For /admin/nodes/launch-status.' }),
+        status: JobStatus,
+        stage: z.string().nullable(),
+        progress: z.number().int().meta({ description: '0 to 100.' }),
+        error: z.string().nullable(),
+      })
+      .nullable()
+      .meta({ description: 'Null: it was registered, and not launched.' }),
     waits_for: z
       .object({
-        what: z.enum(['registration', 'running_requests', 'undrain']).meta({
+        what: z.enum(['registration', 'running_requests', 'undrain', 'machine_end']).meta({
           description:
-            'registration: its agent has not called yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts.',
+            'registration: it does not serve yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts; machine_end: its machine is being removed.',
         }),
         requests: z.number().int().nullable().meta({ description: 'Running and queued; null: not known.' }),
         until: Timestamp.nullable().meta({ description: 'It is not waited any longer; null: no bound.' }),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { getLaunchStatus, JobStatus, launchNode, LaunchStage } from '../../core/contract/node-launch.js'
+import { JobStatus } from '../../core/contract/job-status.js'
+import { getLaunchStatus, launchNode, LaunchStage } from '../../core/contract/node-launch.js'
 import { GatewayError } from '../../core/errors.js'
 import { loadQuery } from '../../io/postgres.js'
 import { rowOf } from '../../io/query.js'

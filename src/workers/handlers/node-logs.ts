@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { JobStatus } from '../../core/contract/job-status.js'
 import { followNodeLogs, getNodeStatus, listNodeLogs, NodeEventKind } from '../../core/contract/node-logs.js'
 import { NodeStatus } from '../../core/contract/nodes.js'
 import { loadQuery } from '../../io/postgres.js'
@@ -35,10 +36,24 @@ const StatusRow = z.object({
   kv_cache_usage: z.number().nullable(),
   gpu_utilization: z.number().nullable(),
   gpu_memory_used_gb: z.number().nullable(),
+  drained_at: z.date().nullable(),
+  job_id: z.string().nullable(),
+  job_status: JobStatus.nullable(),
+  stage: z.string().nullable(),
+  progress: z.number().nullable(),
+  error: z.string().nullable(),
 })
+type StatusRow = z.infer<typeof StatusRow>
 
-function waitsFor(node: NodeRow, requests: number | null) {
+function launchOf({ job_id, job_status: status, stage, progress, error }: StatusRow) {
+  if (job_id === null || status === null) return null
+  return { job_id, status, stage, progress: progress ?? 0, error }
+}
+
+function waitsFor(node: NodeRow, requests: number | null, isDrained: boolean) {
   if (node.status === 'launching') return { what: 'registration' as const, requests: null, until: null }
+  if (node.status === 'terminating' && isDrained)
+    return { what: 'machine_end' as const, requests: null, until: null }
   if (node.status === 'terminating') {
     const until = new Date(node.status_changed_at.getTime() + TERMINATING_MS).toISOString()
     return { what: 'running_requests' as const, requests, until }
@@ -52,7 +67,10 @@ export const nodeLogsHandlers: readonly Handler[] = [
   handle(getNodeStatus, async ({ params }, context) => {
     const node = await findNode(context.db, params.cluster_name)
     const seen = await lately(context)
-    const { health_changed_at, at, ...gauges } = await theRowOf(context.db, STATUS, StatusRow, [node.id])
+    const row = await theRowOf(context.db, STATUS, StatusRow, [node.id])
+    const { health_changed_at, at, running, waiting, kv_cache_usage, gpu_utilization, gpu_memory_used_gb } =
+      row
+    const gauges = { running, waiting, kv_cache_usage, gpu_utilization, gpu_memory_used_gb }
     return {
       id: node.id,
       cluster_name: node.cluster_name,
@@ -60,7 +78,8 @@ export const nodeLogsHandlers: readonly Handler[] = [
       ...liveShown(node, seen),
       health_changed_at: health_changed_at?.toISOString() ?? null,
       heartbeat: at === null ? null : { at: at.toISOString(), ...gauges },
-      waits_for: waitsFor(node, unanswered(node, seen)),
+      launch: launchOf(row),
+      waits_for: waitsFor(node, unanswered(node, seen), row.drained_at !== null),
     }
   }),
 

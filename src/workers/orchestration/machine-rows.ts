@@ -86,8 +86,8 @@ const Through = z.object({
 export type LaunchThrough = z.infer<typeof Through>
 
 /** Launches whose nodes serve by now, and whose jobs do not say so yet. */
-export function launchesThrough(db: Queryable): Promise<LaunchThrough[]> {
-  return rowsOf(db, THROUGH, Through)
+export function launchesThrough(db: Queryable, kind: LauncherKind): Promise<LaunchThrough[]> {
+  return rowsOf(db, THROUGH, Through, [kind])
 }
 
 /** Ends the job of one of them. @returns false: somebody else has */

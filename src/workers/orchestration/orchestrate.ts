@@ -1,5 +1,7 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
+import type { LoadBook } from '../../core/load-book.js'
+import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
 import { readNodeLive } from '../../io/node-live.js'
 import type { RedisClient } from '../../io/redis.js'
 import type { Launcher } from '../launchers/launcher.js'
@@ -11,18 +13,24 @@ import { pause } from '../leadership.js'
 import { installationId } from './installation.js'
 import { createReconciler } from './reconcile-deployments.js'
 import { createOrphanWatch } from './remove-orphans.js'
+import { createAutoscaler } from './scale-deployments.js'
 import { tendMachines } from './tend-machines.js'
 
 export interface OrchestrateOptions {
   readonly postgres: Pool
   readonly redis: RedisClient | null
+  /** What proxies tell of their load. */
+  readonly loads: LoadBook
   /** Null: nothing is launched, and what others have launched is left to them. */
   readonly settings: Orchestration | null
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
+  /** For metrics. */
+  readonly record: (event: OrchestrationEvent) => void
 }
 
+const AUTOSCALE_MS = 1_000
 const RECONCILE_MS = 1_000
 const ORPHANS_MS = 30_000
 
@@ -32,31 +40,39 @@ const ORPHANS_MS = 30_000
  * other loop.
  */
 export async function orchestrate(options: OrchestrateOptions, signal: AbortSignal): Promise<void> {
-  const { postgres, redis, settings, logger, now } = options
+  const { postgres, redis, loads, settings, logger, now, record } = options
   const skypilot = settings?.skypilot ?? null
   const launching =
     settings === null
       ? NOTHING_LAUNCHED
       : launchingBy({ templates: settings.templates, skypilot: skypilot !== null })
-  const reconciler = createReconciler({
+  const readLive = () => readNodeLive({ postgres, redis })
+  const reconciler = createReconciler({ postgres, launching, readLive, logger, now })
+  const autoscaler = createAutoscaler({
     postgres,
-    launching,
-    readLive: () => readNodeLive({ postgres, redis }),
+    readLive,
+    demand: (modelId) => loads.model(modelId, now()),
     logger,
     now,
+    onDecision: ({ kind }) => {
+      if (kind !== 'hold') record({ event: 'scaled', direction: kind })
+    },
   })
   const loop = (name: string, everyMs: number, look: () => Promise<void>) =>
     repeat({ name, everyMs, look, logger }, signal)
-  const loops = [loop('deployments', RECONCILE_MS, () => reconciler.look())]
+  const loops = [
+    loop('deployments', RECONCILE_MS, () => reconciler.look()),
+    loop('autoscaler', AUTOSCALE_MS, () => autoscaler.look()),
+  ]
   const launchers = settings === null ? [] : await openLaunchers(options, settings, launching)
   for (const launcher of launchers) {
     const orphanGraceMs = (settings?.orphanGraceSeconds ?? 0) * 1_000
-    const orphans = createOrphanWatch({ postgres, launcher, graceMs: orphanGraceMs, logger, now })
+    const orphans = createOrphanWatch({ postgres, launcher, graceMs: orphanGraceMs, logger, now, record })
     const launchTimeoutMs = (settings?.launchTimeoutSeconds ?? 0) * 1_000
     const orphansMs = Math.min(ORPHANS_MS, Math.max(1_000, orphanGraceMs))
     loops.push(
       loop(launcher.kind, launcher.lookEveryMs, () =>
-        tendMachines({ postgres, launcher, launchTimeoutMs, logger, now }),
+        tendMachines({ postgres, launcher, launchTimeoutMs, logger, now, record }),
       ),
       loop(`${launcher.kind} orphans`, orphansMs, () => orphans.look()),
     )

@@ -59,7 +59,7 @@ export async function planNode(db: Queryable, plan: NodePlan): Promise<PlannedNo
       instanceTypeId,
       machine.servedModelName,
       plan.api,
-      randomBytes(24).toString('base64url'),
+      engineKey(),
       pricePerHourMicros,
       plan.launcher,
       JSON.stringify(machine),
@@ -71,4 +71,9 @@ export async function planNode(db: Queryable, plan: NodePlan): Promise<PlannedNo
     if (row !== null) return planned
   }
   throw new Error(`${MOST_NAMES} names for a machine were taken`)
+}
+
+/** Letters and digits alone: some engines take it as an argument, where a '-' at its beginning would be one of a flag. */
+function engineKey(): string {
+  return randomBytes(24).toString('hex')
 }

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
+import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
 import { loadQuery } from '../../io/postgres.js'
 import { rowsOf } from '../../io/query.js'
 import type { Launcher } from '../launchers/launcher.js'
@@ -16,13 +17,15 @@ export interface OrphansOptions {
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
+  /** For metrics. */
+  readonly record: (event: OrchestrationEvent) => void
 }
 
 /**
  * Machines at a provider that no node knows of: what was launched before a restore of the database, or was not gone when it
  * seemed so. They are removed after a grace time, in which somebody may still find that they are wanted.
  */
-export function createOrphanWatch({ postgres, launcher, graceMs, logger, now }: OrphansOptions) {
+export function createOrphanWatch({ postgres, launcher, graceMs, logger, now, record }: OrphansOptions) {
   /** When each was first seen. */
   const seen = new Map<string, number>()
   return {
@@ -45,6 +48,7 @@ export function createOrphanWatch({ postgres, launcher, graceMs, logger, now }: 
         }
         if (now() - (since ?? now()) < graceMs) continue
         logger.warn({ event: 'orphan_removed', machine: name })
+        record({ event: 'orphan_removed', launcher: launcher.kind })
         await launcher.remove(name)
       }
     },

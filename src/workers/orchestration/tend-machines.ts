@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { LaunchFailureKind } from '../../core/machine.js'
 import { machineStep, type MachineStep } from '../../core/orchestration/machine-step.js'
+import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { type Queryable, rowsOf } from '../../io/query.js'
 import { LaunchError, type Launcher } from '../launchers/launcher.js'
@@ -16,6 +17,8 @@ export interface TendMachinesOptions {
   readonly logger: Logger
   /** Unix milliseconds. */
   readonly now: () => number
+  /** For metrics. */
+  readonly record: (event: OrchestrationEvent) => void
 }
 
 const LOCK = loadQuery('deployments-lock')
@@ -38,13 +41,13 @@ const LOST_EARLY_MS = 300_000
 export async function tendMachines(options: TendMachinesOptions): Promise<void> {
   const { postgres, launcher, launchTimeoutMs, now } = options
   await settle(options)
-  const rows = await openMachines(postgres, launcher.kind)
+  const open = await openMachines(postgres, launcher.kind)
+  // What was never asked for, and will not be, is not there: a launcher that does not answer keeps nobody from knowing.
+  for (const row of open.filter(isNowhere)) await doStep(options, row, { do: 'gone' })
+  const rows = open.filter((row) => !isNowhere(row))
   if (rows.length === 0) return
   const found = await launcher.look(rows.map(({ launched }) => launched)).catch(async (error: unknown) => {
-    // Nothing is known of machines, but those that were never asked for will not come.
-    if (error instanceof LaunchError) {
-      for (const row of rows) if (isUnasked(row)) await fail(options, row, failureOf(error))
-    }
+    await failUnseen(options, rows, error)
     throw error
   })
   const steps = rows.map((row): { row: MachineRow; step: MachineStep } => {
@@ -65,8 +68,8 @@ export async function tendMachines(options: TendMachinesOptions): Promise<void> 
   await settle(options)
 }
 
-async function settle({ postgres, logger, now }: TendMachinesOptions): Promise<void> {
-  for (const launch of await launchesThrough(postgres)) {
+async function settle({ postgres, launcher, logger, now, record }: TendMachinesOptions): Promise<void> {
+  for (const launch of await launchesThrough(postgres, launcher.kind)) {
     const { cluster_name: node, deployment_id: deploymentId, created_at: plannedAt, market } = launch
     const nowMs = now()
     const plannedAtMs = plannedAt.getTime()
@@ -75,7 +78,9 @@ async function settle({ postgres, logger, now }: TendMachinesOptions): Promise<v
       if (!(await settleLaunch(db, launch.id, nowMs)) || deploymentId === null) return
       await rememberSuccess(db, { deploymentId, market: market ?? 'on_demand', plannedAtMs, nowMs })
     })
-    logger.info({ event: 'node_launched', node, seconds: (nowMs - plannedAtMs) / 1_000 })
+    const seconds = (nowMs - plannedAtMs) / 1_000
+    record({ event: 'launch', launcher: launcher.kind, outcome: 'succeeded', seconds })
+    logger.info({ event: 'node_launched', node, seconds })
   }
 }
 
@@ -104,6 +109,7 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
       await fail(options, row, step)
       return
     case 'lose':
+      options.record({ event: 'lost', launcher: launcher.kind })
       logger.warn({ event: 'node_lost', node: clusterName, reason: step.reason })
       await lose(options, row, step.reason)
       return
@@ -129,8 +135,29 @@ async function launch(options: TendMachinesOptions, row: MachineRow): Promise<vo
   }
 }
 
-function isUnasked({ node }: MachineRow): boolean {
-  return node.status === 'launching' && node.askedAtMs === null
+/** Its row is changed before its machine is asked for, and it is not to be asked for any more. */
+function isNowhere({ node }: MachineRow): boolean {
+  return node.askedAtMs === null && (node.isDrained || node.status === 'failed')
+}
+
+/** When nothing is known of machines: those that the launcher may not ask for will not come, nor those that are overdue. */
+async function failUnseen(
+  options: TendMachinesOptions,
+  rows: readonly MachineRow[],
+  error: unknown,
+): Promise<void> {
+  const { launchTimeoutMs, now } = options
+  const seconds = Math.round(launchTimeoutMs / 1_000)
+  const failure =
+    error instanceof LaunchError
+      ? failureOf(error)
+      : { kind: 'failed' as const, reason: `nothing was heard of it within ${seconds} s` }
+  for (const row of rows) {
+    const { status, askedAtMs, plannedAtMs } = row.node
+    const isRefused = error instanceof LaunchError && askedAtMs === null
+    const isOverdue = now() - plannedAtMs >= launchTimeoutMs
+    if (status === 'launching' && (isRefused || isOverdue)) await fail(options, row, failure)
+  }
 }
 
 function failureOf({ kind, message }: LaunchError) {
@@ -138,12 +165,14 @@ function failureOf({ kind, message }: LaunchError) {
 }
 
 async function fail(
-  { postgres, logger, now }: TendMachinesOptions,
+  { postgres, launcher, logger, now, record: count }: TendMachinesOptions,
   row: MachineRow,
   failure: { readonly kind: LaunchFailureKind; readonly reason: string },
 ): Promise<void> {
   const { id, clusterName } = row.launched
   const { kind, reason } = failure
+  const seconds = (now() - row.node.plannedAtMs) / 1_000
+  count({ event: 'launch', launcher: launcher.kind, outcome: kind, seconds })
   logger.warn({ event: 'node_launch_failed', node: clusterName, kind, reason })
   await transaction(postgres, async (db) => {
     await lockDeployment(db, row.deploymentId)
