@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { LaunchFailureKind, Market } from '../../core/machine.js'
-import { isGivenUp, launchFailed, readRetry, type Retry } from '../../core/orchestration/retry.js'
+import { launchFailed, readRetry, type Retry } from '../../core/orchestration/retry.js'
 import { type Launch, launched, readLaunches } from '../../core/scaling/launch-estimate.js'
 import { readSpotShortage, spotAnswered, type SpotShortage } from '../../core/scaling/spot.js'
 import { loadQuery } from '../../io/postgres.js'
@@ -29,13 +29,13 @@ export interface LaunchOfDeployment {
   readonly nowMs: number
 }
 
-/** A deployment's node serves: how long that took is remembered, and that launches work. What was given up stays so. */
+/** A deployment's node serves: how long that took is remembered, and that launches work. What was given up goes on. */
 export function rememberSuccess(db: Queryable, launch: LaunchOfDeployment): Promise<void> {
   const { market, plannedAtMs, nowMs } = launch
-  return remember(db, launch.deploymentId, ({ launches, shortage, retry }) => ({
+  return remember(db, launch.deploymentId, ({ launches, shortage }) => ({
     launches: launched(launches, { atMs: nowMs, tookMs: Math.max(0, nowMs - plannedAtMs) }),
     shortage: market === 'spot' ? spotAnswered(shortage, 'granted', plannedAtMs, nowMs) : shortage,
-    retry: retry !== null && isGivenUp(retry) ? retry : null,
+    retry: null,
   }))
 }
 

@@ -161,12 +161,13 @@ export class DeploymentWorld {
   }
 
   #serve(at: number): void {
-    const { retry, shortage } = this.view
+    const { status: state, shortage } = this.view
     const [node] = this.#chosen(at, ({ status }) => status === 'launching')
     if (node === undefined) return
     this.#change(at, ({ status }) => status === 'launching', { status: 'active' })
     this.set({
-      retry: retry !== null && isGivenUp(retry) ? retry : null,
+      retry: null,
+      status: state === 'failed' ? 'scaling' : state,
       shortage: node.market === 'spot' ? null : shortage,
     })
   }
