@@ -9,7 +9,7 @@ import type {
 export type LaunchEnd = MachineState | Error
 
 /** A launcher that does as it is told, like a provider: slow, failing, losing, refusing. Nothing is launched. */
-export interface ScriptedLauncher extends Launcher {
+export interface ScriptedLauncher extends Omit<Launcher, 'hasAgents'> {
   /** What there is at the provider, by cluster name. */
   readonly present: Map<string, MachineState>
   /** Every launch that was asked for, in order. */
@@ -17,6 +17,8 @@ export interface ScriptedLauncher extends Launcher {
   readonly removals: string[]
   /** What comes of a launch; default: it is on its way. */
   onLaunch: (node: LaunchedNode) => LaunchEnd
+  /** Whether its nodes have agents; default: they do. */
+  hasAgents: boolean
   /** Called after a look has read, before it answers. A look that throws knows nothing. */
   onLook: () => Promise<void>
   /** What is left of a machine that is removed; default: nothing. */

@@ -16,6 +16,8 @@ export interface MachineNode {
   readonly askedAtMs: number | null
   /** Nothing is waited for any more: its machine may go. */
   readonly isDrained: boolean
+  /** Null: it has none yet. */
+  readonly endpointUrl: string | null
   /** The machine is taken away then; null: nobody has said so. */
   readonly terminatesAtMs: number | null
 }
@@ -26,6 +28,8 @@ export type MachineStep =
   | { readonly do: 'note'; readonly stage: LaunchStageName; readonly progress: number }
   /** It serves at this address. */
   | { readonly do: 'serve'; readonly endpointUrl: string }
+  /** Its engine was started again, at this address. */
+  | { readonly do: 'move'; readonly endpointUrl: string }
   /** Its launch is over without a machine. */
   | { readonly do: 'fail'; readonly kind: LaunchFailureKind; readonly reason: string }
   /** It served and is gone, or going, without having been asked to. */
@@ -76,5 +80,7 @@ export function machineStep(
   if (found.state === 'failed') return { do: 'lose', reason: found.reason }
   if (node.terminatesAtMs !== null && nowMs >= node.terminatesAtMs + OVERDUE_MS)
     return { do: 'lose', reason: 'its machine was to be taken away by now' }
+  if (found.state === 'up' && found.endpointUrl !== null && found.endpointUrl !== node.endpointUrl)
+    return { do: 'move', endpointUrl: found.endpointUrl }
   return null
 }

@@ -12,6 +12,8 @@ const Retry = z.strictObject({
   retryAtMs: z.number(),
   kind: z.enum(['no_capacity', 'refused', 'unauthorized', 'failed']),
   reason: z.string(),
+  /** The last of them had served for a moment. */
+  lost: z.boolean(),
 })
 /** What a deployment remembers of launches that failed: `deployments.retry`. */
 export type Retry = Readonly<z.infer<typeof Retry>>
@@ -26,10 +28,20 @@ const MOST_FAILURES: Readonly<Record<LaunchFailureKind, number>> = {
   failed: 6,
 }
 
+/** A node that serves says nothing of one that was lost so shortly before: it may be lost as well. */
+const LOST_FOR_MS = 900_000
+
 /** As it was stored; null where it cannot be read: then nothing has failed. */
 export function readRetry(stored: unknown): Retry | null {
   const retry = Retry.safeParse(stored)
   return retry.success ? retry.data : null
+}
+
+export interface LaunchFailure {
+  readonly kind: LaunchFailureKind
+  readonly reason: string
+  /** It had served for a moment; default: it had not. */
+  readonly lost?: boolean
 }
 
 /** Unix milliseconds. */
@@ -47,20 +59,28 @@ export interface FailureTimes {
  */
 export function launchFailed(
   before: Retry | null,
-  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+  failure: LaunchFailure,
   { launchedAtMs, failedAtMs, nowMs }: FailureTimes,
   random: () => number,
 ): Retry {
-  const { kind, reason } = failure
+  const { kind, reason, lost = false } = failure
   const counts = kind !== 'no_capacity'
   // One of several that were launched together: the one that tells most of them is told.
   if (before !== null && launchedAtMs < before.failedAtMs)
-    return counts ? { ...before, counted: Math.max(1, before.counted), kind, reason } : before
+    return counts ? { ...before, counted: Math.max(1, before.counted), kind, reason, lost } : before
   const failures = (before?.failures ?? 0) + 1
   const counted = (before?.counted ?? 0) + (counts ? 1 : 0)
   const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 30))
   const retryAtMs = nowMs + Math.round(pauseMs * (0.75 + 0.5 * random()))
-  return { failures, counted, failedAtMs, retryAtMs, kind, reason }
+  return { failures, counted, failedAtMs, retryAtMs, kind, reason, lost }
+}
+
+/**
+ * After a launch that brought a node which serves: nothing has failed any more, unless nodes serve and are lost again and
+ * again.
+ */
+export function launchSucceeded(before: Retry | null, nowMs: number): Retry | null {
+  return before !== null && before.lost && nowMs - before.failedAtMs < LOST_FOR_MS ? before : null
 }
 
 /** Whether it is given up: somebody has to change something first. */

@@ -1,6 +1,12 @@
 import { z } from 'zod'
-import type { LaunchFailureKind, Market } from '../../core/machine.js'
-import { launchFailed, readRetry, type Retry } from '../../core/orchestration/retry.js'
+import type { Market } from '../../core/machine.js'
+import {
+  launchFailed,
+  type LaunchFailure,
+  launchSucceeded,
+  readRetry,
+  type Retry,
+} from '../../core/orchestration/retry.js'
 import { type Launch, launched, readLaunches } from '../../core/scaling/launch-estimate.js'
 import { readSpotShortage, spotAnswered, type SpotShortage } from '../../core/scaling/spot.js'
 import { loadQuery } from '../../io/postgres.js'
@@ -32,10 +38,10 @@ export interface LaunchOfDeployment {
 /** A deployment's node serves: how long that took is remembered, and that launches work. What was given up goes on. */
 export function rememberSuccess(db: Queryable, launch: LaunchOfDeployment): Promise<void> {
   const { market, plannedAtMs, nowMs } = launch
-  return remember(db, launch.deploymentId, ({ launches, shortage }) => ({
+  return remember(db, launch.deploymentId, ({ launches, shortage, retry, atMs }) => ({
     launches: launched(launches, { atMs: nowMs, tookMs: Math.max(0, nowMs - plannedAtMs) }),
     shortage: market === 'spot' ? spotAnswered(shortage, 'granted', plannedAtMs, nowMs) : shortage,
-    retry: null,
+    retry: launchSucceeded(retry, atMs),
   }))
 }
 
@@ -43,7 +49,7 @@ export function rememberSuccess(db: Queryable, launch: LaunchOfDeployment): Prom
 export function rememberFailure(
   db: Queryable,
   launch: LaunchOfDeployment,
-  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+  failure: LaunchFailure,
 ): Promise<void> {
   const { market, plannedAtMs, nowMs } = launch
   return remember(db, launch.deploymentId, ({ launches, shortage, retry, atMs: failedAtMs }) => ({

@@ -26,6 +26,7 @@ const Row = z
     deployment_id: z.string().nullable(),
     created_at: z.date(),
     launch_asked_at: z.date().nullable(),
+    endpoint_url: z.string().nullable(),
     is_drained: z.boolean(),
     terminates_at: z.date().nullable(),
     job_id: z.string().nullable(),
@@ -44,6 +45,7 @@ const Row = z
       plannedAtMs: row.created_at.getTime(),
       askedAtMs: row.launch_asked_at?.getTime() ?? null,
       isDrained: row.is_drained,
+      endpointUrl: row.endpoint_url,
       terminatesAtMs: row.terminates_at?.getTime() ?? null,
     } satisfies MachineNode,
     /** Unix milliseconds since when its status is what it is. */

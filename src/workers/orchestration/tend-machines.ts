@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { LaunchFailureKind } from '../../core/machine.js'
 import { machineStep, type MachineStep } from '../../core/orchestration/machine-step.js'
+import type { LaunchFailure } from '../../core/orchestration/retry.js'
 import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { type Queryable, rowsOf } from '../../io/query.js'
@@ -27,6 +28,7 @@ const SERVE = loadQuery('machines-serve')
 const FAIL = loadQuery('machines-fail')
 const LOSE = loadQuery('machines-lose')
 const GONE = loadQuery('machines-gone')
+const MOVE = loadQuery('machines-move')
 
 /** Steps that are under way at once: a provider may take seconds to hear of one. */
 const MOST_AT_ONCE = 16
@@ -104,6 +106,12 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
       return
     case 'serve':
       await postgres.query(SERVE, [id, step.endpointUrl])
+      return
+    case 'move':
+      // Where there are agents, they say it.
+      if (launcher.hasAgents) return
+      logger.warn({ event: 'node_moved', node: clusterName, endpointUrl: step.endpointUrl })
+      await postgres.query(MOVE, [id, step.endpointUrl])
       return
     case 'fail':
       await fail(options, row, step)
@@ -188,7 +196,7 @@ async function lose({ postgres, now }: TendMachinesOptions, row: MachineRow, rea
     const isEarly = now() - row.statusSinceMs < LOST_EARLY_MS
     // What was announced, or is a spot machine's way, says nothing of launches.
     if (row.node.status !== 'active' || row.launched.machine.market === 'spot' || !isEarly) return
-    await remember(db, row, now(), { kind: 'failed', reason })
+    await remember(db, row, now(), { kind: 'failed', reason, lost: true })
   })
 }
 
@@ -196,7 +204,7 @@ async function remember(
   db: Queryable,
   { deploymentId, launched, node }: MachineRow,
   nowMs: number,
-  failure: { readonly kind: LaunchFailureKind; readonly reason: string },
+  failure: LaunchFailure,
 ): Promise<void> {
   if (deploymentId === null) return
   const { market } = launched.machine

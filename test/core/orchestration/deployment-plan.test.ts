@@ -204,6 +204,7 @@ const RETRY: Retry = {
   failures: 2,
   counted: 2,
   failedAtMs: 0,
+  lost: false,
   retryAtMs: 0,
   kind: 'failed',
   reason: 'it broke',

@@ -17,6 +17,7 @@ const PLANNED: MachineNode = {
   plannedAtMs: NOW_MS - 60_000,
   askedAtMs: null,
   isDrained: false,
+  endpointUrl: null,
   terminatesAtMs: null,
 }
 const URL = 'http://10.0.0.1:8000'
@@ -27,6 +28,7 @@ const nodes: fc.Arbitrary<MachineNode> = fc.record({
   plannedAtMs: times,
   askedAtMs: fc.option(times),
   isDrained: fc.boolean(),
+  endpointUrl: fc.constantFrom(null, URL, 'http://10.0.0.1:8001'),
   terminatesAtMs: fc.option(times),
 })
 const sights: fc.Arbitrary<MachineFound> = fc.oneof(
@@ -133,7 +135,18 @@ const cases: readonly [string, Partial<MachineNode>, MachineFound, ReturnType<ty
     { state: 'coming', stage: 'provisioning', progress: 9 },
     { do: 'fail', kind: 'failed', reason: 'it was not up within 600 s' },
   ],
-  ['a machine that serves is left alone', { status: 'active' }, { state: 'up', endpointUrl: URL }, null],
+  [
+    'a machine that serves is left alone',
+    { status: 'active', endpointUrl: URL },
+    { state: 'up', endpointUrl: URL },
+    null,
+  ],
+  [
+    'an engine that was started again elsewhere is followed',
+    { status: 'active', endpointUrl: 'http://10.0.0.1:8001' },
+    { state: 'up', endpointUrl: URL },
+    { do: 'move', endpointUrl: URL },
+  ],
   [
     'an engine that is started again is left alone',
     { status: 'active' },
@@ -146,7 +159,12 @@ const cases: readonly [string, Partial<MachineNode>, MachineFound, ReturnType<ty
     { state: 'absent' },
     { do: 'lose', reason: 'its machine is gone' },
   ],
-  ['requests are waited for', { status: 'terminating' }, { state: 'up', endpointUrl: URL }, null],
+  [
+    'requests are waited for',
+    { status: 'terminating', endpointUrl: URL },
+    { state: 'up', endpointUrl: URL },
+    null,
+  ],
   [
     'what has run dry is removed',
     { status: 'terminating', isDrained: true },

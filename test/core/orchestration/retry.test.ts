@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { LaunchFailureKind } from '../../../src/core/machine.js'
-import { isGivenUp, launchFailed, readRetry, type Retry } from '../../../src/core/orchestration/retry.js'
+import {
+  isGivenUp,
+  launchFailed,
+  launchSucceeded,
+  readRetry,
+  type Retry,
+} from '../../../src/core/orchestration/retry.js'
 
 const half = () => 0.5
 const at = (launchedAtMs: number, nowMs: number) => ({ launchedAtMs, failedAtMs: nowMs, nowMs })
@@ -89,4 +95,26 @@ test('what is stored is read back, and what cannot be read counts as nothing', (
     }),
   )
   fc.assert(fc.property(fc.anything(), (stored) => readRetry(stored) === null))
+})
+
+test('a node that serves makes failures good, but not those of nodes that served and were lost shortly before', () => {
+  const times = { launchedAtMs: 0, failedAtMs: 1_000, nowMs: 1_000 }
+  const failed = launchFailed(null, { kind: 'failed', reason: 'it ended' }, times, half)
+  assert.equal(launchSucceeded(failed, 2_000), null)
+  const lost = launchFailed(null, { kind: 'failed', reason: 'it ended', lost: true }, times, half)
+  assert.equal(launchSucceeded(lost, 2_000), lost)
+  assert.equal(launchSucceeded(lost, 1_000 + 900_000), null)
+  assert.equal(launchSucceeded(null, 2_000), null)
+  let again: Retry | null = null
+  for (let at = 1; at <= 6; at++) {
+    assert.ok(again === null || !isGivenUp(again))
+    const ms = at * 60_000
+    again = launchFailed(
+      launchSucceeded(again, ms),
+      { kind: 'failed', reason: 'it ended', lost: true },
+      { launchedAtMs: ms - 10_000, failedAtMs: ms, nowMs: ms },
+      half,
+    )
+  }
+  assert.ok(again !== null && isGivenUp(again))
 })

@@ -64,6 +64,26 @@ test('a planned node is launched with a token, its stages are noted, it is regis
   assert.equal(launches.length, 1)
 })
 
+test('a node whose engine was started again at another address is followed there, where no agent says it', async () => {
+  await using fleet = await startFleet()
+  await fleet.deploy({ node_count: 1 })
+  await fleet.tend()
+  fleet.comeUp()
+  await fleet.tend()
+  const node = await theOnly(fleet)
+  const address = async () => (await fleet.show(`/admin/nodes/${node.cluster_name}`))['endpoint_url']
+  const before = await address()
+  fleet.launcher.present.set(node.cluster_name, { state: 'up', endpointUrl: 'http://10.0.0.9:9000' })
+  await fleet.tend()
+  assert.equal(await address(), before)
+  fleet.launcher.hasAgents = false
+  await fleet.tend()
+  await fleet.tend()
+  assert.equal(await address(), 'http://10.0.0.9:9000')
+  assert.deepEqual((await logOf(fleet, node)).slice(-1), ['registered active leader http://10.0.0.9:9000'])
+  assert.equal((await logOf(fleet, node)).length, 3)
+})
+
 test('a machine whose address the launcher does not know is registered by its agent, with the token of its launch', async () => {
   await using fleet = await startFleet()
   await fleet.deploy({ node_count: 1 })
