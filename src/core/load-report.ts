@@ -74,12 +74,13 @@ const ModelRow = z.tuple([
     )
     .max(TTFT_BUCKETS),
 ])
-const Message = z.strictObject({
+/** Of a process of another version: what it does not tell is nothing, what it tells beside is passed over. */
+const Message = z.object({
   process: Name,
   sequence: Count53,
   nodes: z.array(Row),
-  models: z.array(ModelRow),
-  isLast: z.boolean(),
+  models: z.array(ModelRow).default([]),
+  isLast: z.boolean().default(false),
 })
 
 const tenths = (ms: number | null) => (ms === null ? null : Math.round(ms * 10) / 10)

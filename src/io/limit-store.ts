@@ -95,7 +95,7 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
         return { granted, left, spent }
       })
     },
-    present: () => inTime(presence()),
+    present: () => presence(),
     async leave() {
       await redis.zrem(PROCESSES, process)
     },
@@ -105,7 +105,7 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
     let answerMs = Infinity
     const timed = async <T>(call: () => Promise<T>): Promise<T> => {
       const askedAt = performance.now()
-      const answer = await call()
+      const answer = await inTime(call())
       answerMs = Math.min(answerMs, performance.now() - askedAt)
       return answer
     }

@@ -5,7 +5,7 @@ import type { QueuePlace, Waiter } from './request-queue.js'
 import type { RoutedRequest } from './routed-request.js'
 import type { ModelRoute, Router } from './routing.js'
 import type { Target } from './target.js'
-import { inVain, isCold, noNodeError } from './waiting-room.js'
+import { inVain, isCold, noNodeError, noNodeNow } from './waiting-room.js'
 
 /** A node for a request. */
 export interface Placed {
@@ -126,7 +126,7 @@ export class Placing implements Waiter {
       refusal ??= new GatewayError(code, expectedMs > 0 ? { retryAfterMs: Math.ceil(expectedMs) } : {})
     }
     if (cold !== null) return this.#waitForLaunch(cold, again, refusal)
-    return refusal ?? noNodeError(nextNode(this.#ownRoute().deployments, Date.now()))
+    return refusal ?? noNodeNow(this.#ownRoute(), Date.now())
   }
 
   tryPlace(): boolean {

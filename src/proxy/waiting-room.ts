@@ -25,6 +25,13 @@ export function inVain({ targets, deployments }: ModelRoute, nowMs: number): Gat
   return isOver ? noNodeError(next) : null
 }
 
+/** Why there is no node for a request that does not wait. */
+export function noNodeNow({ targets, deployments }: ModelRoute, nowMs: number): GatewayError {
+  // Nodes that are doubted for a moment are nobody's to see to.
+  if (countTrusted(targets, nowMs).serving > 0) return new GatewayError('no_healthy_node')
+  return noNodeError(nextNode(deployments, nowMs))
+}
+
 /** What a client is told where no node serves: what there is to wait for, and for how long. */
 export function noNodeError(next: NextNode): GatewayError {
   switch (next.kind) {

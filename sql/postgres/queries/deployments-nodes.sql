@@ -6,7 +6,7 @@ SELECT id, status, endpoint_url IS NOT NULL AS has_address, coalesce(machine ->>
       SELECT e.event FROM node_events e
       WHERE e.node_id = nodes.id AND e.event IN ('status', 'warning') ORDER BY e.sequence DESC LIMIT 1
     )
-  ) AS is_warned, created_at
+  ) AS is_warned, status_changed_at, created_at
 FROM nodes
 WHERE deployment_id = $1 AND status <> 'terminated'
 ORDER BY id

@@ -7,5 +7,7 @@ WITH changed AS (
 ), job AS (
   UPDATE jobs SET status = 'failed', error = $2, updated_at = now(), finished_at = now()
   WHERE node_id = $1 AND kind = 'launch' AND status IN ('pending', 'running') AND EXISTS (SELECT FROM changed)
+), event AS (
+  INSERT INTO node_events (node_id, event, status, actor, message) SELECT id, 'status', status, 'leader', $2 FROM changed
 )
-INSERT INTO node_events (node_id, event, status, actor, message) SELECT id, 'status', status, 'leader', $2 FROM changed
+SELECT id FROM changed

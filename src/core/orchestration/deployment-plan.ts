@@ -115,6 +115,10 @@ function serves({ status, isUnhealthy }: DeploymentNode): boolean {
   return status === 'active' && !isUnhealthy
 }
 
+function isIll({ status, isUnhealthy }: DeploymentNode): boolean {
+  return status === 'active' && isUnhealthy
+}
+
 function isOnDemand({ market }: DeploymentNode): boolean {
   return market === 'on_demand'
 }
@@ -149,6 +153,8 @@ function surplusOf(
     ...outdated.filter((node) => present.includes(node) && !serves(node)),
     ...outdated.filter(serves).slice(0, spare),
   ]
+  // A launch may be the successor of a node that is ill: the node goes before it.
+  first.push(...present.filter((node) => isIll(node) && !first.includes(node)))
   const candidates = present
     .filter((node) => !first.includes(node))
     .map((node) => ({ ...node, launching: !serves(node), launchedAtMs: node.plannedAtMs }))

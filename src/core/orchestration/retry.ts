@@ -30,6 +30,8 @@ const MOST_FAILURES: Readonly<Record<LaunchFailureKind, number>> = {
 
 /** A node that serves says nothing of one that was lost so shortly before: it may be lost as well. */
 const LOST_FOR_MS = 900_000
+/** With enough nodes for so long, what failed before says nothing any more. */
+export const FORGOTTEN_AFTER_MS = 900_000
 
 /** As it was stored; null where it cannot be read: then nothing has failed. */
 export function readRetry(stored: unknown): Retry | null {

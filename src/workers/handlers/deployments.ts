@@ -212,11 +212,15 @@ export const deploymentsHandlers: readonly Handler[] = [
       spec: DeploymentSpec.parse({ ...before.spec, ...spec }),
       autoScaling: auto_scaling === undefined ? before.auto_scaling : auto_scaling,
     }
+    // One that sleeps does not when it has to keep some: nothing else would bring them.
+    const least = set.autoScaling?.enabled === true ? set.autoScaling.min_nodes : 0
+    const nodeCount = before.asleep ? Math.max(before.node_count, least) : before.node_count
     const after = await changeTo(context, before, {
       action: 'deployment.update',
       set: {
         ...set,
-        asleep: before.asleep && sleepsAt(before.node_count, set.autoScaling),
+        nodeCount,
+        asleep: before.asleep && sleepsAt(nodeCount, set.autoScaling),
         generation: before.generation + (runsTheSame(before, set) ? 0 : 1),
         status: begunAnew(before),
       },

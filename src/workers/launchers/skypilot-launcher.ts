@@ -59,7 +59,7 @@ export function createSkyPilotLauncher({
   forceEveryMs = 60_000,
   askJobsEveryMs = 20_000,
   removalPauseMs = 30_000,
-  purgeAfterMs = 15 * 60_000,
+  purgeAfterMs = 24 * 60 * 60_000,
 }: SkyPilotLauncherOptions): Launcher {
   const client = createSkyPilot(skypilot)
   const stopping = new AbortController()

@@ -9,13 +9,15 @@ import {
   type DeploymentPlan,
   type DeploymentView,
 } from '../../core/orchestration/deployment-plan.js'
-import { launchFailed, readRetry } from '../../core/orchestration/retry.js'
+import { FORGOTTEN_AFTER_MS, launchFailed, readRetry } from '../../core/orchestration/retry.js'
 import { readSpotShortage } from '../../core/scaling/spot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, rowOf, rowsOf } from '../../io/query.js'
 import type { Launching } from '../launchers/launching.js'
 import { requireEngine } from '../handlers/engine-args.js'
 import { DeploymentSpec } from './deployment-spec.js'
+import { rememberFailure } from './launch-memory.js'
+import { SICK_AFTER_MS } from './sick.js'
 import { giveUp, type LeavingNode } from './give-up.js'
 import { placeMachine } from './placement.js'
 import { planNode } from './plan-node.js'
@@ -23,7 +25,7 @@ import { planNode } from './plan-node.js'
 const DEPLOYMENT = loadQuery('deployments-reconcile')
 const NODES = loadQuery('deployments-nodes')
 const STATE = loadQuery('deployments-state')
-const REFUSE = loadQuery('deployments-refuse')
+const RETRY = loadQuery('deployments-retry')
 
 const DeploymentRow = z.object({
   id: z.string(),
@@ -49,6 +51,7 @@ const NodeRow = z.object({
   market: Market,
   generation: z.number(),
   is_warned: z.boolean(),
+  status_changed_at: z.date(),
   created_at: z.date(),
 })
 type NodeRow = z.infer<typeof NodeRow>
@@ -58,6 +61,8 @@ export interface SeenNode {
   readonly isUnhealthy: boolean
   /** Its health check has failed for so long that it is to be replaced. */
   readonly isSick: boolean
+  /** Unix milliseconds since when its health check fails; null: it does not, or nobody knows. */
+  readonly unhealthySinceMs: number | null
   /** Requests that run on it. */
   readonly streams: number
 }
@@ -93,6 +98,7 @@ export async function reconcileDeployment(
     const going = nodes.filter(({ id }) => ids.has(id)).map(leavingNode)
     await giveUp(db, going, { who, why, immediate })
   }
+  await rememberSick(db, row, nodes, plan, options)
   if (immediate) {
     // Those that were let go before are not waited for any more either.
     const going = nodes.filter(({ status }) => status === 'terminating').map(leavingNode)
@@ -100,8 +106,34 @@ export async function reconcileDeployment(
   }
   const refusal = await launch(db, row, plan, options)
   const reason = refusal ?? plan.reason
+  const retry = readRetry(row.retry)
+  if (plan.status === 'active' && retry !== null && options.now - retry.failedAtMs >= FORGOTTEN_AFTER_MS)
+    await db.query(RETRY, [row.id, null])
   await db.query(STATE, [row.id, plan.status, reason])
   return plan.giveUp.length > 0 || (plan.launch.length > 0 && refusal === null)
+}
+
+/** A node that fell ill right after it began to serve counts as a launch that failed: else it would be replaced for ever. */
+async function rememberSick(
+  db: Queryable,
+  row: DeploymentRow,
+  nodes: readonly NodeRow[],
+  { giveUp: going }: DeploymentPlan,
+  { seen, now }: ReconcileOptions,
+): Promise<void> {
+  for (const node of nodes.filter(({ id }) => going.some((one) => one.id === id))) {
+    const { isSick = false, unhealthySinceMs = null } = seen(node.id) ?? {}
+    if (!isSick || unhealthySinceMs === null) continue
+    if (unhealthySinceMs - node.status_changed_at.getTime() >= SICK_AFTER_MS) continue
+    const launch = {
+      deploymentId: row.id,
+      market: node.market,
+      plannedAtMs: node.created_at.getTime(),
+      nowMs: now,
+    }
+    const reason = 'its health check failed soon after it began to serve'
+    await rememberFailure(db, launch, { kind: 'failed', reason, lost: true })
+  }
 }
 
 function leavingNode({ id, status, has_address: hasAddress }: NodeRow): LeavingNode {
@@ -174,7 +206,7 @@ async function launch(
       const failure = { kind: 'refused', reason: error.message } as const
       const times = { launchedAtMs: now, failedAtMs: now, nowMs: now }
       const retry = launchFailed(readRetry(row.retry), failure, times, Math.random)
-      await db.query(REFUSE, [row.id, JSON.stringify(retry)])
+      await db.query(RETRY, [row.id, JSON.stringify(retry)])
       return error.message
     }
   }

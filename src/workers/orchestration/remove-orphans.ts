@@ -28,6 +28,17 @@ export interface OrphansOptions {
 export function createOrphanWatch({ postgres, launcher, graceMs, logger, now, record }: OrphansOptions) {
   /** When each was first seen. */
   const seen = new Map<string, number>()
+  /** Those that were asked to go. */
+  const removed = new Set<string>()
+
+  async function remove(name: string): Promise<void> {
+    await launcher.remove(name)
+    if (removed.has(name)) return
+    removed.add(name)
+    record({ event: 'orphan_removed', launcher: launcher.kind })
+    logger.warn({ event: 'orphan_removed', machine: name })
+  }
+
   return {
     /** Looks once. @throws when the launcher or Postgres does not answer */
     async look(): Promise<void> {
@@ -40,6 +51,8 @@ export function createOrphanWatch({ postgres, launcher, graceMs, logger, now, re
       )
       const orphans = machines.filter((name) => !known.has(name))
       for (const name of seen.keys()) if (!orphans.includes(name)) seen.delete(name)
+      for (const name of removed) if (!orphans.includes(name)) removed.delete(name)
+      const failures: unknown[] = []
       for (const name of orphans) {
         const since = seen.get(name)
         if (since === undefined) {
@@ -47,10 +60,10 @@ export function createOrphanWatch({ postgres, launcher, graceMs, logger, now, re
           logger.warn({ event: 'orphan_found', machine: name, removedAfterSeconds: graceMs / 1_000 })
         }
         if (now() - (since ?? now()) < graceMs) continue
-        logger.warn({ event: 'orphan_removed', machine: name })
-        record({ event: 'orphan_removed', launcher: launcher.kind })
-        await launcher.remove(name)
+        // One that cannot be removed holds up none of the others.
+        await remove(name).catch((error: unknown) => failures.push(error))
       }
+      if (failures.length > 0) throw failures[0]
     },
   }
 }

@@ -101,38 +101,50 @@ export function createAutoscaler({
     return changed
   }
 
+  async function lookAt(row: Row, rows: readonly Row[], live: ReadonlyMap<string, NodeLive>): Promise<void> {
+    const { id, model_id: modelId, wanted, nodes, auto_scaling: scaling } = row
+    const nowMs = now()
+    const known = states.get(id)
+    const before = known?.state ?? readScalingState(row.scaling)
+    const scaled = rows
+      .filter((other) => other.model_id === modelId && (other === row || hasRoom(other)))
+      .map((other) => ({
+        id: other.id,
+        nodes: other.nodes.filter(({ status }) => isPresent(status)).length,
+      }))
+    const view = scalingView({ nowMs, id, wanted, nodes, live, model: demand(modelId), scaled })
+    // Nobody is held for a launch where the room for that is closed.
+    const maxDepth = row.cold_start_max_wait_ms === 0 ? 0 : row.max_depth
+    const { decision, state } = decideScaling(scalingPolicy(scaling, { maxDepth }), view, before)
+    if (decision.kind !== 'hold') {
+      if (await change(row, decision, state)) states.set(id, { state, notedAt: nowMs })
+      else states.delete(id)
+      return
+    }
+    const isDue = known === undefined || nowMs - known.notedAt >= NOTE_MS
+    states.set(id, { state, notedAt: isDue ? nowMs : known.notedAt })
+    if (isDue) await postgres.query(NOTE, [id, JSON.stringify(state), wanted])
+  }
+
   return {
     /** Looks once at each. @throws when Postgres does not answer */
     async look(): Promise<void> {
       const rows = await rowsOf(postgres, SCALED, Row)
       const live = await readLive()
       for (const id of states.keys()) if (!rows.some((row) => row.id === id)) states.delete(id)
+      const failures: unknown[] = []
       for (const row of rows) {
-        const { id, model_id: modelId, wanted, nodes, auto_scaling: scaling } = row
-        const nowMs = now()
-        const known = states.get(id)
-        const before = known?.state ?? readScalingState(row.scaling)
-        const scaled = rows
-          .filter((other) => other.model_id === modelId)
-          .map((other) => ({
-            id: other.id,
-            nodes: other.nodes.filter(({ status }) => isPresent(status)).length,
-          }))
-        const view = scalingView({ nowMs, id, wanted, nodes, live, model: demand(modelId), scaled })
-        // Nobody is held for a launch where the room for that is closed.
-        const maxDepth = row.cold_start_max_wait_ms === 0 ? 0 : row.max_depth
-        const { decision, state } = decideScaling(scalingPolicy(scaling, { maxDepth }), view, before)
-        if (decision.kind !== 'hold') {
-          if (await change(row, decision, state)) states.set(id, { state, notedAt: nowMs })
-          else states.delete(id)
-          continue
-        }
-        const isDue = known === undefined || nowMs - known.notedAt >= NOTE_MS
-        states.set(id, { state, notedAt: isDue ? nowMs : known.notedAt })
-        if (isDue) await postgres.query(NOTE, [id, JSON.stringify(state), wanted])
+        // One that cannot be scaled holds up none of the others.
+        await lookAt(row, rows, live).catch((error: unknown) => failures.push(error))
       }
+      if (failures.length > 0) throw failures[0]
     },
   }
+}
+
+/** Whether it may have more nodes: what waits is of no use to one that may not. */
+function hasRoom({ wanted, auto_scaling: { max_nodes: most } }: Row): boolean {
+  return wanted < most
 }
 
 function isPresent(status: Row['nodes'][number]['status']): boolean {

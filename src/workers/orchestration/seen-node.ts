@@ -1,8 +1,6 @@
 import type { NodeLive } from '../../core/snapshot.js'
 import type { SeenNode } from './reconcile-deployment.js'
-
-/** A node whose health check has failed for so long is replaced. */
-export const SICK_AFTER_MS = 300_000
+import { SICK_AFTER_MS } from './sick.js'
 
 /**
  * What the leader sees of a node, as far as it matters for its deployment.
@@ -18,6 +16,7 @@ export function seenNode(
   return {
     isUnhealthy: !healthy,
     isSick: !healthy && unhealthySince !== null && nowMs - unhealthySince >= SICK_AFTER_MS,
+    unhealthySinceMs: healthy ? null : unhealthySince,
     streams: Math.max((running ?? 0) + (waiting ?? 0), proxies?.inFlight ?? 0),
   }
 }

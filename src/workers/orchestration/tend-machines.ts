@@ -30,6 +30,8 @@ const LOSE = loadQuery('machines-lose')
 const GONE = loadQuery('machines-gone')
 const MOVE = loadQuery('machines-move')
 
+const Id = z.object({ id: z.string() })
+
 /** Steps that are under way at once: a provider may take seconds to hear of one. */
 const MOST_AT_ONCE = 16
 /** What is lost this soon after it served counts as a launch that failed: else it would be launched for ever. */
@@ -117,8 +119,6 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
       await fail(options, row, step)
       return
     case 'lose':
-      options.record({ event: 'lost', launcher: launcher.kind })
-      logger.warn({ event: 'node_lost', node: clusterName, reason: step.reason })
       await lose(options, row, step.reason)
       return
     case 'remove':
@@ -179,25 +179,36 @@ async function fail(
 ): Promise<void> {
   const { id, clusterName } = row.launched
   const { kind, reason } = failure
+  const isFailed = await transaction(postgres, async (db) => {
+    await lockDeployment(db, row.deploymentId)
+    const failed = await rowsOf(db, FAIL, Id, [id, reason, row.jobId])
+    if (failed.length > 0) await remember(db, row, now(), failure)
+    return failed.length > 0
+  })
+  if (!isFailed) return
   const seconds = (now() - row.node.plannedAtMs) / 1_000
   count({ event: 'launch', launcher: launcher.kind, outcome: kind, seconds })
-  logger.warn({ event: 'node_launch_failed', node: clusterName, kind, reason })
-  await transaction(postgres, async (db) => {
-    await lockDeployment(db, row.deploymentId)
-    const failed = await rowsOf(db, FAIL, z.object({ id: z.string() }), [id, reason, row.jobId])
-    if (failed.length > 0) await remember(db, row, now(), failure)
-  })
+  // Why is in the node's own log: what an engine printed may be its users'.
+  logger.warn({ event: 'node_launch_failed', node: clusterName, kind })
 }
 
-async function lose({ postgres, now }: TendMachinesOptions, row: MachineRow, reason: string): Promise<void> {
-  await transaction(postgres, async (db) => {
+async function lose(
+  { postgres, launcher, logger, now, record: count }: TendMachinesOptions,
+  row: MachineRow,
+  reason: string,
+): Promise<void> {
+  const isLost = await transaction(postgres, async (db) => {
     await lockDeployment(db, row.deploymentId)
-    await db.query(LOSE, [row.launched.id, reason])
+    if ((await rowsOf(db, LOSE, Id, [row.launched.id, reason])).length === 0) return false
     const isEarly = now() - row.statusSinceMs < LOST_EARLY_MS
     // What was announced, or is a spot machine's way, says nothing of launches.
-    if (row.node.status !== 'active' || row.launched.machine.market === 'spot' || !isEarly) return
-    await remember(db, row, now(), { kind: 'failed', reason, lost: true })
+    if (row.node.status === 'active' && row.launched.machine.market !== 'spot' && isEarly)
+      await remember(db, row, now(), { kind: 'failed', reason, lost: true })
+    return true
   })
+  if (!isLost) return
+  count({ event: 'lost', launcher: launcher.kind })
+  logger.warn({ event: 'node_lost', node: row.launched.clusterName })
 }
 
 async function remember(

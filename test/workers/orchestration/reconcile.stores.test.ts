@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SICK_AFTER_MS } from '../../../src/workers/orchestration/seen-node.js'
+import { SICK_AFTER_MS } from '../../../src/workers/orchestration/sick.js'
 import { type Fleet, ORPHAN_GRACE_MS, startFleet } from '../../support/fleet.js'
 
 /** Looks until what is launched has come up and what has run dry is gone. */

@@ -1,0 +1,2 @@
+/** A node whose health check has failed for so long is replaced. */
+export const SICK_AFTER_MS = 300_000
