@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { FORGOTTEN_AFTER_MS } from '../../../src/core/orchestration/retry.js'
 import { SICK_AFTER_MS } from '../../../src/workers/orchestration/sick.js'
 import { type Fleet, ORPHAN_GRACE_MS, startFleet } from '../../support/fleet.js'
 
@@ -75,6 +76,19 @@ test('a deployment that scales to zero by itself is asleep, not paused', async (
   )
 })
 
+test('a deployment that sleeps and is told to keep a node brings it', async () => {
+  await using fleet = await startFleet()
+  const path = await fleet.deploy({
+    node_count: 0,
+    auto_scaling: { enabled: true, min_nodes: 0, max_nodes: 3 },
+  })
+  const auto_scaling = { enabled: true, min_nodes: 1, max_nodes: 3 }
+  const { body } = await fleet.port.send('PATCH', path, { auto_scaling })
+  assert.deepEqual([body['asleep'], Number(body['node_count'])], [false, 1])
+  await settle(fleet)
+  assert.deepEqual(await alive(fleet), ['active 1'])
+})
+
 test('new settings replace the nodes one by one, and as many are launched as are replaced', async () => {
   await using fleet = await startFleet()
   const path = await fleet.deploy({ node_count: 2 })
@@ -121,6 +135,15 @@ test('a node whose health check fails for five minutes is replaced, not before',
     nodes.map(({ status }) => status),
     ['terminated', 'active', 'active'],
   )
+  // It was ill as soon as it served: if that goes on, launching is given up.
+  const { rows } = await fleet.port.database.postgres.query<{ retry: { lost: boolean } | null }>(
+    'SELECT retry FROM deployments',
+  )
+  assert.equal(rows[0]?.retry?.lost, true)
+  fleet.pass(FORGOTTEN_AFTER_MS)
+  await fleet.reconcile()
+  const later = await fleet.port.database.postgres.query('SELECT retry FROM deployments')
+  assert.deepEqual(later.rows, [{ retry: null }])
 })
 
 for (const deadline_seconds of [120, null]) {
@@ -160,6 +183,19 @@ test('a machine that no node knows of is removed after the grace time, one that 
   fleet.pass(60_000)
   await fleet.orphans.look()
   assert.deepEqual([removals, present.size], [['cic-local-any-cpu-od-orphan'], 1])
+})
+
+test('an orphan that cannot be removed holds up no other', async () => {
+  await using fleet = await startFleet()
+  const { present, removals } = fleet.launcher
+  for (const name of ['one', 'two'])
+    present.set(`cic-local-any-cpu-od-${name}`, { state: 'up', endpointUrl: null })
+  fleet.launcher.onRemove = (name) => (name.endsWith('one') ? new Error('not now') : { state: 'absent' })
+  await fleet.orphans.look()
+  fleet.pass(ORPHAN_GRACE_MS)
+  await assert.rejects(fleet.orphans.look(), /not now/)
+  assert.equal(removals.length, 2)
+  assert.deepEqual([...present.keys()], ['cic-local-any-cpu-od-one'])
 })
 
 test('a machine that was an orphan, was gone and is there again has its whole grace time', async () => {
