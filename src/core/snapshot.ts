@@ -119,7 +119,7 @@ export interface SnapshotDeployment {
   readonly asleep: boolean
   /** Nodes that it is to have. */
   readonly wanted: number
-  /** Nodes of it that take requests. */
+  /** Nodes of it that take requests, or would if an administrator did not drain them. */
   readonly serving: number
   /** Unix milliseconds at which the oldest of its launches under way was planned; null: none is. */
   readonly launchingSinceMs: number | null

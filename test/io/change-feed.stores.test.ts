@@ -103,6 +103,12 @@ test('what a deployment is about to bring is in the snapshot, what only the auto
   const ageMs = Date.now() - (launchingSinceMs ?? 0)
   assert.ok(ageMs >= 90_000 && ageMs < 300_000, `${ageMs} ms`)
 
+  // Nothing is launched for a node that is drained by hand, but for one whose machine goes.
+  await postgres.query("UPDATE nodes SET status = 'draining' WHERE cluster_name = 'up'")
+  assert.equal((await seen())[0]?.serving, 1)
+  await postgres.query("UPDATE nodes SET terminates_at = now() WHERE cluster_name = 'up'")
+  assert.equal((await seen())[0]?.serving, 0)
+
   assert.equal(await set("status = 'terminated'"), true)
   assert.deepEqual(await seen(), [])
 })

@@ -64,7 +64,8 @@ SELECT c.version,
       'launches', d.launches
     ) ORDER BY d.id), '[]')
     FROM deployments d CROSS JOIN LATERAL (
-      SELECT count(*) FILTER (WHERE n.status = 'active') AS serving,
+      -- One that an administrator drains is not replaced: nobody waits for another.
+      SELECT count(*) FILTER (WHERE n.status = 'active' OR n.status = 'draining' AND n.terminates_at IS NULL) AS serving,
         floor(extract(epoch FROM min(n.created_at) FILTER (WHERE n.status = 'launching')) * 1000) AS launching_since_ms
       FROM nodes n WHERE n.deployment_id = d.id AND n.status <> 'terminated'
     ) present
