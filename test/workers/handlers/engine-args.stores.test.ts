@@ -93,7 +93,7 @@ test('arguments that stay are held against the new engine, and those of a templa
     `UPDATE deployments SET spec = spec || '{"engine": "gone", "engine_args": ["--port", "1"]}' WHERE id = $1`,
     [id],
   )
-  const kept = await port.send('PATCH', path, { use_spot: true })
+  const kept = await port.send('PATCH', path, { disk_size_gb: 20 })
   assert.deepEqual(
     [kept.status, kept.body['engine'], kept.body['engine_args']],
     [200, 'gone', ['--port', '1']],
