@@ -132,9 +132,9 @@ export async function setUpModel(
   return body.api_key
 }
 
-/** Adds a model to a gateway, and the nodes that serve it, named `<nodeName>-<number>`. */
+/** Adds a model to a gateway, and the nodes that serve it (none: whoever calls brings them), named `<nodeName>-<number>`. */
 export async function addModel(
-  gateway: Gateway,
+  gateway: Pick<Gateway, 'client'>,
   model: string,
   nodeUrls: readonly string[],
   nodeName = 'node',

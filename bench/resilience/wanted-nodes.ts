@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { ApiError, type AdminApi } from '../../src/core/client/client.js'
 import { type Queryable, rowsOf } from '../../src/io/query.js'
+import { addModel } from '../gateway.js'
 import type { MachineCensus } from './machine-census.js'
 
 /** Deployments of one provider, of which there is one at a time, and how many nodes are wanted of it. */
@@ -53,17 +54,7 @@ export async function createWantedNodes(options: WantedNodesOptions): Promise<Wa
   const ended: string[] = []
   let open: { id: string; count: number } | null = null
 
-  await client.models.create({
-    body: {
-      name: model,
-      family: 'simulated',
-      type: 'chat',
-      context_length: 131_072,
-      vram_required_gb: 16,
-      price_input_per_million: 0.1,
-      price_output_per_million: 0.4,
-    },
-  })
+  await addModel({ client }, model, [])
 
   async function create(count: number): Promise<string> {
     const idempotencyKey = crypto.randomUUID()
