@@ -1,17 +1,19 @@
 import type { Socket } from 'node:net'
 import type { LedgerEntry } from './ledger.js'
 
-/** Where the bytes of one reply go. The ledger counts a token when the last byte of its frame is written. */
+/** Where the bytes of one reply go. The ledger counts a token when the last byte of its event is written. */
 export interface Sink {
   /** The socket (or the queue of pieces) is full: write no more until `onReady`. */
   readonly blocked: boolean
-  /** `tokens`: how many are complete with this text. False: the socket is gone and nothing was written. */
+  /** `tokens`: how many are complete with the first event of this text. False: the socket is gone and nothing was written. */
   write(text: string, tokens: number): boolean
   /** Calls back when everything is written: at once, unless pieces are queued. */
   flushed(then: () => void): void
   /** Drops pieces that were not written yet. */
   drop(): void
 }
+
+const EVENT_END = '\n\n'
 
 function count(entry: LedgerEntry, tokens: number): void {
   entry.completionTokens += tokens
@@ -74,9 +76,16 @@ export function createSplitSink(
       const bytes = Buffer.from(text)
       const odd = (): number => Math.floor(random() * bytes.length) | 1
       const [first = 1, second = 1] = [odd(), odd()].sort((a, b) => a - b)
-      for (const part of [bytes.subarray(0, first), bytes.subarray(first, second)])
-        if (part.length > 0) queue.push({ bytes: part, tokens: 0 })
-      queue.push({ bytes: bytes.subarray(second), tokens })
+      // Whoever reads an event needs none of the bytes that close its chunk: they may be a piece of their own.
+      const event = bytes.indexOf(EVENT_END)
+      const counts = event < 0 ? bytes.length : event + EVENT_END.length
+      let start = 0
+      for (const end of [first, second, bytes.length]) {
+        if (end === start) continue
+        const counted = start < counts && counts <= end
+        queue.push({ bytes: bytes.subarray(start, end), tokens: counted ? tokens : 0 })
+        start = end
+      }
       if (!pumping) {
         pumping = true
         setImmediate(pump)

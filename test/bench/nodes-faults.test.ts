@@ -235,6 +235,22 @@ test('cuts writes at odd offsets without changing a byte', async () => {
   assert.match(plain.body, /"completion_tokens":10,/)
 })
 
+test('the ledger has a token as soon as its event can be read, wherever the writes were cut', async () => {
+  await using node = await startSimulatedNode()
+  using client = await openRaw(node.port)
+  let ahead = 0
+  client.socket.on('data', () => {
+    const bytes = client.received()
+    const events = bytes.subarray(0, bytes.lastIndexOf('\n\n') + 2)
+    if (rawTokens(events) > attempt(node, 'cut').writtenTokens) ahead += 1
+  })
+  const body = { ...STREAM, max_tokens: 600, sim_fault: { kind: 'split_writes' } }
+  client.post('/v1/completions', body, 'cut')
+  await client.until((text) => text.includes('[DONE]\n\n\r\n0\r\n\r\n'))
+  assert.equal(attempt(node, 'cut').writtenTokens, 600)
+  assert.equal(ahead, 0)
+})
+
 test('refuses connections for a while and comes back on the same port', async () => {
   await using node = await startSimulatedNode()
   using idle = await openRaw(node.port)

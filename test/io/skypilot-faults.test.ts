@@ -42,11 +42,15 @@ test('waiting survives 503s, cut gets, cut connections and a restart that keeps 
   const requestId = await skypilot.launch(serverTask(), newClusterName())
   server.setFaults({ unavailable: 1, unheard: 1 })
   const waiting = skypilot.wait(requestId, { hide })
-  await eventually('both were met', () => server.faults.unavailable + server.faults.unheard === 0)
+  const gets = () => server.calls.get('GET /api/get') ?? 0
+  await eventually('both were met, and a get was cut', () => {
+    return server.faults.unavailable + server.faults.unheard === 0 && gets() >= 3
+  })
+  const before = gets()
   await server.restart({ requests: 'kept', downMs: 100 })
   server.setFaults({ provisionMs: 0 })
   assert.equal((await waiting).jobId, 1)
-  assert.ok((server.calls.get('GET /api/get') ?? 0) >= 3)
+  assert.ok(gets() > before)
 })
 
 for (const requests of ['forgotten', 'interrupted', 'interrupted-503'] as const) {
