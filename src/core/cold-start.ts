@@ -16,16 +16,25 @@ export type NextNode =
  * request. One that has all the nodes that it is to have brings none, whatever their health.
  */
 export function nextNode(deployments: readonly SnapshotDeployment[], nowMs: number): NextNode {
-  let soonestMs = Infinity
-  for (const deployment of deployments) {
-    if (!brings(deployment)) continue
-    const { launches, launchingSinceMs } = deployment
-    const elapsedMs = launchingSinceMs === null ? 0 : Math.max(0, nowMs - launchingSinceMs)
-    soonestMs = Math.min(soonestMs, estimateLaunch(launches, elapsedMs, nowMs).ms)
-  }
-  if (soonestMs < Infinity) return { kind: 'coming', ms: soonestMs }
-  if (deployments.some(({ status }) => status === 'failed')) return { kind: 'failed' }
-  return { kind: deployments.some(({ status }) => status === 'paused') ? 'paused' : 'none' }
+  const kind = nextKind(deployments)
+  if (kind !== 'coming') return { kind }
+  return { kind, ms: Math.min(...deployments.filter(brings).map((one) => bringsWithinMs(one, nowMs))) }
+}
+
+/** Of {@link nextNode} what costs nothing to know. */
+export function nextKind(deployments: readonly SnapshotDeployment[]): NextNode['kind'] {
+  if (deployments.some(brings)) return 'coming'
+  if (deployments.some(({ status }) => status === 'failed')) return 'failed'
+  return deployments.some(({ status }) => status === 'paused') ? 'paused' : 'none'
+}
+
+/** While launches fail in a row they count as one that takes long: the longer none goes through, the less is known. */
+function bringsWithinMs({ launches, launchingSinceMs, failing }: SnapshotDeployment, nowMs: number): number {
+  const estimate = (sinceMs: number) => estimateLaunch(launches, Math.max(0, nowMs - sinceMs), nowMs).ms
+  const thisOneMs = estimate(launchingSinceMs ?? nowMs)
+  if (failing === null) return thisOneMs
+  const pauseMs = launchingSinceMs === null ? Math.max(0, failing.retryAtMs - nowMs) : 0
+  return Math.max(pauseMs + thisOneMs, estimate(failing.sinceMs))
 }
 
 /** Whether a deployment has a node launched, or would as soon as a request waits. */

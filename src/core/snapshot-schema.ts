@@ -85,6 +85,7 @@ export const snapshotSchema: z.ZodType<Snapshot> = z.object({
         wanted: Count,
         serving: Count,
         launchingSinceMs: z.number().nullable(),
+        failing: z.object({ sinceMs: z.number(), retryAtMs: z.number() }).nullable().default(null),
         launches: z.array(z.object({ atMs: z.number(), tookMs: z.number() })),
       }),
     )

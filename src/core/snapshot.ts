@@ -123,6 +123,12 @@ export interface SnapshotDeployment {
   readonly serving: number
   /** Unix milliseconds at which the oldest of its launches under way was planned; null: none is. */
   readonly launchingSinceMs: number | null
+  /** Launches for nodes that it lacks have failed in a row; null: none has. Unix milliseconds. */
+  readonly failing: {
+    readonly sinceMs: number
+    /** None is launched before. */
+    readonly retryAtMs: number
+  } | null
   /** Of the past, for an estimate. */
   readonly launches: readonly Launch[]
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ModelKind } from '../core/contract/models.js'
 import { NodeEngine } from '../core/contract/nodes.js'
 import { DEPLOYMENT_STATUSES } from '../core/deployment-state.js'
+import { readRetry } from '../core/orchestration/retry.js'
 import { readLaunches } from '../core/scaling/launch-estimate.js'
 import type {
   Snapshot,
@@ -52,6 +53,7 @@ const DeploymentJson = z.object({
   wanted: z.number(),
   serving: z.number(),
   launching_since_ms: z.number().nullable(),
+  retry: z.unknown(),
   launches: z.unknown(),
 })
 
@@ -122,6 +124,11 @@ function nodeOf(node: z.infer<typeof NodeJson>): SnapshotNode {
   }
 }
 
+function failingOf(stored: unknown): SnapshotDeployment['failing'] {
+  const retry = readRetry(stored)
+  return retry === null ? null : { sinceMs: retry.sinceMs, retryAtMs: retry.retryAtMs }
+}
+
 function deploymentOf(deployment: z.infer<typeof DeploymentJson>): SnapshotDeployment {
   return {
     id: deployment.id,
@@ -131,6 +138,7 @@ function deploymentOf(deployment: z.infer<typeof DeploymentJson>): SnapshotDeplo
     wanted: deployment.wanted,
     serving: deployment.serving,
     launchingSinceMs: deployment.launching_since_ms,
+    failing: failingOf(deployment.retry),
     launches: readLaunches(deployment.launches),
   }
 }

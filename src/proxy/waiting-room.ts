@@ -1,4 +1,4 @@
-import { type NextNode, nextNode } from '../core/cold-start.js'
+import { nextKind, type NextNode, nextNode } from '../core/cold-start.js'
 import { GatewayError } from '../core/errors.js'
 import { countTrusted } from './candidates.js'
 import type { ModelRoute } from './routing.js'
@@ -19,10 +19,10 @@ export function isCold({ targets }: ModelRoute, again: boolean, nowMs: number): 
 export function inVain({ targets, deployments }: ModelRoute, nowMs: number): GatewayError | null {
   const { serving, trusted } = countTrusted(targets, nowMs)
   if (trusted > 0) return null
-  const next = nextNode(deployments, nowMs)
+  const kind = nextKind(deployments)
+  if (kind === 'coming') return null
   // The node that was waited for may have come and be doubted for a moment.
-  const isOver = next.kind === 'failed' || next.kind === 'paused' || (next.kind === 'none' && serving === 0)
-  return isOver ? noNodeError(next) : null
+  return kind === 'none' && serving > 0 ? null : noNodeError({ kind })
 }
 
 /** Why there is no node for a request that does not wait. */

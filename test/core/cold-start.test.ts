@@ -30,6 +30,18 @@ test('a node is expected as late as launches took before, less what has passed, 
   })
 })
 
+test('while launches fail in a row the wait grows with the time in which none went through', () => {
+  const failing = { sinceMs: NOW - 40_000, retryAtMs: NOW + 20_000 }
+  const paused = deploymentOf({ wanted: 1, launches: took(90_000), failing })
+  // What is left of the pause, and a launch.
+  assert.deepEqual(nextNode([paused], NOW), { kind: 'coming', ms: 110_000 })
+  const again = { ...paused, launchingSinceMs: NOW - 30_000 }
+  assert.deepEqual(nextNode([again], NOW), { kind: 'coming', ms: 60_000 })
+  // None in an hour: as good as nothing is known.
+  const long = { ...again, failing: { sinceMs: NOW - 3_600_000, retryAtMs: NOW - 30_000 } }
+  assert.deepEqual(nextNode([long], NOW), { kind: 'coming', ms: 1_800_000 })
+})
+
 test('the first launch of all is guessed, and waited for by default', () => {
   const next = nextNode([deploymentOf({ asleep: true })], NOW)
   assert.deepEqual(next, { kind: 'coming', ms: GUESSED_LAUNCH_MS })

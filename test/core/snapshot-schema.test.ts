@@ -34,6 +34,7 @@ test('a snapshot comes back as it was written', () => {
         wanted: 0,
         serving: 0,
         launchingSinceMs: null,
+        failing: { sinceMs: 3, retryAtMs: 9 },
         launches: [{ atMs: 5, tookMs: 7 }],
       },
     ],

@@ -100,6 +100,9 @@ test('machines of a cloud come up through shortages, are replaced when they are 
   say(await launch(standIn))
   await skypilot.setFaults({ setupMs: 0 })
   await deployment.until('it serves', async () => (await deployment.named('active')).includes(standIn))
+  const standing = (await deployment.nodes()).find(({ cluster_name: name }) => name === standIn)
+  assert.equal(standing?.region, cluster?.region)
+  say(`it is in ${standing?.region}, and costs $${standing?.price_per_hour} an hour`)
 
   using load = new LoadClient(gateway.port, tenant.key)
   const stop = new AbortController()

@@ -81,7 +81,9 @@ test('what a deployment is about to bring is in the snapshot, what only the auto
   const past = [{ atMs: 1_000, tookMs: 2_000 }]
   assert.equal(await set(`asleep = true, launches = '${JSON.stringify(past)}'`), true)
   const deployment = { id, modelId: model.body['id'], status: 'active', asleep: true, wanted: 0 }
-  assert.deepEqual(await seen(), [{ ...deployment, serving: 0, launchingSinceMs: null, launches: past }])
+  assert.deepEqual(await seen(), [
+    { ...deployment, serving: 0, launchingSinceMs: null, failing: null, launches: past },
+  ])
 
   assert.equal(await set('asleep = false, target_node_count = 2, launches = \'"?"\''), true)
   await port.send('POST', '/admin/nodes', nodeBody('m', { cluster_name: 'up' }))
@@ -99,7 +101,7 @@ test('what a deployment is about to bring is in the snapshot, what only the auto
   }
   const [launching] = await seen()
   const { launchingSinceMs, ...rest } = launching ?? { launchingSinceMs: null }
-  assert.deepEqual(rest, { ...deployment, asleep: false, wanted: 2, serving: 1, launches: [] })
+  assert.deepEqual(rest, { ...deployment, asleep: false, wanted: 2, serving: 1, failing: null, launches: [] })
   const ageMs = Date.now() - (launchingSinceMs ?? 0)
   assert.ok(ageMs >= 90_000 && ageMs < 300_000, `${ageMs} ms`)
 
@@ -108,6 +110,14 @@ test('what a deployment is about to bring is in the snapshot, what only the auto
   assert.equal((await seen())[0]?.serving, 1)
   await postgres.query("UPDATE nodes SET terminates_at = now() WHERE cluster_name = 'up'")
   assert.equal((await seen())[0]?.serving, 0)
+
+  const times = { sinceMs: 5_000, failedAtMs: 8_000, retryAtMs: 9_000 }
+  const retry = { ...times, failures: 1, counted: 0, kind: 'no_capacity', reason: 'full', lost: false }
+  await postgres.query('UPDATE deployments SET retry = $1', [JSON.stringify(retry)])
+  assert.deepEqual((await seen())[0]?.failing, { sinceMs: 5_000, retryAtMs: 9_000 })
+  // One that has its nodes lacks none, whatever failed before.
+  await postgres.query('UPDATE deployments SET target_node_count = 0')
+  assert.equal((await seen())[0]?.failing, null)
 
   assert.equal(await set("status = 'terminated'"), true)
   assert.deepEqual(await seen(), [])

@@ -40,6 +40,7 @@ export function deploymentOf(changes: Partial<SnapshotDeployment> = {}): Snapsho
     wanted: 0,
     serving: 0,
     launchingSinceMs: null,
+    failing: null,
     launches: [],
     ...changes,
   }

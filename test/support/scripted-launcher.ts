@@ -15,6 +15,8 @@ export interface ScriptedLauncher extends Omit<Launcher, 'hasAgents'> {
   /** Every launch that was asked for, in order. */
   readonly launches: { readonly name: string; readonly token: string }[]
   readonly removals: string[]
+  /** What engines printed, by cluster name. */
+  readonly printed: Map<string, readonly string[]>
   /** What comes of a launch; default: it is on its way. */
   onLaunch: (node: LaunchedNode) => LaunchEnd
   /** Whether its nodes have agents; default: they do. */
@@ -34,6 +36,7 @@ export function scriptedLauncher(kind: LauncherKind = 'local'): ScriptedLauncher
     present,
     launches: [],
     removals: [],
+    printed: new Map(),
     onLaunch: () => ({ state: 'coming', stage: 'provisioning', progress: 10 }),
     onLook: () => Promise.resolve(),
     onRemove: () => ({ state: 'absent' }),
@@ -63,7 +66,8 @@ export function scriptedLauncher(kind: LauncherKind = 'local'): ScriptedLauncher
       return Promise.resolve()
     },
     machines: () => Promise.resolve([...present.keys()]),
-    lastLines: () => Promise.resolve([]),
+    lastLines: (clusterName, count) =>
+      Promise.resolve(launcher.printed.get(clusterName)?.slice(-count) ?? []),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
   return launcher

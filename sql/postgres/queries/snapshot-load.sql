@@ -61,6 +61,7 @@ SELECT c.version,
       'wanted', d.target_node_count,
       'serving', present.serving,
       'launching_since_ms', present.launching_since_ms,
+      'retry', CASE WHEN present.serving < d.target_node_count THEN d.retry END,
       'launches', d.launches
     ) ORDER BY d.id), '[]')
     FROM deployments d CROSS JOIN LATERAL (

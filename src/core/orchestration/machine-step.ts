@@ -30,8 +30,13 @@ export type MachineStep =
   | { readonly do: 'serve'; readonly endpointUrl: string }
   /** Its engine was started again, at this address. */
   | { readonly do: 'move'; readonly endpointUrl: string }
-  /** Its launch is over without a machine. */
-  | { readonly do: 'fail'; readonly kind: LaunchFailureKind; readonly reason: string }
+  /** Its launch is over without a machine. `isExplained`: the reason says why, rather than that time is up. */
+  | {
+      readonly do: 'fail'
+      readonly kind: LaunchFailureKind
+      readonly reason: string
+      readonly isExplained: boolean
+    }
   /** It served and is gone, or going, without having been asked to. */
   | { readonly do: 'lose'; readonly reason: string }
   | { readonly do: 'remove' }
@@ -64,12 +69,13 @@ export function machineStep(
     return found.state === 'absent' && !isInDoubt ? { do: 'gone' } : { do: 'remove' }
   }
   if (status === 'launching') {
-    if (found.state === 'failed') return { do: 'fail', kind: found.kind, reason: found.reason }
+    if (found.state === 'failed')
+      return { do: 'fail', kind: found.kind, reason: found.reason, isExplained: true }
     if (found.state === 'up' && found.endpointUrl !== null)
       return { do: 'serve', endpointUrl: found.endpointUrl }
     if (nowMs - node.plannedAtMs >= launchTimeoutMs) {
       const reason = `it was not up within ${Math.round(launchTimeoutMs / 1_000)} s`
-      return { do: 'fail', kind: 'failed', reason }
+      return { do: 'fail', kind: 'failed', reason, isExplained: false }
     }
     if (found.state === 'absent') return isInDoubt ? null : { do: 'launch' }
     if (found.state === 'coming') return { do: 'note', stage: found.stage, progress: found.progress }

@@ -6,6 +6,8 @@ const Retry = z.strictObject({
   failures: z.number().int().min(1),
   /** Of them, those that count towards giving up: all but want of capacity, which ends by itself. */
   counted: z.number().int().min(0),
+  /** Unix milliseconds since when none has gone through: when the first of them was planned, or was lost. */
+  sinceMs: z.number(),
   /** Unix milliseconds of the last of them, by the clock that nodes are planned by. */
   failedAtMs: z.number(),
   /** Nothing is launched before. */
@@ -28,9 +30,10 @@ const MOST_FAILURES: Readonly<Record<LaunchFailureKind, number>> = {
   failed: 6,
 }
 
-/** A node that serves says nothing of one that was lost so shortly before: it may be lost as well. */
-const LOST_FOR_MS = 900_000
-/** With enough nodes for so long, what failed before says nothing any more. */
+/**
+ * With enough nodes for so long, what failed before says nothing any more. Until then a node that serves says nothing of
+ * one that was lost: it may be lost as well.
+ */
 export const FORGOTTEN_AFTER_MS = 900_000
 
 /** As it was stored; null where it cannot be read: then nothing has failed. */
@@ -74,7 +77,8 @@ export function launchFailed(
   const counted = (before?.counted ?? 0) + (counts ? 1 : 0)
   const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 30))
   const retryAtMs = nowMs + Math.round(pauseMs * (0.75 + 0.5 * random()))
-  return { failures, counted, failedAtMs, retryAtMs, kind, reason, lost }
+  const sinceMs = before?.sinceMs ?? (lost ? failedAtMs : launchedAtMs)
+  return { failures, counted, sinceMs, failedAtMs, retryAtMs, kind, reason, lost }
 }
 
 /**
@@ -82,7 +86,7 @@ export function launchFailed(
  * again.
  */
 export function launchSucceeded(before: Retry | null, nowMs: number): Retry | null {
-  return before !== null && before.lost && nowMs - before.failedAtMs < LOST_FOR_MS ? before : null
+  return before !== null && before.lost && nowMs - before.failedAtMs < FORGOTTEN_AFTER_MS ? before : null
 }
 
 /** Whether it is given up: somebody has to change something first. */

@@ -13,7 +13,15 @@ export interface LaunchedNode {
   readonly apiKey: string
 }
 
-/** What a launcher finds of a node's machine. */
+/** Where a machine is that is there. */
+export interface MachinePlace {
+  /** As the catalogue names it. */
+  readonly provider: string
+  /** Code of the region. */
+  readonly region: string
+}
+
+/** What a launcher finds of a node's machine. Its place: where that is settled, and the launcher knows it. */
 export type MachineState =
   /** There is none, and none is on its way. */
   | { readonly state: 'absent' }
@@ -22,9 +30,10 @@ export type MachineState =
       readonly stage: LaunchStageName
       /** 0 to 99. */
       readonly progress: number
+      readonly place?: MachinePlace
     }
   /** It is there. Its address, where the launcher knows that it serves; null: the node's agent will say so. */
-  | { readonly state: 'up'; readonly endpointUrl: string | null }
+  | { readonly state: 'up'; readonly endpointUrl: string | null; readonly place?: MachinePlace }
   /** It did not come up, or is lost. Something may be left of it, to be removed. */
   | { readonly state: 'failed'; readonly kind: LaunchFailureKind; readonly reason: string }
   | { readonly state: 'going' }

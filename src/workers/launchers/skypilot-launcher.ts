@@ -13,7 +13,7 @@ import { createJobs } from './skypilot-jobs.js'
 import { createRemoval } from './skypilot-removal.js'
 import { createServing } from './skypilot-serving.js'
 import { createSighter, type Sighting } from './skypilot-sights.js'
-import { launchFailureKind, machineState } from './skypilot-state.js'
+import { launchFailureKind, machineState, placeOf } from './skypilot-state.js'
 
 export interface SkyPilotLauncherOptions {
   readonly skypilot: { readonly url: string; readonly token: string | null }
@@ -103,7 +103,8 @@ export function createSkyPilotLauncher({
     const url = asked ? await serving.urlOf(name, apiKey) : null
     const isSilent = asked && url === null
     const job = isSilent ? await jobs.stageOf(name, secretsOf(node)) : { engine: 'unknown' as const }
-    return machineState({
+    const state = machineState({
+      market: node.machine.market,
       cluster,
       launch,
       goingDown,
@@ -113,6 +114,10 @@ export function createSkyPilotLauncher({
       job,
       endpointUrl: findsItsAddress ? null : url,
     })
+    const place = placeOf(cluster)
+    return place !== undefined && (state.state === 'coming' || state.state === 'up')
+      ? { ...state, place }
+      : state
   }
 
   function taskOf(node: LaunchedNode, token: string): SkyPilotTask {

@@ -1,7 +1,7 @@
-import type { LaunchFailureKind, LaunchStageName } from '../../core/machine.js'
+import type { LaunchFailureKind, LaunchStageName, Market } from '../../core/machine.js'
 import type { SkyPilotErrorKind } from '../../core/skypilot-error.js'
 import type { SkyPilotCluster } from '../../core/skypilot-payload.js'
-import type { MachineState } from './launcher.js'
+import type { MachinePlace, MachineState } from './launcher.js'
 import type { EngineStage } from './skypilot-jobs.js'
 
 /** How the launch of a cluster stands, as far as it is known. */
@@ -16,6 +16,7 @@ export type LaunchSight =
 
 /** What SkyPilot says of one cluster, at one moment. */
 export interface Sight {
+  readonly market: Market
   /** Null: there is none. */
   readonly cluster: SkyPilotCluster | null
   readonly launch: LaunchSight
@@ -50,11 +51,7 @@ export function machineState(sight: Sight): MachineState {
   if (launch.launch === 'waiting' || launch.launch === 'running') return comingState(sight, launch.launch)
   if (cluster === null) {
     if (launch.launch === 'in_doubt') return coming(sight, 'queued')
-    return launch.launch === 'succeeded'
-      ? failed(
-          'the machine is gone: it was taken away, or its engine had ended and it was idle for ten minutes',
-        )
-      : { state: 'absent' }
+    return launch.launch === 'succeeded' ? gone(sight) : { state: 'absent' }
   }
   switch (cluster.status) {
     case 'INIT':
@@ -113,6 +110,24 @@ function coming({ elapsedMs, launchTimeoutMs }: Sight, stage: keyof typeof BEGIN
   const share = Math.min(1, Math.max(0, elapsedMs) / launchTimeoutMs)
   const progress = Math.floor(BEGINS[stage] + share * (BEGINS[next] - BEGINS[stage] - 1))
   return { state: 'coming', stage, progress }
+}
+
+/**
+ * A spot machine that is taken away before its engine served is want of spot capacity: its launch had no fault. An engine that
+ * ends is found out long before its machine goes.
+ */
+function gone({ market }: Sight): MachineState {
+  if (market === 'spot')
+    return { state: 'failed', kind: 'no_capacity', reason: 'the spot machine was taken away again' }
+  return failed(
+    'the machine is gone: it was taken away, or its engine had ended and it was idle for ten minutes',
+  )
+}
+
+/** Where a cluster is; undefined while that may change, since SkyPilot tries one place after the other. */
+export function placeOf(cluster: SkyPilotCluster | null): MachinePlace | undefined {
+  const { status, cloud = null, region = null } = cluster ?? {}
+  return status !== 'UP' || cloud === null || region === null ? undefined : { provider: cloud, region }
 }
 
 function failed(reason: string): MachineState {

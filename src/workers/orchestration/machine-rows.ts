@@ -26,6 +26,7 @@ const Row = z
     deployment_id: z.string().nullable(),
     created_at: z.date(),
     launch_asked_at: z.date().nullable(),
+    region: z.string().nullable(),
     endpoint_url: z.string().nullable(),
     is_drained: z.boolean(),
     terminates_at: z.date().nullable(),
@@ -51,6 +52,8 @@ const Row = z
     /** Unix milliseconds since when its status is what it is. */
     statusSinceMs: row.status_changed_at.getTime(),
     deploymentId: row.deployment_id,
+    /** Code; null: it may be in any of several. */
+    region: row.region,
     askedAt: row.launch_asked_at,
     jobId: row.job_id,
     stage: row.stage,

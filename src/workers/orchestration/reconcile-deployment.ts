@@ -9,7 +9,13 @@ import {
   type DeploymentPlan,
   type DeploymentView,
 } from '../../core/orchestration/deployment-plan.js'
-import { FORGOTTEN_AFTER_MS, launchFailed, readRetry } from '../../core/orchestration/retry.js'
+import {
+  FORGOTTEN_AFTER_MS,
+  isGivenUp,
+  launchFailed,
+  readRetry,
+  type Retry,
+} from '../../core/orchestration/retry.js'
 import { readSpotShortage } from '../../core/scaling/spot.js'
 import { loadQuery } from '../../io/postgres.js'
 import { type Queryable, rowOf, rowsOf } from '../../io/query.js'
@@ -107,10 +113,20 @@ export async function reconcileDeployment(
   const refusal = await launch(db, row, plan, options)
   const reason = refusal ?? plan.reason
   const retry = readRetry(row.retry)
-  if (plan.status === 'active' && retry !== null && options.now - retry.failedAtMs >= FORGOTTEN_AFTER_MS)
-    await db.query(RETRY, [row.id, null])
+  if (retry !== null && isForgotten(retry, plan, row, options.now)) await db.query(RETRY, [row.id, null])
   await db.query(STATE, [row.id, plan.status, reason])
   return plan.giveUp.length > 0 || (plan.launch.length > 0 && refusal === null)
+}
+
+/** Whether launches that failed say nothing any more: nodes have been enough for long, or none is wanted. */
+function isForgotten(
+  retry: Retry,
+  { status }: DeploymentPlan,
+  { wanted }: DeploymentRow,
+  now: number,
+): boolean {
+  if (wanted === 0) return !isGivenUp(retry)
+  return status === 'active' && now - retry.failedAtMs >= FORGOTTEN_AFTER_MS
 }
 
 /** A node that fell ill right after it began to serve counts as a launch that failed: else it would be replaced for ever. */

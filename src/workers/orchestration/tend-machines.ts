@@ -7,7 +7,7 @@ import type { LaunchFailure } from '../../core/orchestration/retry.js'
 import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { type Queryable, rowsOf } from '../../io/query.js'
-import { LaunchError, type Launcher } from '../launchers/launcher.js'
+import { LaunchError, type Launcher, type MachineState } from '../launchers/launcher.js'
 import { rememberFailure, rememberSuccess } from './launch-memory.js'
 import { claimLaunch, launchesThrough, type MachineRow, openMachines, settleLaunch } from './machine-rows.js'
 
@@ -29,11 +29,20 @@ const FAIL = loadQuery('machines-fail')
 const LOSE = loadQuery('machines-lose')
 const GONE = loadQuery('machines-gone')
 const MOVE = loadQuery('machines-move')
+const PLACE = loadQuery('machines-place')
 
 const Id = z.object({ id: z.string() })
 
+interface Sight {
+  readonly row: MachineRow
+  readonly state: MachineState
+}
+
 /** Steps that are under way at once: a provider may take seconds to hear of one. */
 const MOST_AT_ONCE = 16
+/** Of what an engine printed, for whoever asks why it does not serve. */
+const TOLD_LINES = 5
+const MOST_TOLD = 1_000
 /** What is lost this soon after it served counts as a launch that failed: else it would be launched for ever. */
 const LOST_EARLY_MS = 300_000
 
@@ -54,12 +63,15 @@ export async function tendMachines(options: TendMachinesOptions): Promise<void> 
     await failUnseen(options, rows, error)
     throw error
   })
-  const steps = rows.map((row): { row: MachineRow; step: MachineStep } => {
+  const sights = rows.map((row): Sight => {
     const state = found.get(row.launched.clusterName)
     if (state === undefined) throw new Error(`nothing was said of ${row.launched.clusterName}`)
-    return { row, step: machineStep(row.node, state, now(), launchTimeoutMs) }
+    return { row, state }
   })
-  const due = steps.filter(({ step }) => step !== null)
+  await notePlaces(postgres, sights)
+  const due = sights
+    .map(({ row, state }) => ({ row, step: machineStep(row.node, state, now(), launchTimeoutMs) }))
+    .filter(({ step }) => step !== null)
   const failures: unknown[] = []
   const turns = Array.from({ length: Math.min(MOST_AT_ONCE, due.length) }, async () => {
     for (let next = due.shift(); next !== undefined; next = due.shift()) {
@@ -70,6 +82,15 @@ export async function tendMachines(options: TendMachinesOptions): Promise<void> 
   await Promise.all(turns)
   if (failures.length > 0) throw failures[0]
   await settle(options)
+}
+
+/** A machine that might have come up in several places has come up in one: its node is there, at the price of there. */
+async function notePlaces(postgres: Pool, sights: readonly Sight[]): Promise<void> {
+  for (const { row, state } of sights) {
+    if (row.region !== null || (state.state !== 'coming' && state.state !== 'up')) continue
+    const { place } = state
+    if (place !== undefined) await postgres.query(PLACE, [row.launched.id, place.provider, place.region])
+  }
 }
 
 async function settle({ postgres, launcher, logger, now, record }: TendMachinesOptions): Promise<void> {
@@ -115,9 +136,14 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
       logger.warn({ event: 'node_moved', node: clusterName, endpointUrl: step.endpointUrl })
       await postgres.query(MOVE, [id, step.endpointUrl])
       return
-    case 'fail':
-      await fail(options, row, step)
+    case 'fail': {
+      const { kind, reason, isExplained } = step
+      await fail(options, row, {
+        kind,
+        reason: isExplained ? reason : await explained(launcher, row, reason),
+      })
       return
+    }
     case 'lose':
       await lose(options, row, step.reason)
       return
@@ -128,6 +154,13 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
       await postgres.query(GONE, [id])
       logger.info({ event: 'machine_gone', node: clusterName })
   }
+}
+
+/** Why, with what the engine printed last, if that can be had. */
+async function explained(launcher: Launcher, { launched }: MachineRow, reason: string): Promise<string> {
+  const lines = await launcher.lastLines(launched.clusterName, TOLD_LINES)
+  const printed = lines.join(' | ').slice(-MOST_TOLD)
+  return printed === '' ? reason : `${reason}; it printed last: ${printed}`
 }
 
 async function launch(options: TendMachinesOptions, row: MachineRow): Promise<void> {

@@ -203,6 +203,7 @@ test('a node that is warned is replaced before it is gone, one that an administr
 const RETRY: Retry = {
   failures: 2,
   counted: 2,
+  sinceMs: 0,
   failedAtMs: 0,
   lost: false,
   retryAtMs: 0,

@@ -133,7 +133,7 @@ const cases: readonly [string, Partial<MachineNode>, MachineFound, ReturnType<ty
     'a launch that takes too long fails',
     { plannedAtMs: NOW_MS - TIMEOUT_MS },
     { state: 'coming', stage: 'provisioning', progress: 9 },
-    { do: 'fail', kind: 'failed', reason: 'it was not up within 600 s' },
+    { do: 'fail', kind: 'failed', reason: 'it was not up within 600 s', isExplained: false },
   ],
   [
     'a machine that serves is left alone',

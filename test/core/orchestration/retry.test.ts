@@ -63,6 +63,14 @@ test('want of capacity is never given up, and counts towards no other kind', () 
   assert.ok(failing([...times(50, 'no_capacity'), ...times(6, 'failed')]).some(isGivenUp))
 })
 
+test('since when none has gone through is known from the first plan, or loss, of those that failed in a row', () => {
+  const [first, ...others] = failing(times(9, 'no_capacity'))
+  assert.ok(others.every(({ sinceMs }) => sinceMs === first?.sinceMs))
+  assert.equal(first?.sinceMs, 1_000_000)
+  const lost = launchFailed(null, { kind: 'failed', reason: 'gone', lost: true }, at(1_000, 90_000), half)
+  assert.equal(lost.sinceMs, 90_000)
+})
+
 test('launches that failed together count once, with the reason that tells most', () => {
   const first = launchFailed(null, { kind: 'failed', reason: 'first' }, at(1_000, 5_000), half)
   const second = launchFailed(first, { kind: 'unauthorized', reason: 'second' }, at(1_000, 6_000), half)

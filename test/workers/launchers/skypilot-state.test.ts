@@ -8,6 +8,7 @@ import type { EngineStage } from '../../../src/workers/launchers/skypilot-jobs.j
 import {
   launchFailureKind,
   machineState,
+  placeOf,
   type LaunchSight,
   type Sight,
 } from '../../../src/workers/launchers/skypilot-state.js'
@@ -30,6 +31,7 @@ const launchSights: readonly LaunchSight[] = [
 ]
 
 const sights: fc.Arbitrary<Sight> = fc.record({
+  market: fc.constantFrom('spot', 'on_demand'),
   cluster: fc.option(
     fc.record({
       name: fc.constant('cic'),
@@ -78,6 +80,32 @@ test('progress is 0 to 99, and grows with the time and with the stage', () => {
       assert.ok(later.progress >= earlier.progress)
     }),
   )
+})
+
+test('a machine that is gone before its engine served is want of capacity where it was a spot machine', () => {
+  fc.assert(
+    fc.property(sights, (sight) => {
+      const state = machineState({
+        ...sight,
+        cluster: null,
+        goingDown: false,
+        launch: { launch: 'succeeded' },
+      })
+      const kind = sight.market === 'spot' ? 'no_capacity' : 'failed'
+      assert.equal(state.state === 'failed' && state.kind, kind)
+    }),
+  )
+})
+
+test('where a machine is, is settled when it is up', () => {
+  const cluster = { name: 'cic', launchedAt: null, everUp: true, cloud: 'aws', region: 'eu-west-1' }
+  for (const status of STATUSES) {
+    const place = status === 'UP' ? { provider: 'aws', region: 'eu-west-1' } : undefined
+    assert.deepEqual(placeOf({ ...cluster, status }), place)
+  }
+  assert.equal(placeOf({ ...cluster, status: 'UP', region: null }), undefined)
+  assert.equal(placeOf({ ...cluster, status: 'UP', cloud: null }), undefined)
+  assert.equal(placeOf(null), undefined)
 })
 
 test('a machine that is up and was not launched by this process is up', () => {

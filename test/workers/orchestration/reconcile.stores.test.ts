@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FORGOTTEN_AFTER_MS } from '../../../src/core/orchestration/retry.js'
+import { LaunchError } from '../../../src/workers/launchers/launcher.js'
 import { SICK_AFTER_MS } from '../../../src/workers/orchestration/sick.js'
 import { type Fleet, ORPHAN_GRACE_MS, startFleet } from '../../support/fleet.js'
 
@@ -144,6 +145,19 @@ test('a node whose health check fails for five minutes is replaced, not before',
   await fleet.reconcile()
   const later = await fleet.port.database.postgres.query('SELECT retry FROM deployments')
   assert.deepEqual(later.rows, [{ retry: null }])
+})
+
+test('failures of launches are forgotten when no node is wanted any more', async () => {
+  await using fleet = await startFleet()
+  const path = await fleet.deploy({ node_count: 1 })
+  fleet.launcher.onLaunch = () => new LaunchError('no_capacity', 'nobody has one')
+  await fleet.tend()
+  await fleet.reconcile()
+  const kinds = () => fleet.port.database.postgres.query("SELECT retry ->> 'kind' AS kind FROM deployments")
+  assert.deepEqual((await kinds()).rows, [{ kind: 'no_capacity' }])
+  await fleet.port.send('PUT', `${path}/scale`, { target_node_count: 0 })
+  await fleet.reconcile()
+  assert.deepEqual((await kinds()).rows, [{ kind: null }])
 })
 
 for (const deadline_seconds of [120, null]) {

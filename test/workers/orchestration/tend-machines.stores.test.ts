@@ -84,6 +84,54 @@ test('a node whose engine was started again at another address is followed there
   assert.equal((await logOf(fleet, node)).length, 3)
 })
 
+test('a machine that might come up in several places has the price of where it did, once that is settled', async () => {
+  await using fleet = await startFleet()
+  const { postgres } = fleet.port.database
+  await fleet.deploy({ node_count: 1 })
+  const node = await theOnly(fleet)
+  const anywhere = { provider: 'skypilot', regions: [], instanceType: null, gpuType: 'A10G', gpuCount: 1 }
+  await postgres.query(
+    "UPDATE nodes SET provider = 'skypilot', region = NULL, instance_type_id = NULL, price_per_hour_micros = 7000000, machine = machine || $1",
+    [JSON.stringify(anywhere)],
+  )
+  const seen = async () => {
+    const { provider, region, price_per_hour: price } = await fleet.show(`/admin/nodes/${node.cluster_name}`)
+    return { provider, region, price }
+  }
+  await fleet.tend()
+  await fleet.tend()
+  assert.deepEqual(await seen(), { provider: 'skypilot', region: null, price: 7 })
+  const comes = (provider: string, region: string) =>
+    fleet.launcher.present.set(node.cluster_name, {
+      state: 'coming',
+      stage: 'installing',
+      progress: 60,
+      place: { provider, region },
+    })
+  comes('aws', 'eu-west-1')
+  await fleet.tend()
+  const { rows } = await postgres.query<{ dollars: number }>(
+    `SELECT round(min(t.price_on_demand_micros) * r.price_multiplier)::float8 / 1e6 AS dollars
+     FROM instance_types t JOIN regions r ON r.provider = 'aws' AND r.code = 'eu-west-1'
+     WHERE t.provider = 'aws' AND t.gpu_model = 'A10G' AND t.gpu_count = 1 GROUP BY r.price_multiplier`,
+  )
+  const price = rows[0]?.dollars ?? NaN
+  assert.ok(price > 0 && price !== 7)
+  assert.deepEqual(await seen(), { provider: 'aws', region: 'eu-west-1', price })
+  assert.deepEqual((await logOf(fleet, node)).slice(-1), [
+    `changed launching leader in aws/eu-west-1, price_per_hour 7 → ${price}`,
+  ])
+  // A place is settled once.
+  comes('aws', 'us-east-1')
+  await fleet.tend()
+  assert.deepEqual(await seen(), { provider: 'aws', region: 'eu-west-1', price })
+  // What nothing is known of costs nothing that is known.
+  await postgres.query('UPDATE nodes SET region = NULL')
+  comes('elsewhere', 'moon-1')
+  await fleet.tend()
+  assert.deepEqual(await seen(), { provider: 'elsewhere', region: 'moon-1', price: null })
+})
+
 test('a machine whose address the launcher does not know is registered by its agent, with the token of its launch', async () => {
   await using fleet = await startFleet()
   await fleet.deploy({ node_count: 1 })
@@ -210,10 +258,11 @@ test('a launch that takes too long fails, and its machine is removed', async () 
   const node = await theOnly(fleet)
   await fleet.tend()
   fleet.pass(LAUNCH_TIMEOUT_MS)
+  fleet.launcher.printed.set(node.cluster_name, ['loading shards', 'no space left on device'])
   await fleet.tend()
   assert.deepEqual(
     [(await theOnly(fleet)).error, fleet.launcher.removals],
-    ['it was not up within 1800 s', []],
+    ['it was not up within 1800 s; it printed last: loading shards | no space left on device', []],
   )
   await fleet.tend()
   assert.deepEqual(fleet.launcher.removals, [node.cluster_name])
