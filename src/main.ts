@@ -189,6 +189,7 @@ async function startControlRole(context: ChildContext): Promise<RunningRole> {
       answer.then(done, done)
       return answer
     },
+    describe: () => pool.describe({ port: 'admin', serverUrl: null }),
     askProcesses: context.askProcesses,
     afterChange: () => void bus.publish('changes', ''),
     onFailure: logFailure(logger),
@@ -223,11 +224,11 @@ async function startProxyRole(context: ChildContext): Promise<RunningRole> {
 
   return startProxy(context, {
     mountTenantApi(app, auth, announce) {
-      mountDocs(app, 'tenant', settings.publicUrl ?? undefined)
       const pool = startWorkerPool({
         settings: { databaseUrl, redisUrl, clickhouseUrl, launching: null },
         maxThreads: 1,
       })
+      mountDocs(app, 'tenant', () => pool.describe({ port: 'tenant', serverUrl: settings.publicUrl }))
       mountContract(app, {
         endpoints: tenantPortEndpoints,
         authenticate(call) {

@@ -12,6 +12,7 @@ import { startEmbeddedClickHouse } from '../src/io/embedded/clickhouse.js'
 import { startEmbeddedPostgres } from '../src/io/embedded/postgres.js'
 import { NEEDED_PROGRAMS, install, installCommand, isInstalled } from './support/debian-packages.js'
 import { processesIn } from './support/processes.js'
+import { makeTemplateDatabase } from './support/template-database.js'
 import { temporaryFolder } from './support/temporary-folder.js'
 
 const CONCURRENT_FILES = 2
@@ -98,6 +99,7 @@ async function main(): Promise<number> {
   const [code, skipped] = await runTests(runnable, {
     TMPDIR: scratch,
     TEST_DATABASE_URL: postgres.url,
+    TEST_TEMPLATE_DATABASE: await makeTemplateDatabase(postgres.url),
     TEST_CLICKHOUSE_URL: clickhouse.url,
   })
   const leaked = await processesIn(scratch)

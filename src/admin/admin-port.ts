@@ -1,5 +1,5 @@
 import { adminPortEndpoints } from '../core/contract/contract.js'
-import type { ContractReply, ContractTask } from '../core/contract/task.js'
+import type { ApiDocuments, ContractReply, ContractTask } from '../core/contract/task.js'
 import type { GatewayError } from '../core/errors.js'
 import type { ProcessReports } from '../core/process-report.js'
 import { mountContract } from '../io/contract-mount.js'
@@ -16,6 +16,8 @@ import { createRefusals } from './refusals.js'
 export interface AdminPortOptions extends PlatformRoutes, AdminAuthOptions {
   /** Has a worker thread answer a call. */
   readonly runTask: (task: ContractTask) => Promise<ContractReply>
+  /** Has one derive the API reference. */
+  readonly describe: () => Promise<ApiDocuments>
   /** What the supervisor says of its processes. */
   readonly askProcesses: () => Promise<ProcessReports>
   /** Called after each change: tells the proxies to look at once. */
@@ -31,7 +33,7 @@ export interface AdminPortOptions extends PlatformRoutes, AdminAuthOptions {
 export function mountAdmin(app: HttpApp, options: AdminPortOptions): void {
   const now = () => performance.now()
   mountPlatformRoutes(app, options)
-  mountDocs(app, 'admin')
+  mountDocs(app, 'admin', options.describe)
   mountNodeAgent(app)
   const adminCaller = createAdminAuth(options)
   mountContract(app, {

@@ -1,26 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { stringify } from 'yaml'
-import { adminPortDocumented, tenantPortDocumented } from '../core/contract/contract.js'
-import { GatewayError } from '../core/errors.js'
-import { openApiDocument } from '../core/openapi.js'
-import { packageRoot } from './package-root.js'
-import type { HttpApp } from './uws.js'
-import { z } from 'zod'
-
-const PORTS = {
-  admin: {
-    title: 'CrossLogic Gateway: admin API',
-    description: 'Runs the platform: tenants, models, nodes and routes.',
-    endpoints: adminPortDocumented,
-  },
-  tenant: {
-    title: 'CrossLogic Gateway: tenant API',
-    description: 'OpenAI-compatible inference, and what it cost.',
-    endpoints: tenantPortDocumented,
-  },
-} as const
+import { API_TITLES, type ApiPort } from '../core/api-titles.js'
+import { GatewayError, toGatewayError } from '../core/errors.js'
+import type { ApiDocuments } from '../core/contract/task.js'
+import type { HttpApp, HttpCall } from './uws.js'
 
 const TYPES: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
@@ -63,23 +47,37 @@ const START = `SwaggerUIBundle({
 
 /**
  * Mounts a port's API reference: `/openapi.json`, `/api/v1/admin/openapi.yaml` and the page `/api-docs`, which loads
- * nothing from outside this port. `serverUrl` is where clients reach the API, if not where they found the document.
+ * nothing from outside this port.
+ * @param makeDocuments called when one is first asked for, and again only if that failed
  */
-export function mountDocs(app: HttpApp, port: keyof typeof PORTS, serverUrl?: string): void {
-  const manifest: unknown = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'))
-  const { version } = z.object({ version: z.string() }).parse(manifest)
-  const document = openApiDocument({ ...PORTS[port], version, serverUrl })
-  const json = JSON.stringify(document)
-  const yaml = stringify(document, { aliasDuplicateObjects: false })
+export function mountDocs(app: HttpApp, port: ApiPort, makeDocuments: () => Promise<ApiDocuments>): void {
+  let made: Promise<ApiDocuments> | null = null
+  const documents = () =>
+    (made ??= makeDocuments().catch((error: unknown) => {
+      made = null
+      throw error
+    }))
+  const document = (path: string, type: string, form: keyof ApiDocuments) => {
+    app.route('GET', path, (call: HttpCall) => {
+      documents().then(
+        (both) => {
+          call.reply(200, { 'content-type': type }, both[form])
+        },
+        (error: unknown) => {
+          call.fail(toGatewayError(error))
+        },
+      )
+    })
+  }
+  document('/openapi.json', 'application/json', 'json')
+  document('/api/v1/admin/openapi.yaml', 'application/yaml', 'yaml')
 
   const text = (path: string, type: string, body: string, headers: Record<string, string> = {}) => {
     app.route('GET', path, (call) => {
       call.reply(200, { 'content-type': type, ...headers }, body)
     })
   }
-  text('/openapi.json', 'application/json', json)
-  text('/api/v1/admin/openapi.yaml', 'application/yaml', yaml)
-  text('/api-docs', 'text/html; charset=utf-8', page(PORTS[port].title), {
+  text('/api-docs', 'text/html; charset=utf-8', page(API_TITLES[port]), {
     'content-security-policy': PAGE_POLICY,
   })
   text('/api-docs/start.js', 'text/javascript; charset=utf-8', START)

@@ -4,6 +4,8 @@ import type {
   AdminTokenAnswer,
   ContractReply,
   ContractTask,
+  DocumentsAnswer,
+  DocumentsTask,
   ModelFiguresAnswer,
 } from '../core/contract/task.js'
 import { createClickHouse } from '../io/clickhouse.js'
@@ -52,6 +54,12 @@ export async function authenticate(digest: Uint8Array): Promise<AdminTokenAnswer
   } catch (thrown) {
     return failureOf(toGatewayError(fromStoreError(thrown)))
   }
+}
+
+/** The API reference of a port. */
+export async function documents({ port, serverUrl }: DocumentsTask): Promise<DocumentsAnswer> {
+  const { apiDocuments } = await import('../io/api-documents.js')
+  return { documents: apiDocuments(port, serverUrl) }
 }
 
 /** How all models did of late. */

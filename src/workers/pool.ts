@@ -2,8 +2,11 @@ import { Piscina } from 'piscina'
 import { errorOf } from '../core/contract/failure.js'
 import type {
   AdminTokenAnswer,
+  ApiDocuments,
   ContractReply,
   ContractTask,
+  DocumentsAnswer,
+  DocumentsTask,
   FoundAdminToken,
   ModelFiguresAnswer,
 } from '../core/contract/task.js'
@@ -33,10 +36,13 @@ export interface WorkerPool extends AsyncDisposable {
   findAdminToken(digest: Uint8Array): Promise<FoundAdminToken | null>
   /** Reads how all models did over the last minutes. @throws GatewayError when ClickHouse does not say it in time */
   readFigures(): Promise<readonly ModelFigures[]>
+  /** Derives the API reference of a port. @throws GatewayError overloaded when too many calls wait */
+  describe(task: DocumentsTask): Promise<ApiDocuments>
 }
 
 /** What a thread is given; null: what it does needs nothing. */
-type Input = ContractTask | Uint8Array | null
+type Input = ContractTask | DocumentsTask | Uint8Array | null
+type Answer = ContractReply | AdminTokenAnswer | ModelFiguresAnswer | DocumentsAnswer
 
 /** A call waits for this before it is begun. */
 const LOOK_UP_MS = 3_000
@@ -47,7 +53,7 @@ const IDLE_MS = 30_000
 /** Starts the threads that do SQL, validation and JSON, so that no port's event loop has to. */
 export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   const { settings, maxThreads = 2, maxQueue = 256 } = options
-  const pool = new Piscina<Input, ContractReply | AdminTokenAnswer | ModelFiguresAnswer>({
+  const pool = new Piscina<Input, Answer>({
     filename: new URL('./entry.js', import.meta.url).href,
     workerData: settings,
     minThreads: 1,
@@ -56,7 +62,7 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
     maxQueue,
     idleTimeout: IDLE_MS,
   })
-  async function inThread(name: 'serve' | 'authenticate' | 'figures', input: Input) {
+  async function inThread(name: 'serve' | 'authenticate' | 'figures' | 'documents', input: Input) {
     if (pool.queueSize >= maxQueue) throw new GatewayError('overloaded')
     try {
       return await pool.run(input, { name })
@@ -67,7 +73,8 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
   return {
     async run(task) {
       const reply = await inThread('serve', task)
-      if ('found' in reply || 'figures' in reply) throw new GatewayError('internal_error')
+      if ('found' in reply || 'figures' in reply || 'documents' in reply)
+        throw new GatewayError('internal_error')
       return reply
     },
     async findAdminToken(digest) {
@@ -82,6 +89,11 @@ export function startWorkerPool(options: WorkerPoolOptions): WorkerPool {
       const answer = await inThread('figures', null)
       if ('figures' in answer) return answer.figures
       throw 'error' in answer ? errorOf(answer) : new GatewayError('internal_error')
+    },
+    async describe(task) {
+      const answer = await inThread('documents', task)
+      if ('documents' in answer) return answer.documents
+      throw new GatewayError('internal_error')
     },
     /** Lets running calls finish, then ends the threads and with them their connections. */
     async [Symbol.asyncDispose]() {

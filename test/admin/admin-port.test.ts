@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises'
 import { parse } from 'yaml'
 import { FREE_FAILURES, MOST_HELD_OF_ONE } from '../../src/admin/failed-attempts.js'
 import { mountAdmin } from '../../src/admin/admin-port.js'
+import { apiDocuments } from '../../src/io/api-documents.js'
 import { adminTokenDigest, generateAdminToken } from '../../src/core/admin-token.js'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { createHttpApp } from '../../src/io/uws.js'
@@ -40,6 +41,7 @@ async function startAdmin() {
       tasks.push(task)
       return Promise.resolve({ status: 200, etag: null, body: new TextEncoder().encode('{"data":[]}') })
     },
+    describe: () => Promise.resolve(apiDocuments('admin', null)),
     askProcesses: () => Promise.resolve({ processes: [], latencyMs: 0 }),
     afterChange: () => changes++,
     onFailure: (error) => {

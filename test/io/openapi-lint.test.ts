@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { apiDocuments } from '../../src/io/api-documents.js'
 import { mountDocs } from '../../src/io/docs-mount.js'
 import { packageRoot } from '../../src/io/package-root.js'
 import { createHttpApp } from '../../src/io/uws.js'
@@ -31,7 +32,7 @@ async function served(port: 'admin' | 'tenant'): Promise<string> {
       throw error
     },
   })
-  mountDocs(app, port)
+  mountDocs(app, port, () => Promise.resolve(apiDocuments(port, null)))
   const url = `http://127.0.0.1:${await app.listen('127.0.0.1', 0)}`
   try {
     return await (await fetch(`${url}/openapi.json`)).text()

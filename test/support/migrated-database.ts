@@ -16,13 +16,16 @@ export interface MigratedDatabase extends AsyncDisposable {
 
 /** A database of the test's own with the product's schema, and pools on it. */
 export async function migratedDatabase(): Promise<MigratedDatabase> {
-  const database = await freshDatabase()
-  await migratePostgres({
-    url: database.url,
-    appUrl: database.appUrl,
-    directory: join(packageRoot, 'sql/postgres/migrations'),
-  })
+  const template = process.env['TEST_TEMPLATE_DATABASE']
+  const database = await freshDatabase(template)
   const postgres = createPostgres({ url: database.url })
+  if (template === undefined) {
+    const { url, appUrl } = database
+    await migratePostgres({ url, appUrl, directory: join(packageRoot, 'sql/postgres/migrations') })
+  } else {
+    // Copies are installations of their own: processes of this machine are known by its id.
+    await postgres.query('UPDATE installation SET id = gen_random_uuid()')
+  }
   const app = createPostgres({ url: database.appUrl })
   return {
     url: database.url,

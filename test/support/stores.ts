@@ -7,12 +7,13 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client, DatabaseError } from 'pg'
+import { Client } from 'pg'
 import { createClickHouse } from '../../src/io/clickhouse.js'
 import { startEmbeddedClickHouse } from '../../src/io/embedded/clickhouse.js'
 import type { EmbeddedStore } from '../../src/io/embedded/keep-running.js'
 import { startEmbeddedPostgres } from '../../src/io/embedded/postgres.js'
 import { startEmbeddedRedis } from '../../src/io/embedded/redis.js'
+import { asApp, makeAppRole } from './app-role.js'
 import { temporaryFolder } from './temporary-folder.js'
 
 /** Starts a store of this test file on first use and stops it after the file's last test. */
@@ -53,33 +54,16 @@ export interface FreshDatabase extends AsyncDisposable {
   readonly appUrl: string
 }
 
-const APP_ROLE = 'test_app'
-const APP_PASSWORD = 'app'
-
-/** Roles belong to the server: whichever test file comes first makes it. */
-async function makeAppRole(client: Client): Promise<void> {
-  await client.query(`CREATE ROLE ${APP_ROLE} LOGIN PASSWORD '${APP_PASSWORD}'`).catch((error: unknown) => {
-    // It is there, or was made in the same moment.
-    if (!(error instanceof DatabaseError && /^(42710|23505)$/.test(error.code ?? ''))) throw error
-  })
-}
-
-function asApp(url: string): string {
-  const parsed = new URL(url)
-  parsed.username = APP_ROLE
-  parsed.password = APP_PASSWORD
-  return parsed.href
-}
-
 /**
- * An empty Postgres database. Disposal drops it, and fails when somebody still has a connection to it: a pool that
- * was not ended.
+ * A Postgres database, empty or a copy. Disposal drops it, and fails when somebody still has a connection to it: a pool
+ * that was not ended.
+ * @param template the database to copy
  */
-export async function freshDatabase(): Promise<FreshDatabase> {
+export async function freshDatabase(template = 'template1'): Promise<FreshDatabase> {
   const server = process.env['TEST_DATABASE_URL'] ?? (await ownPostgres())
   const name = randomName()
   await withClient(server, async (client) => {
-    await client.query(`CREATE DATABASE ${name}`)
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`)
     await makeAppRole(client)
   })
   const url = withDatabase(server, name)

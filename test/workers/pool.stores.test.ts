@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { adminTokenDigest, generateAdminToken } from '../../src/core/admin-token.js'
 import type { ContractTask } from '../../src/core/contract/task.js'
 import { GatewayError } from '../../src/core/errors.js'
+import { apiDocuments } from '../../src/io/api-documents.js'
 import { readTemplateFiles } from '../../src/workers/launchers/launch-templates.js'
 import { startWorkerPool, type WorkerPool } from '../../src/workers/pool.js'
 import { modelBody, nodeBody, startContractPort, tenantBody } from '../support/contract-port.js'
@@ -29,6 +30,14 @@ const settingsOf = (databaseUrl: string) => ({
   clickhouseUrl: 'http://127.0.0.1:9',
   redisUrl: null,
   launching: null,
+})
+
+test('a thread derives the API reference of a port', async () => {
+  await using pool = startWorkerPool({ settings: settingsOf('postgres://127.0.0.1:9/none') })
+  for (const port of ['admin', 'tenant'] as const) {
+    const serverUrl = port === 'tenant' ? 'https://gateway.example' : null
+    assert.deepEqual(await pool.describe({ port, serverUrl }), apiDocuments(port, serverUrl))
+  }
 })
 
 test('calls over a port are answered by worker threads', async () => {

@@ -1,4 +1,5 @@
 import type { AdminScope } from '../admin-scope.js'
+import type { ApiPort } from '../api-titles.js'
 import type { ModelFigures } from '../model-figures.js'
 import type { ProcessReports } from '../process-report.js'
 import type { KeyRole } from '../resolved-key.js'
@@ -72,3 +73,20 @@ export type ContractReply =
       readonly after?: string | null
     }
   | ContractFailure
+
+/** Which API reference is wanted. */
+export interface DocumentsTask {
+  readonly port: ApiPort
+  /** Where clients reach the API; null: where they found the document. */
+  readonly serverUrl: string | null
+}
+
+/** The OpenAPI document of a port, in both of its forms. */
+export interface ApiDocuments {
+  readonly json: string
+  readonly yaml: string
+}
+
+export interface DocumentsAnswer {
+  readonly documents: ApiDocuments
+}
