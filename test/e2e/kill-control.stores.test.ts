@@ -32,7 +32,7 @@ test('a control process that is killed at any moment ends with the nodes that ar
   const report = await withControlBed(1, stores.env, (bed) =>
     killUnderChanges({
       ...bed,
-      kills: 8,
+      kills: 4,
       killsInARow: 4,
       settleMs: SETTLE_MS,
       random: seededRandom(7),
