@@ -287,8 +287,8 @@ export interface NodeState {
   } | null
   /** Of a node that is launching, draining or terminating. */
   waits_for: {
-    /** registration: it does not serve yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts; machine_end: its machine is being removed. */
-    what: 'registration' | 'running_requests' | 'undrain' | 'machine_end'
+    /** registration: it does not serve yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts; machine_end: its machine is being removed; launcher: that its launcher is configured again, or it never ends. */
+    what: 'registration' | 'running_requests' | 'undrain' | 'machine_end' | 'launcher'
     /** Running and queued; null: not known. */
     requests: number | null
     /** It is not waited any longer; null: no bound. */

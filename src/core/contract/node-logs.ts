@@ -65,9 +65,9 @@ export const NodeState = z
       .meta({ description: 'Null: it was registered, and not launched.' }),
     waits_for: z
       .object({
-        what: z.enum(['registration', 'running_requests', 'undrain', 'machine_end']).meta({
+        what: z.enum(['registration', 'running_requests', 'undrain', 'machine_end', 'launcher']).meta({
           description:
-            'registration: it does not serve yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts; machine_end: its machine is being removed.',
+            'registration: it does not serve yet; running_requests: they finish; undrain: nothing runs any more, and it stays like this until somebody acts; machine_end: its machine is being removed; launcher: that its launcher is configured again, or it never ends.',
         }),
         requests: z.number().int().nullable().meta({ description: 'Running and queued; null: not known.' }),
         until: Timestamp.nullable().meta({ description: 'It is not waited any longer; null: no bound.' }),

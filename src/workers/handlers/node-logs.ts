@@ -50,10 +50,11 @@ function launchOf({ job_id, job_status: status, stage, progress, error }: Status
   return { job_id, status, stage, progress: progress ?? 0, error }
 }
 
-function waitsFor(node: NodeRow, requests: number | null, isDrained: boolean) {
+/** @param canEnd whether anything is configured that removes machines of its provider */
+function waitsFor(node: NodeRow, requests: number | null, isDrained: boolean, canEnd: boolean) {
   if (node.status === 'launching') return { what: 'registration' as const, requests: null, until: null }
   if (node.status === 'terminating' && isDrained)
-    return { what: 'machine_end' as const, requests: null, until: null }
+    return { what: canEnd ? ('machine_end' as const) : ('launcher' as const), requests: null, until: null }
   if (node.status === 'terminating') {
     const until = new Date(node.status_changed_at.getTime() + TERMINATING_MS).toISOString()
     return { what: 'running_requests' as const, requests, until }
@@ -79,7 +80,12 @@ export const nodeLogsHandlers: readonly Handler[] = [
       health_changed_at: health_changed_at?.toISOString() ?? null,
       heartbeat: at === null ? null : { at: at.toISOString(), ...gauges },
       launch: launchOf(row),
-      waits_for: waitsFor(node, unanswered(node, seen), row.drained_at !== null),
+      waits_for: waitsFor(
+        node,
+        unanswered(node, seen),
+        row.drained_at !== null,
+        context.launching.launcherFor(node.provider) !== null,
+      ),
     }
   }),
 

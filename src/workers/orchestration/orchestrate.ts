@@ -8,6 +8,7 @@ import type { Launcher } from '../launchers/launcher.js'
 import { type Launching, launchingBy, NOTHING_LAUNCHED } from '../launchers/launching.js'
 import { createLocalLauncher } from '../launchers/local-launcher.js'
 import { createSkyPilotLauncher } from '../launchers/skypilot-launcher.js'
+import { unconfiguredLauncher } from '../launchers/unconfigured-launcher.js'
 import type { Orchestration } from '../leader-settings.js'
 import { pause } from '../leadership.js'
 import { installationId } from './installation.js'
@@ -100,7 +101,7 @@ async function openLaunchers(
     environment: process.env,
     logger,
   })
-  if (skypilot === null) return [local]
+  if (skypilot === null) return [local, unconfiguredLauncher('skypilot', 'SKYPILOT_URL')]
   const options = { skypilot, controlUrl, templates, hfToken, launchTimeoutSeconds, logger, now }
   return [local, createSkyPilotLauncher(options)]
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import pino from 'pino'
 import type { Pool } from 'pg'
 import { LaunchError, type Launcher } from '../../../src/workers/launchers/launcher.js'
+import { unconfiguredLauncher } from '../../../src/workers/launchers/unconfigured-launcher.js'
 import { placeMachine } from '../../../src/workers/orchestration/placement.js'
 import { planNode, type PlannedNode } from '../../../src/workers/orchestration/plan-node.js'
 import { tendMachines } from '../../../src/workers/orchestration/tend-machines.js'
@@ -66,19 +67,25 @@ async function planned(
 const CASES = [
   {
     why: 'does not answer',
-    error: new Error('connect ECONNREFUSED'),
+    launcher: silentLauncher(new Error('connect ECONNREFUSED')),
     new: 'launching',
     overdue: 'nothing was heard of it within 600 s',
   },
   {
     why: 'may not be asked',
-    error: new LaunchError('unauthorized', 'the token has expired'),
+    launcher: silentLauncher(new LaunchError('unauthorized', 'the token has expired')),
     new: 'failed',
     overdue: 'the token has expired',
   },
+  {
+    why: 'is not configured any more',
+    launcher: unconfiguredLauncher('skypilot', 'SKYPILOT_URL'),
+    new: 'failed',
+    overdue: 'no launcher is configured for it: SKYPILOT_URL is not set',
+  },
 ]
 
-for (const { why, error, ...becomes } of CASES) {
+for (const { why, launcher, ...becomes } of CASES) {
   test(`while a launcher ${why}, what was never asked for can end, and what is overdue has failed`, async () => {
     await using port = await startContractPort()
     const { postgres } = port.database
@@ -87,13 +94,13 @@ for (const { why, error, ...becomes } of CASES) {
     await assert.rejects(
       tendMachines({
         postgres,
-        launcher: silentLauncher(error),
+        launcher,
         launchTimeoutMs: TIMEOUT_MS,
         logger: pino({ level: 'silent' }),
         now: Date.now,
         record: () => {},
       }),
-      error,
+      becomes.new === 'failed' ? LaunchError : /ECONNREFUSED/,
     )
     const stateOf = async ({ nodeId }: PlannedNode) => {
       const query = 'SELECT status, machine_gone_at IS NOT NULL AS gone FROM nodes WHERE id = $1'

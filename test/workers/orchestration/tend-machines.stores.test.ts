@@ -341,6 +341,14 @@ test('a machine is removed when its node has run dry, and the node is terminated
   fleet.launcher.onRemove = () => ({ state: 'going' })
   assert.deepEqual(await state(), ['terminating', true, false, 1, 'draining'])
   assert.deepEqual(await state(), ['terminating', true, false, 1, 'draining'], 'it is asked for once')
+  const waitsFor = async () => {
+    const { waits_for: what } = await fleet.show(`/admin/nodes/${node.cluster_name}/status`)
+    return what?.['what']
+  }
+  assert.equal(await waitsFor(), 'machine_end')
+  // Of a cloud, and no launcher for clouds is configured.
+  await fleet.port.database.postgres.query("UPDATE nodes SET provider = 'aws'")
+  assert.equal(await waitsFor(), 'launcher')
   fleet.launcher.present.delete(node.cluster_name)
   assert.deepEqual(await state(), ['terminated', true, true, 1, 'terminated'])
 })
