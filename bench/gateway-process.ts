@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { SETTING_NAMES } from '../src/core/settings.js'
-import { descendants, lives, type Kin } from './proc-stat.js'
+import { descendants, signalKin, type Kin } from './proc-stat.js'
 
 const lineSchema = z.looseObject({ event: z.string().optional(), msg: z.string().optional() })
 export type LogLine = z.infer<typeof lineSchema>
@@ -104,7 +104,7 @@ export function startGatewayProcess(options: GatewayProcessOptions): GatewayProc
       family()
       if (!hasExited) child.kill('SIGKILL')
       await exited
-      for (const one of seen) if (lives(one)) process.kill(one.pid, 'SIGKILL')
+      for (const one of seen) signalKin(one, 'SIGKILL')
     },
   }
 }

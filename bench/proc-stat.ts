@@ -84,3 +84,14 @@ export function lives({ pid, startTicks }: Kin): boolean {
   const stat = readProcessStat(pid)
   return stat !== null && stat.startTicks === startTicks && stat.state !== 'Z'
 }
+
+/** Sends a signal to a process, if it still lives. */
+export function signalKin(kin: Kin, signal: NodeJS.Signals): void {
+  if (!lives(kin)) return
+  try {
+    process.kill(kin.pid, signal)
+  } catch (error) {
+    // It has ended in this moment.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}

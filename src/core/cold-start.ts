@@ -28,13 +28,17 @@ export function nextKind(deployments: readonly SnapshotDeployment[]): NextNode['
   return deployments.some(({ status }) => status === 'paused') ? 'paused' : 'none'
 }
 
-/** While launches fail in a row they count as one that takes long: the longer none goes through, the less is known. */
+/**
+ * While launches fail in a row they count as one that takes long: the longer none goes through, the less is known. What is
+ * left of a pause is added to what is known of launches, not to a guess: that has room for it.
+ */
 function bringsWithinMs({ launches, launchingSinceMs, failing }: SnapshotDeployment, nowMs: number): number {
-  const estimate = (sinceMs: number) => estimateLaunch(launches, Math.max(0, nowMs - sinceMs), nowMs).ms
-  const thisOneMs = estimate(launchingSinceMs ?? nowMs)
-  if (failing === null) return thisOneMs
-  const pauseMs = launchingSinceMs === null ? Math.max(0, failing.retryAtMs - nowMs) : 0
-  return Math.max(pauseMs + thisOneMs, estimate(failing.sinceMs))
+  const estimate = (sinceMs: number) => estimateLaunch(launches, Math.max(0, nowMs - sinceMs), nowMs)
+  const thisOne = estimate(launchingSinceMs ?? nowMs)
+  if (failing === null) return thisOne.ms
+  const isPaused = launchingSinceMs === null && thisOne.basis === 'launches'
+  const pauseMs = isPaused ? Math.max(0, failing.retryAtMs - nowMs) : 0
+  return Math.max(pauseMs + thisOne.ms, estimate(failing.sinceMs).ms)
 }
 
 /** Whether a deployment has a node launched, or would as soon as a request waits. */

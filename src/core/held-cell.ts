@@ -38,10 +38,11 @@ export class HeldCell implements LimitCell {
   #free: number
   #seenAt = -Infinity
   #demand = new LimitDemand()
-  /** What was spent by itself, and what was known to be spent when that began. */
-  #alone: { spent: number; readonly floor: number } | null = null
-  /** Told as spent by the exchange that is under way. */
+  /** While it is by itself: what was spent, as far as the bill may not tell it yet. */
+  #alone: { spent: number } | null = null
+  /** Told as spent by the exchange that is under way, and as spent by itself. */
   #telling = 0
+  #tellingDebt = 0
 
   constructor(id: string, limit: number) {
     this.id = id
@@ -67,7 +68,9 @@ export class HeldCell implements LimitCell {
 
   /** It is known that so much has been spent. */
   raiseFloor(spent: number): void {
-    this.#floor = Math.max(this.#floor, spent)
+    const more = Math.max(0, spent - this.#floor)
+    this.#floor += more
+    if (this.#alone !== null) this.#alone.spent = Math.max(0, this.#alone.spent - more)
   }
 
   /** More is kept than may be: others should have it at once. */
@@ -91,7 +94,7 @@ export class HeldCell implements LimitCell {
 
   /** Spent for good by all, as far as it is known here. */
   get spent(): number {
-    return this.#spent + this.#pending
+    return Math.max(this.#spent, this.#floor) + (this.#alone?.spent ?? 0) + this.#pending
   }
 
   left(): number {
@@ -109,12 +112,13 @@ export class HeldCell implements LimitCell {
     const kept = Math.max(inUse, Math.min(this.#granted - this.#pending, inUse + spare))
     const ahead = Math.max(more, Math.min(spare, this.#demand.ahead(now)))
     this.#telling = this.#pending
+    this.#tellingDebt = this.#alone?.spent ?? 0
     const request = {
       kind: 'held',
       id: this.id,
       limit: this.limit,
       add: this.#telling,
-      debt: this.#debt,
+      debt: this.#tellingDebt,
       floor: this.#floor,
       held: kept,
       need: Math.max(0, inUse + need - kept),
@@ -142,9 +146,10 @@ export class HeldCell implements LimitCell {
       this.#alone = null
       return
     }
-    this.#alone ??= { spent: 0, floor: this.#floor }
+    this.#alone ??= { spent: 0 }
     // What the shared one may have been told is not told again: if it was not, the bill makes up for it.
-    if (!ledger.uncertain) this.#alone.spent += add
+    const change = ledger.uncertain ? -this.#tellingDebt : add
+    this.#alone.spent = Math.max(0, this.#alone.spent + change)
   }
 
   get forgettable(): boolean {
@@ -178,12 +183,6 @@ export class HeldCell implements LimitCell {
   quiesce(): void {
     this.usedAt = -Infinity
     this.#demand = new LimitDemand()
-  }
-
-  /** What was spent by itself, as far as the bill does not tell it already. */
-  get #debt(): number {
-    if (this.#alone === null) return 0
-    return Math.max(0, this.#alone.spent - (this.#floor - this.#alone.floor))
   }
 
   /** Granted, and neither used nor spent. */

@@ -86,6 +86,12 @@ interface Bucket {
 
 interface Spent {
   readonly total: number
+  /** What was known to be spent when this ledger was first asked. */
+  readonly begun: number
+  /** What else was known to be spent, the last time. */
+  readonly floor: number
+  /** What this ledger was told of, as far as that may not be in the floor yet. */
+  readonly unbilled: number
   readonly atMs: number
 }
 
@@ -107,9 +113,9 @@ const FORGET_SPENT_MS = 40 * 24 * 60 * MINUTE_MS
 /**
  * A ledger in memory that one process alone uses.
  * @param nowMs a clock that never goes back
- * @param share what part of each limit is this process's: 1 when it is alone
+ * @param shareNow what part of each limit is this process's by now: 1 when it is alone
  */
-export function createLimitLedger(nowMs: () => number, share: number): LimitLedger {
+export function createLimitLedger(nowMs: () => number, shareNow: () => number = () => 1): LimitLedger {
   const buckets = new Map<string, Bucket>()
   const spent = new Map<string, Spent>()
 
@@ -119,6 +125,7 @@ export function createLimitLedger(nowMs: () => number, share: number): LimitLedg
   /** The bucket as it is now, with what is given back. */
   function bucketOf({ id, limit, give, need, seed, anew }: RateRequest, instead: boolean): Bucket {
     const now = nowMs()
+    const share = shareNow()
     const known = instead && anew ? undefined : buckets.get(id)
     // A request that needs more than the share is let through when that much has gathered.
     const most = share === 1 ? 0 : Math.max(known?.most ?? 0, Math.min(need, limit))
@@ -131,24 +138,30 @@ export function createLimitLedger(nowMs: () => number, share: number): LimitLedg
     return bucket
   }
 
-  function spentOf({ id, add, floor, seed, anew }: HeldRequest, instead: boolean): number {
+  function spentOf({ id, add, floor, seed, anew }: HeldRequest, instead: boolean): Spent {
     const known = instead && anew ? undefined : spent.get(id)
+    const before = known ?? { begun: Math.max(seed, floor), floor, unbilled: 0 }
+    const unbilled = Math.max(0, before.unbilled - Math.max(0, floor - before.floor)) + add
     const total = Math.max((known?.total ?? seed) + add, floor)
-    if (total > 0) spent.set(id, { total, atMs: nowMs() })
-    return total
+    const now = { total, begun: before.begun, floor: Math.max(floor, before.floor), unbilled, atMs: nowMs() }
+    if (total > 0) spent.set(id, now)
+    return now
   }
 
   function leftOf(request: LimitRequest, instead?: { readonly passing: boolean }): number {
     if (request.kind === 'rate') return bucketOf(request, instead !== undefined).level
     const { limit, held, seed, seen } = request
-    const base = spentOf(request, instead !== undefined)
-    if (share === 1) return limit - base - held
+    const { total, begun, floor, unbilled } = spentOf(request, instead !== undefined)
+    const share = shareNow()
+    if (share === 1) return limit - total - held
     // What this process held is its own to use again; of what was free it has its share.
     if (instead?.passing === true && seen !== null)
-      return seen.held + Math.floor(seen.left * share) - held - (base - seed)
-    // What is spent for good is everybody's; of the rest this process has its share, and of slots one at least.
-    const least = base === 0 && instead?.passing !== true ? 1 : 0
-    return Math.max(Math.floor((limit - base) * share), least) - held
+      return seen.held + Math.floor(seen.left * share) - held - (total - seed)
+    // Of what was left, by what is known of all, this process has its share, and has spent of it what the bill does not tell
+    // yet; of slots it has one at least.
+    const least = total === 0 && instead?.passing !== true ? 1 : 0
+    const part = Math.floor((limit - Math.max(begun, floor)) * share)
+    return Math.max(part - unbilled, least) - held
   }
 
   return {

@@ -64,8 +64,21 @@ async function abstractName(dataDir: string): Promise<string> {
 /** Where there is no abstract namespace: a socket file, which stays behind after a kill and is then removed. */
 async function socketFile(dataDir: string): Promise<string> {
   const path = join(dataDir, 'supervisor.sock')
-  if ((await ownerOf(path)) === null) await unlink(path).catch(() => {})
+  if (!(await hasOwner(path))) await unlink(path).catch(() => {})
   return path
+}
+
+/** Whether somebody listens there, however long the answer takes. */
+async function hasOwner(address: string): Promise<boolean> {
+  const socket = connect(address)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** The process id that the lock's owner tells; null when nobody answers. */

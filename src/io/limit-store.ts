@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { LimitGrant, LimitRequest } from '../core/limit-ledger.js'
+import { inTime } from './in-time.js'
 import { packageRoot } from './package-root.js'
 import type { RedisClient } from './redis.js'
 
@@ -37,33 +38,7 @@ const PROCESSES = 'crosslogic:limits:processes'
  * one process goes by itself and the others do not, limits are not exact.
  */
 const ANSWER_MS = 1_000
-/** A timer that is later than this says that the process was held up itself: the answer may be there, unread. */
-const HELD_UP_MS = 50
-const MOST_EXTENSIONS = 2
-
 const Reply = z.array(z.coerce.number())
-
-/** @throws when there is no answer in time, of the time in which this process could have read it */
-function inTime<T>(answer: Promise<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    let extensions = 0
-    let timer: NodeJS.Timeout
-    const wait = () => {
-      const from = performance.now()
-      timer = setTimeout(() => {
-        const heldUp = performance.now() - from > ANSWER_MS + HELD_UP_MS && extensions < MOST_EXTENSIONS
-        extensions++
-        if (heldUp) wait()
-        // What has come by now is read before the next turn.
-        else setImmediate(reject, new Error(`Redis did not answer within ${ANSWER_MS} ms`))
-      }, ANSWER_MS)
-    }
-    wait()
-    answer.then(resolve, reject).finally(() => {
-      clearTimeout(timer)
-    })
-  })
-}
 
 /** @param process names this one among all of the installation; another one after each start */
 export function createLimitStore(redis: RedisClient, process: string): LimitStore {
@@ -86,7 +61,8 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
           ? [kind, limit, request.give - debt, 0, 0, need, want, seed]
           : [kind, limit, request.add + debt, request.floor, request.held, need, want, seed]
       })
-      const numbers = Reply.parse(await inTime(run(keys, [process, LEASE_MS, KEEP_MS, ...values])))
+      const answer = run(keys, [process, LEASE_MS, KEEP_MS, ...values])
+      const numbers = Reply.parse(await inTime(ANSWER_MS, answer, 'Redis'))
       return requests.map((_request, at) => {
         const [granted, left, spent] = numbers.slice(at * 3, at * 3 + 3)
         if (granted === undefined || left === undefined || spent === undefined) {
@@ -105,7 +81,7 @@ export function createLimitStore(redis: RedisClient, process: string): LimitStor
     let answerMs = Infinity
     const timed = async <T>(call: () => Promise<T>): Promise<T> => {
       const askedAt = performance.now()
-      const answer = await inTime(call())
+      const answer = await inTime(ANSWER_MS, call(), 'Redis')
       answerMs = Math.min(answerMs, performance.now() - askedAt)
       return answer
     }

@@ -125,8 +125,8 @@ function nodeOf(node: z.infer<typeof NodeJson>): SnapshotNode {
 }
 
 function failingOf(stored: unknown): SnapshotDeployment['failing'] {
-  const retry = readRetry(stored)
-  return retry === null ? null : { sinceMs: retry.sinceMs, retryAtMs: retry.retryAtMs }
+  const { sinceMs = null, retryAtMs = 0 } = readRetry(stored) ?? {}
+  return sinceMs === null ? null : { sinceMs, retryAtMs }
 }
 
 function deploymentOf(deployment: z.infer<typeof DeploymentJson>): SnapshotDeployment {

@@ -1,6 +1,7 @@
 import { API_KEY_LENGTH, apiKeyDigestHex, bearerToken, isWellFormedApiKey } from '../core/api-key.js'
 import { GatewayError } from '../core/errors.js'
 import type { ResolvedKey } from '../core/resolved-key.js'
+import { inTime } from '../io/in-time.js'
 import { createBoundedMap } from './bounded-map.js'
 import type { PacedRefusals } from './paced-refusals.js'
 import { SHARED_KEY_TTL_SECONDS, type SharedKeyCache } from './shared-key-cache.js'
@@ -159,7 +160,7 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
   async function fromPostgres(id: string): Promise<ResolvedKey | null> {
     if (now() < failedUntil) throw new GatewayError('auth_unavailable')
     try {
-      const key = await within(LOOKUP_MS, findKey(Buffer.from(id, 'hex')))
+      const key = await inTime(LOOKUP_MS, findKey(Buffer.from(id, 'hex')), 'the look-up of keys')
       onLookup('postgres', key === null ? 'miss' : 'hit')
       if (key !== null) shared?.set(id, key)
       return key
@@ -260,20 +261,5 @@ export function createKeyAuth(options: KeyAuthOptions): KeyAuth {
       heardOf(version)
       floorOfAll = version
     },
-  }
-}
-
-/** @throws when the promise is not settled in time */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no answer within ${ms} ms`))
-    }, ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -76,8 +76,10 @@ const PASSING_MS = 3_000
 const REUNITE_MS = 2_500
 /** The process's own ledger is kept for so long after it was last asked. */
 const KEEP_OWN_MS = 60_000
-/** An installation has no more of it to tell than this each time; the rest has its turn a second later. */
+/** Tenants of which is told at once. */
 const MOST_STATEMENTS = 200
+/** The clock of a machine may be behind by so much after it was ahead, without having been wrong. */
+const CLOCK_SLACK_MS = 300_000
 
 /**
  * Starts keeping limits. Without an answer of the shared ledger each process goes by itself with its share of each limit,
@@ -98,28 +100,29 @@ export function startLimits(options: LimitsOptions): Limits {
   /** How often in a row it was slow. */
   let slowTimes = 0
   let own: LimitLedger | null = null
-  let ownShare = 1
   let ownUsedAt = -Infinity
   let month = ''
+  let monthFrom = Infinity
   let nextMonth = -Infinity
 
   function monthNow(): string {
     const at = date()
-    if (at >= nextMonth) {
+    // A clock that was wrong, and is put right, ends a month that has not begun.
+    if (at >= nextMonth || at < monthFrom - CLOCK_SLACK_MS) {
       month = monthAt(at)
-      nextMonth = nextMonthAt(at)
+      monthFrom = monthStartAt(at, 0)
+      nextMonth = monthStartAt(at, 1)
       for (const [tenantId, known] of spends) if (known.month < month) spends.delete(tenantId)
     }
     return month
   }
 
+  const share = () => (store === null ? 1 : 1 / processes)
+
   /** The ledger of this process alone. */
   function ownLedger(): LimitLedger {
     ownUsedAt = now()
-    if (own === null) {
-      ownShare = store === null ? 1 : 1 / processes
-      own = createLimitLedger(now, ownShare)
-    }
+    own ??= createLimitLedger(now, share)
     return own
   }
 
@@ -153,7 +156,7 @@ export function startLimits(options: LimitsOptions): Limits {
     const passing = goneMs < PASSING_MS
     return {
       grants: ledger.exchange(named, store === null ? undefined : { passing }),
-      ledger: { shared: store === null, share: ownShare, uncertain },
+      ledger: { shared: store === null, share: share(), uncertain },
     }
   }
 
@@ -163,7 +166,7 @@ export function startLimits(options: LimitsOptions): Limits {
       tenant = new TenantLimits(tenantId, {
         exchange,
         now,
-        untilNextMonth: () => nextMonthAt(date()) - date(),
+        untilNextMonth: () => monthStartAt(date(), 1) - date(),
         onRestless: (restlessOne) => restless.add(restlessOne),
       })
       tenants.set(tenantId, tenant)
@@ -175,31 +178,54 @@ export function startLimits(options: LimitsOptions): Limits {
 
   /** Says that this process is there, and notices whether the shared ledger answers. */
   async function present(shared: LimitStore): Promise<void> {
+    let there
     try {
-      const there = await shared.present()
-      slowTimes = there.answerMs > SLOW_MS ? slowTimes + 1 : 0
-      if (slowTimes >= SLOW_TIMES) throw new Error(`Redis takes ${Math.round(there.answerMs)} ms to answer`)
-      // Just after an outage it has heard of some only.
-      processes = Math.max(1, there.processes, aloneUntil === null ? 0 : processes)
+      there = await shared.present()
     } catch (error) {
-      if (aloneUntil === null) {
-        aloneFrom = now()
-        logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
-      }
-      aloneUntil = Infinity
-      backAt = Infinity
+      goAlone(error)
       return
     }
+    slowTimes = there.answerMs > SLOW_MS ? slowTimes + 1 : 0
+    if (slowTimes >= SLOW_TIMES) {
+      goAlone(new Error(`Redis takes ${Math.round(there.answerMs)} ms to answer`))
+      // It hears all the same what is used and held: others may have a better way to it.
+      await stateAll(shared, now() + PRESENT_MS)
+      return
+    }
+    // Just after an outage it has heard of some only.
+    processes = Math.max(1, there.processes, aloneUntil === null ? 0 : processes)
     if (aloneUntil === null) return
     if (aloneUntil === Infinity) {
       backAt = now()
       aloneUntil = backAt + REUNITE_MS
     }
-    await Promise.all([...restless].slice(0, MOST_STATEMENTS).map((tenant) => state(shared, tenant)))
+    await stateAll(shared, aloneUntil)
     if (now() < aloneUntil) return
     aloneUntil = null
     logger.info({ event: 'limits_shared', processes }, 'limits are shared again')
     await Promise.all([...tenants.values()].map((tenant) => tenant.reunite()))
+  }
+
+  function goAlone(error: unknown): void {
+    if (aloneUntil === null) {
+      aloneFrom = now()
+      logger.warn({ event: 'limits_alone', processes, error }, 'limits are kept by each process for itself')
+    }
+    aloneUntil = Infinity
+    backAt = Infinity
+  }
+
+  /** Tells of all tenants, or of as many as there is time for; the others have their turn first the next time. */
+  async function stateAll(shared: LimitStore, until: number): Promise<void> {
+    const all = [...restless]
+    for (let at = 0; at < all.length && (at === 0 || now() < until); at += MOST_STATEMENTS) {
+      const some = all.slice(at, at + MOST_STATEMENTS)
+      for (const tenant of some) {
+        restless.delete(tenant)
+        restless.add(tenant)
+      }
+      await Promise.all(some.map((tenant) => state(shared, tenant)))
+    }
   }
 
   async function state(shared: LimitStore, tenant: TenantLimits): Promise<void> {
@@ -244,7 +270,7 @@ export function startLimits(options: LimitsOptions): Limits {
       await tenant.refresh(limits)
       return limits
     },
-    times: () => ({ now: now(), unixMs: date(), nextMonthAt: nextMonthAt(date()) }),
+    times: () => ({ now: now(), unixMs: date(), nextMonthAt: monthStartAt(date(), 1) }),
     spent(tenantId, ofMonth, nanos) {
       if (ofMonth < monthNow()) return
       spends.set(tenantId, { month: ofMonth, nanos })
@@ -272,7 +298,8 @@ export function monthAt(unixMs: number): string {
   return new Date(unixMs).toISOString().slice(0, 7)
 }
 
-function nextMonthAt(unixMs: number): number {
+/** When the month of a moment began, or one that comes `later`. */
+function monthStartAt(unixMs: number, later: number): number {
   const at = new Date(unixMs)
-  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1)
+  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + later)
 }

@@ -63,6 +63,10 @@ export class TenantLimits {
   readonly #waiting: Waiter[] = []
   /** Exchanges that were asked for by themselves. */
   readonly #turns: (() => Promise<void>)[] = []
+  /** Those for looks at a key's limits: who looks meanwhile sees the same. */
+  readonly #looks = new Map<KeyLimits, Promise<void>>()
+  /** The last exchange was one of those: what is due is next. */
+  #hadTurn = false
   /** Who has found all slots taken and will ask again. */
   #patient = 0
   /** By key; made again when limits, the month or what is held of them change. */
@@ -169,8 +173,13 @@ export class TenantLimits {
   }
 
   /** Asks how much is left, whether or not anything is needed. */
-  async refresh(limits: KeyLimits): Promise<void> {
-    await this.#exchangeEach(limits.cells)
+  refresh(limits: KeyLimits): Promise<void> {
+    let look = this.#looks.get(limits)
+    if (look === undefined) {
+      look = this.#exchangeEach(limits.cells).finally(() => this.#looks.delete(limits))
+      this.#looks.set(limits, look)
+    }
+    return look
   }
 
   /** Forgets what nobody uses. @returns whether nothing is left */
@@ -271,7 +280,9 @@ export class TenantLimits {
       return
     }
     this.#underWay = true
-    const turn = this.#turns.shift()
+    const isDue = this.#again || this.#waiting.length > 0
+    const turn = this.#hadTurn && isDue ? undefined : this.#turns.shift()
+    this.#hadTurn = turn !== undefined
     void (turn === undefined ? this.#exchangeDue() : turn()).finally(() => {
       this.#underWay = false
       if (this.#again || this.#waiting.length > 0 || this.#turns.length > 0) this.#exchangeNow()

@@ -398,7 +398,11 @@ class Connection implements Leftover {
       return
     }
     // This timer may be late, and what the node wrote in time still lies in the socket: it is read before.
-    setImmediate(() => this.#socket.destroy())
+    const readAt = this.#leftoverAt
+    setImmediate(() => {
+      if (this.#leftoverAt !== readAt && now < this.#finishedAt + FINISH_MOST_MS) this.#finishTimer?.refresh()
+      else this.#socket.destroy()
+    })
   }
 
   /** Ends without an event to the call. */

@@ -14,6 +14,8 @@ import { NODE_AGENT } from '../support/node-agent.js'
 import { openRawClient } from '../support/raw-client.js'
 
 const NAMED = generateAdminToken(Buffer.alloc(32, 1))
+/** Failures beyond the free ones whose answers are held for two seconds at most. */
+const SHORTLY_HELD = 4
 const UNKNOWN = generateAdminToken(Buffer.alloc(32, 2))
 
 async function startAdmin() {
@@ -100,8 +102,10 @@ test('answers to many wrong tokens are held back, those to right ones never, and
     answered.push(`${name} ${status}`)
   }
   for (let n = 0; n < FREE_FAILURES; n++) await note('free')(send('guess'))
+  // Each waits longer than the one before: the next ones for seconds.
+  await Promise.all(Array.from({ length: SHORTLY_HELD }, () => send('guess')))
   const held = [note('held')(send('guess')), note('held')(send(UNKNOWN))]
-  while (admin.failures() < FREE_FAILURES + 2) await setImmediate()
+  while (admin.failures() < FREE_FAILURES + SHORTLY_HELD + 2) await setImmediate()
   // Both are known to be wrong by now, and nothing has been said.
   await note('root')(send('the-root-token'))
   await note('named')(send(NAMED))
@@ -113,7 +117,7 @@ test('answers to many wrong tokens are held back, those to right ones never, and
     'held 401',
     'held 401',
   ])
-  assert.equal(admin.logged.length, 1)
+  assert.ok(admin.logged.length < 9, 'each is logged, rather than one a second')
   assert.deepEqual(admin.logged[0], {
     event: 'admin_auth_failed',
     address: '127.0.0.1',
@@ -128,14 +132,14 @@ test('a forwarded address is not believed, and a caller who leaves gives up the 
     fetch(`${admin.url}/admin/tenants`, {
       headers: { 'x-admin-token': 'guess', 'x-forwarded-for': `10.0.0.${n}` },
     })
-  for (let n = 0; n < FREE_FAILURES; n++) await send(n)
+  await Promise.all(Array.from({ length: FREE_FAILURES + SHORTLY_HELD }, (_, n) => send(n)))
   const clients = Array.from({ length: MOST_HELD_OF_ONE }, async () => {
     const client = await openRawClient(Number(new URL(admin.url).port))
     client.send('GET /admin/tenants HTTP/1.1\r\nhost: x\r\nx-admin-token: guess\r\n\r\n')
     return client
   })
   const opened = await Promise.all(clients)
-  while (admin.failures() < FREE_FAILURES + MOST_HELD_OF_ONE) await setImmediate()
+  while (admin.failures() < FREE_FAILURES + SHORTLY_HELD + MOST_HELD_OF_ONE) await setImmediate()
   await assert.rejects(send(99), 'one more is not answered at all')
   for (const client of opened) {
     assert.equal(client.received().length, 0)

@@ -37,6 +37,9 @@ test('while launches fail in a row the wait grows with the time in which none we
   assert.deepEqual(nextNode([paused], NOW), { kind: 'coming', ms: 110_000 })
   const again = { ...paused, launchingSinceMs: NOW - 30_000 }
   assert.deepEqual(nextNode([again], NOW), { kind: 'coming', ms: 60_000 })
+  // A guess has room for a pause, so that the first ones are not turned away.
+  const guessed = nextNode([{ ...paused, launches: [] }], NOW)
+  assert.deepEqual(guessed, { kind: 'coming', ms: GUESSED_LAUNCH_MS })
   // None in an hour: as good as nothing is known.
   const long = { ...again, failing: { sinceMs: NOW - 3_600_000, retryAtMs: NOW - 30_000 } }
   assert.deepEqual(nextNode([long], NOW), { kind: 'coming', ms: 1_800_000 })

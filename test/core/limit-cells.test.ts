@@ -23,7 +23,7 @@ test('what processes take of a rate in any stretch of time is what the bucket he
       fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 20 }), fc.nat(400)), { maxLength: 300 }),
       (limit, processes, requests) => {
         let now = 0
-        const ledger = createLimitLedger(() => now, 1)
+        const ledger = createLimitLedger(() => now)
         const cells = Array.from({ length: processes }, () => new RateCell('r', limit))
         let admitted = 0
         for (const [process, amount, pauseMs] of requests) {
@@ -49,7 +49,7 @@ test('what processes take of a rate in any stretch of time is what the bucket he
 test('who asks again and again gets all that a rate lets through, from however many processes', () => {
   for (const limit of [1, 10, 60, 600, 60_000]) {
     let now = 0
-    const ledger = createLimitLedger(() => now, 1)
+    const ledger = createLimitLedger(() => now)
     const cells = Array.from({ length: 4 }, () => new RateCell('r', limit))
     let admitted = 0
     for (; now < 120_000; now++) {
@@ -72,7 +72,7 @@ test('who asks again and again gets all that a rate lets through, from however m
 
 test('a busy rate is asked for seldom', () => {
   let now = 0
-  const ledger = createLimitLedger(() => now, 1)
+  const ledger = createLimitLedger(() => now)
   const cell = new RateCell('r', 60_000_000)
   let exchanges = 0
   for (; now < 10_000; now++) {
@@ -91,7 +91,7 @@ test('a busy rate is asked for seldom', () => {
 
 test('tokens that were reserved and not used come back, and those used beyond are owed', () => {
   let now = 0
-  const ledger = createLimitLedger(() => now, 1)
+  const ledger = createLimitLedger(() => now)
   const cell = new RateCell('t', 6_000)
   exchange(cell, ledger, 4_000, now)
   cell.take(4_000, now)
@@ -115,8 +115,11 @@ test('tokens that were reserved and not used come back, and those used beyond ar
 function startTwo(limit: number) {
   const clock = { now: 0 }
   const now = () => clock.now
-  const shared = createLimitLedger(now, 1)
-  const processes = [0, 1].map(() => ({ cell: new RateCell('r', limit), own: createLimitLedger(now, 1 / 2) }))
+  const shared = createLimitLedger(now)
+  const processes = [0, 1].map(() => ({
+    cell: new RateCell('r', limit),
+    own: createLimitLedger(now, () => 1 / 2),
+  }))
   /** Uses what there is; `alone`: of each process's own ledger. @returns how much */
   const use = (most: number, alone: boolean) => {
     let used = 0
@@ -163,9 +166,48 @@ test('after a long time without the shared ledger a quiet key has nothing to pay
   assert.ok(used >= 55, `${used} of 60`)
 })
 
+test('without the shared ledger processes spend no more together than was left, however much each costs', () => {
+  const budget = fc.integer({ min: 1_000, max: 100_000 })
+  fc.assert(
+    fc.property(
+      budget,
+      fc.nat(90),
+      fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 2_000 }), fc.boolean()), { maxLength: 300 }),
+      (limit, spentPercent, requests) => {
+        const known = Math.floor((limit * spentPercent) / 100)
+        const processes = [0, 1, 2, 3].map(() => {
+          const cell = new HeldCell('spend', limit)
+          cell.raiseFloor(known)
+          const own = createLimitLedger(
+            () => 0,
+            () => 1 / 4,
+          )
+          return { cell, own }
+        })
+        let spent = 0
+        for (const [at, cost, isBilled] of requests) {
+          const one = processes[at]
+          assert.ok(one)
+          const { cell, own } = one
+          const [grant] = own.exchange([cell.request(cost, 0, 0)], { passing: false })
+          assert.ok(grant)
+          cell.granted(grant, { shared: false, share: 1 / 4, uncertain: false }, 0)
+          if (!cell.has(cost)) continue
+          cell.take(cost, 0)
+          cell.release(cost, cost)
+          spent += cost
+          // What ClickHouse has heard of by now, all processes learn.
+          if (isBilled) for (const other of processes) other.cell.raiseFloor(known + spent)
+          assert.ok(known + spent <= limit, `${known + spent} of ${limit}`)
+        }
+      },
+    ),
+  )
+})
+
 test('money that was spent without the shared ledger is told once, and not what the bill has told already', () => {
   const now = 0
-  const shared = createLimitLedger(() => now, 1)
+  const shared = createLimitLedger(() => now)
   const ask = (cell: HeldCell, ledger: LimitLedger, kind: LedgerKind) => {
     const request = cell.request(0, 0, now)
     const [grant] = ledger.exchange([kind.shared ? { ...request, add: request.add + request.debt } : request])
@@ -176,7 +218,10 @@ test('money that was spent without the shared ledger is told once, and not what 
   const cells = [0, 1].map(() => new HeldCell('spend', 1_000))
   for (const cell of cells) ask(cell, shared, SHARED)
   for (const cell of cells) {
-    const own = createLimitLedger(() => now, 1 / 2)
+    const own = createLimitLedger(
+      () => now,
+      () => 1 / 2,
+    )
     ask(cell, own, alone)
     cell.take(100, now)
     cell.release(100, 100)
@@ -252,7 +297,10 @@ test('while a failure may pass at any moment, what processes hold together stays
         const held = createSharedHolds()
         const processes = [0, 1, 2, 3].map(() => ({
           cell: new HeldCell('c', limit),
-          own: createLimitLedger(() => 0, 1 / 4),
+          own: createLimitLedger(
+            () => 0,
+            () => 1 / 4,
+          ),
           running: 0,
         }))
         const step = (at: number, takes: boolean, alone: boolean) => {
@@ -316,7 +364,7 @@ test('near its limit a slot goes back at once, far from it some are kept', () =>
 
 test('money is reserved before and settled after, and what others know to be spent counts', () => {
   const now = 0
-  const ledger = createLimitLedger(() => now, 1)
+  const ledger = createLimitLedger(() => now)
   const cell = new HeldCell('spend', 1_000)
   exchange(cell, ledger, 600, now)
   cell.take(600, now)

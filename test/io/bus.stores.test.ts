@@ -52,7 +52,7 @@ async function check(a: Bus, b: Bus): Promise<void> {
   assert.equal(heard.length, before)
   stopOther()
 
-  assert.equal(await a.publish('topic', 'x'.repeat(7_900)), true)
+  await eventually('a long one', () => a.publish('topic', 'x'.repeat(7_900)))
   assert.equal(await a.publish('topic', 'x'.repeat(7_901)), false)
   await assert.rejects(a.publish('"; DROP TABLE t', 'x'), /not a topic/)
   assert.throws(() => a.subscribe('Topic', () => {}), /not a topic/)

@@ -128,7 +128,7 @@ test('a failure is not remembered, and a day later nothing is', async () => {
 })
 
 test('a database that cannot be reached is a 503 that names no store, and is reported', async () => {
-  const postgres = createPostgres({ url: 'postgres://nobody@127.0.0.1:9/none', connectTimeoutMs: 500 })
+  const postgres = createPostgres({ url: 'postgres://nobody@127.0.0.1:9/none' })
   const clickhouse = createClickHouse({ url: 'http://127.0.0.1:9' })
   const answer = createContractServer({ handlers: allHandlers, postgres, clickhouse, redis: null })
   try {

@@ -71,10 +71,13 @@ test('Redis and the ledger in memory answer every sequence of exchanges alike', 
       fc.array(fc.uniqueArray(anyRequest, { selector: ({ id }) => id, minLength: 1 }), { maxLength: 20 }),
       async (exchanges) => {
         const store = createLimitStore(redis, 'process')
-        const ledger = createLimitLedger(() => 0, 1)
+        const ledger = createLimitLedger(() => 0)
         const tenant = randomUUID()
+        const from = performance.now()
         for (const requests of exchanges) {
           const [theirs, ours] = [await store.exchange(tenant, requests), ledger.exchange(requests)]
+          // Redis has a clock, and the ledger's stands still.
+          fc.pre(performance.now() - from < 500)
           assert.equal(theirs.length, ours.length)
           theirs.forEach(({ granted, left, spent }, at) => {
             const expected = ours[at]
@@ -109,14 +112,14 @@ test('nothing is granted of one limit when another one is spent', async () => {
 test('a bucket fills at a sixtieth of its limit a second, and no further than the limit', async () => {
   const store = createLimitStore(redis, 'process')
   const tenant = randomUUID()
+  const startedAt = performance.now()
   const [emptied] = await store.exchange(tenant, [rate('r', 600, { need: 600, want: 600 })])
   assert.deepEqual(emptied, { granted: 600, left: 0, spent: 0 })
-  const startedAt = performance.now()
   await sleep(500)
   const [refilled] = await store.exchange(tenant, [rate('r', 600)])
   const elapsed = performance.now() - startedAt
   const left = refilled?.left ?? 0
-  assert.ok(left >= 4.9 && left <= (elapsed + 20) / 100, `${left} after ${elapsed} ms`)
+  assert.ok(left >= 4.9 && left <= elapsed / 100, `${left} after ${elapsed} ms`)
   const [full] = await store.exchange(tenant, [rate('r', 5, { give: 100 })])
   assert.equal(full?.left, 5, 'a lower limit holds at once')
 })
@@ -124,11 +127,11 @@ test('a bucket fills at a sixtieth of its limit a second, and no further than th
 test('what a process held that says nothing more is free when its lease has run out', async () => {
   const [one, other] = [createLimitStore(redis, 'one'), createLimitStore(redis, 'other')]
   const tenant = randomUUID()
+  const startedAt = performance.now()
   const [first] = await one.exchange(tenant, [held('c', 3, { need: 1, want: 3 })])
   assert.equal(first?.granted, 3)
   const [none] = await other.exchange(tenant, [held('c', 3, { need: 1, want: 1 })])
   assert.deepEqual(none, { granted: 0, left: 0, spent: 0 })
-  const startedAt = performance.now()
   for (;;) {
     const [grant] = await other.exchange(tenant, [held('c', 3, { need: 1, want: 1 })])
     if (grant?.granted === 1) break

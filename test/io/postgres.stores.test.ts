@@ -55,7 +55,8 @@ test('survives the loss of its connections, idle or in a transaction', () =>
 
 test('gives up statements that take too long, and the wait for a connection', () =>
   withPool(async (pool) => {
-    await assert.rejects(pool.query('SELECT pg_sleep(60)'), /statement timeout/)
+    await assert.rejects(pool.query('SELECT pg_sleep(60)'), /statement timeout|Query read timeout/)
+    assert.deepEqual((await pool.query('SHOW statement_timeout')).rows, [{ statement_timeout: '200ms' }])
   }, 200))
 
 test('fails soon when there is no server', async () => {

@@ -27,7 +27,7 @@ async function startCluster(folder: string): Promise<{ url: string } & AsyncDisp
     cwd: folder,
     env: { PATH: process.env['PATH'] },
   })
-  const admin = new Redis({ port, retryStrategy: () => 50 })
+  const admin = new Redis({ port, retryStrategy: () => 50, maxRetriesPerRequest: null })
   admin.on('error', () => {})
   await admin.cluster('ADDSLOTSRANGE', 0, 16383)
   await eventually('a cluster that is up', async () => /cluster_state:ok/.test(await admin.cluster('INFO')))
@@ -41,7 +41,7 @@ async function startCluster(folder: string): Promise<{ url: string } & AsyncDisp
 test('speaks to a cluster, and the bus runs over it', async () => {
   await using folder = await temporaryFolder()
   await using cluster = await startCluster(folder.path)
-  const redis = createRedis({ url: cluster.url })
+  const redis = createRedis({ url: cluster.url, commandTimeoutMs: 5_000 })
   try {
     await redisReady(redis, 10_000)
     assert.equal(redis.isCluster, true)

@@ -13,7 +13,7 @@ test('refuses commands at once without a connection, gives up slow ones, and com
     { level: 'info' },
     { write: (line) => events.push(z.object({ event: z.string() }).parse(JSON.parse(line)).event) },
   )
-  const redis = createRedis({ url: server.url, commandTimeoutMs: 200, logger })
+  const redis = createRedis({ url: server.url, commandTimeoutMs: 2_000, logger })
   try {
     await redisReady(redis, 10_000)
     await redis.set('key', 'value')

@@ -124,7 +124,7 @@ test('a spot machine is taken after its notice; SkyPilot sees it when it looks',
   const notice = `${server.url}/metadata/${name}/latest/meta-data/spot/instance-action`
   assert.equal((await request(notice)).statusCode, 404)
 
-  const body = JSON.stringify({ cluster: name, noticeMs: 2_000 })
+  const body = JSON.stringify({ cluster: name, noticeMs: 5_000 })
   assert.equal((await request(`${server.url}/faults/preempt`, { method: 'POST', body })).statusCode, 200)
   const told = await request(notice)
   assert.match(await told.body.text(), /"action":"terminate","time":"\d{4}-/)

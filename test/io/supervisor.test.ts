@@ -77,7 +77,7 @@ test('runs control and proxies on shared ports, says so in one line, and drains 
 
 test('stays up for DRAIN_DELAY_SECONDS and says 503 on /ready', async () => {
   await using folder = await temporaryFolder()
-  await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '2' })
+  await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '60' })
   const { tenantPort, adminPort } = await gateway.ready()
   for (const port of [tenantPort, adminPort]) assert.equal((await get(port, '/ready')).status, 200)
   gateway.kill('SIGTERM')
@@ -87,6 +87,9 @@ test('stays up for DRAIN_DELAY_SECONDS and says 503 on /ready', async () => {
     assert.deepEqual(await get(port, '/ready'), { status: 503, text: '{"status":"draining"}' })
   }
   assert.equal((await get(adminPort, '/settings')).status, 200)
+  // A second signal ends the wait.
+  await sleep(1_100)
+  gateway.kill('SIGTERM')
   assert.deepEqual(await gateway.exited, { code: 0, signal: null })
 })
 
@@ -217,7 +220,7 @@ test('ends a child of a killed supervisor that is stuck', async () => {
   const { tenantPort } = await killed.ready()
   const family = killed.family()
   get(tenantPort, '/block').catch(() => null)
-  await sleep(200)
+  await killed.line('blocking')
   killed.kill('SIGKILL')
   await using gateway = start(folder.path, { PORT: String(tenantPort) })
   await gateway.ready()

@@ -14,11 +14,14 @@ export interface MigratedDatabase extends AsyncDisposable {
   readonly app: Pool
 }
 
+/** Fifty calls at once wait for ten connections, on a machine that may be slow. */
+const CONNECT_MS = 60_000
+
 /** A database of the test's own with the product's schema, and pools on it. */
 export async function migratedDatabase(): Promise<MigratedDatabase> {
   const template = process.env['TEST_TEMPLATE_DATABASE']
   const database = await freshDatabase(template)
-  const postgres = createPostgres({ url: database.url })
+  const postgres = createPostgres({ url: database.url, connectTimeoutMs: CONNECT_MS })
   if (template === undefined) {
     const { url, appUrl } = database
     await migratePostgres({ url, appUrl, directory: join(packageRoot, 'sql/postgres/migrations') })
@@ -26,7 +29,7 @@ export async function migratedDatabase(): Promise<MigratedDatabase> {
     // Copies are installations of their own: processes of this machine are known by its id.
     await postgres.query('UPDATE installation SET id = gen_random_uuid()')
   }
-  const app = createPostgres({ url: database.appUrl })
+  const app = createPostgres({ url: database.appUrl, connectTimeoutMs: CONNECT_MS })
   return {
     url: database.url,
     postgres,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
-import { descendants, lives, type Kin } from '../../bench/proc-stat.js'
+import { descendants, lives, signalKin, type Kin } from '../../bench/proc-stat.js'
 import { holdStore } from './held-store.js'
 import { allGone } from './gateway-process.js'
 import type { Stores } from './stores.js'
@@ -25,7 +25,7 @@ async function startStoppable(kind: StoreKind, dataDir: string): Promise<Stoppab
   const family = () => descendants(held.holderPid)
   const store = () => family().filter(({ pid }) => pid !== held.holderPid)
   const signal = (kin: readonly Kin[], name: NodeJS.Signals) => {
-    for (const one of kin) if (lives(one)) process.kill(one.pid, name)
+    for (const one of kin) signalKin(one, name)
   }
   return {
     url: held.url,

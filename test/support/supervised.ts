@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readSettings } from '../../src/core/settings.js'
 import { runChild, type ChildContext, type RunningRole } from '../../src/io/child.js'
@@ -48,6 +49,8 @@ async function startRole(role: 'control' | 'proxy', context: ChildContext): Prom
   })
   app.route('GET', '/die', () => process.kill(process.pid, 'SIGKILL'))
   app.route('GET', '/block', () => {
+    // Now: the logger writes when the event loop comes to it.
+    writeSync(1, '{"event":"blocking"}\n')
     for (;;);
   })
   await (role === 'proxy'

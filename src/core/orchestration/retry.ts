@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import type { LaunchFailureKind } from '../machine.js'
 
-const Retry = z.strictObject({
+const Retry = z.object({
   /** In a row; launches that failed together count once. */
   failures: z.number().int().min(1),
   /** Of them, those that count towards giving up: all but want of capacity, which ends by itself. */
   counted: z.number().int().min(0),
-  /** Unix milliseconds since when none has gone through: when the first of them was planned, or was lost. */
-  sinceMs: z.number(),
+  /** Unix milliseconds since when none has gone through: when the first was planned, or was lost; null: the last has. */
+  sinceMs: z.number().nullable().default(null),
   /** Unix milliseconds of the last of them, by the clock that nodes are planned by. */
   failedAtMs: z.number(),
   /** Nothing is launched before. */
@@ -83,10 +83,11 @@ export function launchFailed(
 
 /**
  * After a launch that brought a node which serves: nothing has failed any more, unless nodes serve and are lost again and
- * again.
+ * again, which is remembered for a while.
  */
 export function launchSucceeded(before: Retry | null, nowMs: number): Retry | null {
-  return before !== null && before.lost && nowMs - before.failedAtMs < FORGOTTEN_AFTER_MS ? before : null
+  const isRemembered = before !== null && before.lost && nowMs - before.failedAtMs < FORGOTTEN_AFTER_MS
+  return isRemembered ? { ...before, sinceMs: null } : null
 }
 
 /** Whether it is given up: somebody has to change something first. */

@@ -5,6 +5,7 @@ import type { LaunchFailureKind } from '../../core/machine.js'
 import { machineStep, type MachineStep } from '../../core/orchestration/machine-step.js'
 import type { LaunchFailure } from '../../core/orchestration/retry.js'
 import type { OrchestrationEvent } from '../../core/orchestration/orchestration-event.js'
+import { storableText } from '../../core/storable-text.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { type Queryable, rowsOf } from '../../io/query.js'
 import { LaunchError, type Launcher, type MachineState } from '../launchers/launcher.js'
@@ -211,11 +212,12 @@ async function fail(
   failure: { readonly kind: LaunchFailureKind; readonly reason: string },
 ): Promise<void> {
   const { id, clusterName } = row.launched
-  const { kind, reason } = failure
+  const { kind } = failure
+  const reason = storableText(failure.reason)
   const isFailed = await transaction(postgres, async (db) => {
     await lockDeployment(db, row.deploymentId)
     const failed = await rowsOf(db, FAIL, Id, [id, reason, row.jobId])
-    if (failed.length > 0) await remember(db, row, now(), failure)
+    if (failed.length > 0) await remember(db, row, now(), { kind, reason })
     return failed.length > 0
   })
   if (!isFailed) return
@@ -228,8 +230,9 @@ async function fail(
 async function lose(
   { postgres, launcher, logger, now, record: count }: TendMachinesOptions,
   row: MachineRow,
-  reason: string,
+  said: string,
 ): Promise<void> {
+  const reason = storableText(said)
   const isLost = await transaction(postgres, async (db) => {
     await lockDeployment(db, row.deploymentId)
     if ((await rowsOf(db, LOSE, Id, [row.launched.id, reason])).length === 0) return false

@@ -69,6 +69,14 @@ test('since when none has gone through is known from the first plan, or loss, of
   assert.equal(first?.sinceMs, 1_000_000)
   const lost = launchFailed(null, { kind: 'failed', reason: 'gone', lost: true }, at(1_000, 90_000), half)
   assert.equal(lost.sinceMs, 90_000)
+  // One that has gone through in between ends it.
+  const again = launchFailed(
+    launchSucceeded(lost, 95_000),
+    { kind: 'failed', reason: 'gone', lost: true },
+    at(95_000, 99_000),
+    half,
+  )
+  assert.equal(again.sinceMs, 99_000)
 })
 
 test('launches that failed together count once, with the reason that tells most', () => {
@@ -110,7 +118,7 @@ test('a node that serves makes failures good, but not those of nodes that served
   const failed = launchFailed(null, { kind: 'failed', reason: 'it ended' }, times, half)
   assert.equal(launchSucceeded(failed, 2_000), null)
   const lost = launchFailed(null, { kind: 'failed', reason: 'it ended', lost: true }, times, half)
-  assert.equal(launchSucceeded(lost, 2_000), lost)
+  assert.deepEqual(launchSucceeded(lost, 2_000), { ...lost, sinceMs: null })
   assert.equal(launchSucceeded(lost, 1_000 + 900_000), null)
   assert.equal(launchSucceeded(null, 2_000), null)
   let again: Retry | null = null

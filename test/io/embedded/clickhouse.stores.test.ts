@@ -202,16 +202,18 @@ test('keeps settings, parameters and databases of one call away from every other
 })
 
 test('answers pings while statements run', async () => {
-  const slow = Array.from({ length: 12 }, () => rows('SELECT sleep(1)'))
+  const slow = Array.from({ length: 12 }, () => rows('SELECT sleep(3)'))
   let pings = 0
   let running = true
   const all = Promise.all(slow).then(() => (running = false))
   while (running) {
-    assert.equal((await send('/ping', { anonymous: true })).status, 200)
-    pings++
+    const { status } = await send('/ping', { anonymous: true })
+    assert.equal(status, 200)
+    // One that waited for the statements would come after them.
+    if (running) pings++
   }
   await all
-  assert.ok(pings > 12, `${pings} pings`)
+  assert.ok(pings >= 3, `${pings} pings`)
 })
 
 test('bounds the memory of a statement and lives on', async () => {

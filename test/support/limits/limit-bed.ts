@@ -1,6 +1,6 @@
 import { startGateway, untilServed, type Gateway } from '../../../bench/gateway.js'
 import { startTestGateway, type NewKey, type NodeToServe, type TestGateway } from '../gateway.js'
-import { lives } from '../gateway-process.js'
+import { signalKin } from '../../../bench/proc-stat.js'
 import { eventually } from '../processes.js'
 import { startStores, type Stores } from '../stores.js'
 import { metricOf } from '../usage-audit.js'
@@ -68,7 +68,7 @@ export async function startLimitBed(given?: Stores): Promise<LimitBed> {
       },
       killSecond() {
         // Its supervisor first, which would start others.
-        for (const kin of second.process.family()) if (lives(kin)) process.kill(kin.pid, 'SIGKILL')
+        for (const kin of second.process.family()) signalKin(kin, 'SIGKILL')
       },
       [Symbol.asyncDispose]: stop,
     }

@@ -258,11 +258,11 @@ test('a launch that takes too long fails, and its machine is removed', async () 
   const node = await theOnly(fleet)
   await fleet.tend()
   fleet.pass(LAUNCH_TIMEOUT_MS)
-  fleet.launcher.printed.set(node.cluster_name, ['loading shards', 'no space left on device'])
+  fleet.launcher.printed.set(node.cluster_name, ['loading shards', 'no space\0 left on device'])
   await fleet.tend()
   assert.deepEqual(
     [(await theOnly(fleet)).error, fleet.launcher.removals],
-    ['it was not up within 1800 s; it printed last: loading shards | no space left on device', []],
+    ['it was not up within 1800 s; it printed last: loading shards | no space  left on device', []],
   )
   await fleet.tend()
   assert.deepEqual(fleet.launcher.removals, [node.cluster_name])
