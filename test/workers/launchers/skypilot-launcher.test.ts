@@ -35,7 +35,8 @@ test('a launch is absent, provisioning, instance_ready, installing, and up; its 
   const other = nodeToLaunch()
   await launcher.launch(other, NODE_TOKEN)
   states.push(...(await looksUntil(launcher, other, 'up')))
-  assert.deepEqual(states.at(-1), { state: 'up', endpointUrl: null })
+  const place = { provider: 'aws', region: 'us-east-1' }
+  assert.deepEqual(states.at(-1), { state: 'up', endpointUrl: null, place })
   const progress = states.flatMap((state) => (state.state === 'coming' ? [state.progress] : []))
   assert.ok(progress.every((value) => value >= 0 && value <= 99))
   assert.deepEqual(server.counts().launches, { [node.clusterName]: 1, [other.clusterName]: 1 })
@@ -101,7 +102,8 @@ test('another launcher finds a launch that is under way, and launches nothing', 
   server.setFaults({ provisionMs: 0 })
   await looksUntil(next, node, 'up')
   await using third = await launcherOf(server)
-  assert.deepEqual(await stateOf(third, node), { state: 'up', endpointUrl: null })
+  const place = { provider: 'aws', region: 'us-east-1' }
+  assert.deepEqual(await stateOf(third, node), { state: 'up', endpointUrl: null, place })
   assert.deepEqual(server.counts().launches, { [node.clusterName]: 1 })
 })
 
@@ -389,7 +391,8 @@ test('the address of a machine that cannot be asked for it is told once its engi
   const node = nodeToLaunch({ provider: 'lambda', regions: [] })
   await both.launcher.launch(node, NODE_TOKEN)
   const [up] = (await looksUntil(both.launcher, node, 'up')).slice(-1)
-  assert.deepEqual(up, { state: 'up', endpointUrl: both.server.clusters[0]?.instance?.url })
+  const place = { provider: 'lambda', region: 'us-central1' }
+  assert.deepEqual(up, { state: 'up', endpointUrl: both.server.clusters[0]?.instance?.url, place })
   await using next = await launcherOf(both.server)
   assert.deepEqual(await stateOf(next, node), up)
 })
