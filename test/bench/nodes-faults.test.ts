@@ -97,7 +97,7 @@ test('dies after exactly so many tokens, by FIN or by reset', async () => {
   await frames(beyond)
   // A reset is seen as one only when it does not arrive together with data.
   const fault = { kind: 'die_after_tokens', after_tokens: 0, reset: true }
-  const reset = await untilClosed(node, { ...STREAM, sim_ttft_ms: 30 }, fault, 'rst')
+  const reset = await untilClosed(node, { ...STREAM, sim_ttft_ms: 300 }, fault, 'rst')
   assert.equal(reset.how, 'reset')
   assert.equal(node.stats().running, 0)
 })
@@ -260,7 +260,7 @@ test('refuses connections for a while and comes back on the same port', async ()
   await node.clearFault('refuse')
   ;(await openRaw(node.port))[Symbol.dispose]()
 
-  const set = await fetch(`${node.url}/faults`, { method: 'POST', body: '{"kind":"refuse","ms":40}' })
+  const set = await fetch(`${node.url}/faults`, { method: 'POST', body: '{"kind":"refuse","ms":1000}' })
   assert.equal(set.status, 200)
   await set.text()
   await eventually(() => node.stats().openSockets === 0, 'idle connections to close')

@@ -369,7 +369,7 @@ test('frees every socket when it closes in mid-stream', async () => {
 })
 
 test('closes idle connections after its keep-alive time', async () => {
-  await using node = await startSimulatedNode({ keepAliveMs: 30 })
+  await using node = await startSimulatedNode({ keepAliveMs: 500 })
   using client = await openRaw(node.port)
   client.post('/v1/completions', { prompt: 'a' }, 'k')
   assert.equal(await client.closed, 'end')

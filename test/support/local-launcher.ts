@@ -55,6 +55,7 @@ export async function openLauncher(
   more: {
     onChange?: (clusterName: string, state: LocalState) => void
     logLimits?: { mostBytes: number; kept: number }
+    now?: () => number
   } = {},
 ): Promise<OpenedLauncher> {
   const log: string[] = []
@@ -64,6 +65,7 @@ export async function openLauncher(
     logger: pino({ serializers: { error: pino.stdSerializers.err } }, { write: (line) => log.push(line) }),
     environment: { ...process.env, DATABASE_URL: 'postgres://gateway:secret@127.0.0.1/gateway' },
     ...(more.logLimits === undefined ? {} : { logLimits: more.logLimits }),
+    ...(more.now === undefined ? {} : { now: more.now }),
     onChange: (clusterName, state) => {
       states.push(state)
       more.onChange?.(clusterName, state)
@@ -99,7 +101,7 @@ async function main([folder = '', behaviour = 'serves', then]: readonly string[]
     },
   })
   process.stdout.write('{"stage":"opened"}\n')
-  await processes.launch('node-1', fakeLaunch(behaviour, 'stop: { grace_seconds: 1 }'))
+  await processes.launch('node-1', fakeLaunch(behaviour, 'stop: { grace_seconds: 3 }'))
 }
 
 const [, script] = process.argv

@@ -55,7 +55,7 @@ for (const cloud of CLOUDS) {
     await using metadata = await startMetadata(cloud)
     const { node, agent } = await serving(metadata.url, engine)
     await using _ = agent
-    assert.equal((await agent.line('notices'))['watched'], cloud)
+    await agent.line('notices', { watched: cloud })
     await agent.line('metadata', { answer: 'ok' })
     assert.equal((await shown(node))['terminates_at'], null)
 
@@ -187,7 +187,7 @@ test('a node that somebody undrains keeps its engine, since they may know better
   await using metadata = await startMetadata('aws')
   const { node, agent } = await serving(metadata.url, engine)
   await using _ = agent
-  metadata.warn(6)
+  metadata.warn(15)
   await agent.line('status', { status: 'draining' })
   assert.equal((await port.send('POST', `/admin/nodes/${node.name}/undrain`)).status, 200)
   await agent.line('undrained')

@@ -14,7 +14,7 @@ test('failures are told apart by kind, status and code', async () => {
     ['garbage', '--no-stream', 'protocol', null, null],
     ['short_content_length', '--no-stream', 'protocol', 200, null],
     ['long_content_length', '--no-stream', 'disconnect', 200, null],
-    ['stall', '--timeout 200ms', 'timeout', 200, null],
+    ['stall', '--timeout 2s', 'timeout', 200, null],
     ['stall', '--timeout 200ms --no-stream', 'timeout', null, null],
   ] as const
   for (const [fault, text, kind, status, code] of cases) {

@@ -155,7 +155,7 @@ test('finds how many requests at once a server takes, and writes it down', async
   await using server = await startStrictServer(2)
   await using folder = await temporaryFolder()
   const [out, page] = [join(folder.path, 'sweep.json'), join(folder.path, 'sweep.html')]
-  const load = ['--url', server.url, '--no-stream', '--duration', '500ms', '--warm-up', '100ms']
+  const load = ['--url', server.url, '--no-stream', '--duration', '2s', '--warm-up', '100ms']
   const search = ['--concurrency', '1:8', '--slo', 'e2e=1m', '--out', out, '--report', page]
   const { code, output, errors } = await runBench(['sweep', ...load, ...search])
   assert.ok(code === 0 || code === 1, errors)

@@ -8,8 +8,9 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { processFacts } from '../../../src/io/process-identity.js'
+import { StartError } from '../../../src/io/start-error.js'
 import { livingMembers } from '../../../src/workers/launchers/process-group.js'
-import { fakeLaunch, openLauncher } from '../../support/local-launcher.js'
+import { fakeLaunch, type OpenedLauncher, openLauncher } from '../../support/local-launcher.js'
 import { eventually, isAlive } from '../../support/processes.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
 
@@ -42,6 +43,17 @@ async function kill(child: ChildProcess): Promise<void> {
 async function marked(folder: string): Promise<number[]> {
   const group = { folder: join(await realpath(folder), 'node-1'), leader: null, seen: [] }
   return livingMembers(group).map(({ pid }) => pid)
+}
+
+/** A process that had been forked and not yet become the launch's holds the lock of the dead a moment longer. */
+async function openOnceFree(folder: string): Promise<OpenedLauncher> {
+  for (const deadline = performance.now() + 60_000; ; await sleep(20)) {
+    try {
+      return await openLauncher(folder)
+    } catch (error) {
+      if (!(error instanceof StartError) || performance.now() > deadline) throw error
+    }
+  }
 }
 
 test('a node outlives a gateway that is killed, and the next one adopts it', async () => {
@@ -118,8 +130,11 @@ test('a stop during which the gateway was killed is finished by the next one', a
   await using folder = await temporaryFolder()
   await using gateway = startGateway(folder.path, 'ignores-sigterm', 'stop')
   await gateway.reached('stopping')
-  // From the order to SIGKILL a second passes.
-  await sleep(300)
+  // From the order to SIGKILL seconds pass.
+  await eventually('the order is written down', async () => {
+    const record = await readFile(join(folder.path, 'node-1', 'process.json'), 'utf8')
+    return record.includes('"wanted":"stopped"')
+  })
   await gateway.kill()
   assert.equal((await marked(folder.path)).length, 1)
   await using launcher = await openLauncher(folder.path)
@@ -135,7 +150,7 @@ test('a gateway that is killed at any moment of a launch leaves none or one, whi
     await gateway.reached('opened')
     await sleep(afterMs)
     await gateway.kill()
-    await using launcher = await openLauncher(folder.path)
+    await using launcher = await openOnceFree(folder.path)
     await launcher.processes.launch('node-1', fakeLaunch('serves'))
     const { pid } = await launcher.untilStage('node-1', 'active')
     // One that was waiting for its word ends by itself.

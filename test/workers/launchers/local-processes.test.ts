@@ -75,7 +75,7 @@ test('a node that is launched again and again runs once', async () => {
 test('one that ignores SIGTERM is killed after its grace', async () => {
   await using folder = await temporaryFolder()
   await using launcher = await openLauncher(folder.path)
-  await launcher.processes.launch('node-1', fakeLaunch('ignores-sigterm', 'stop: { grace_seconds: 0.5 }'))
+  await launcher.processes.launch('node-1', fakeLaunch('ignores-sigterm', 'stop: { grace_seconds: 3 }'))
   await launcher.untilStage('node-1', 'active')
   await launcher.processes.stop('node-1')
   assert.ok(launcher.processes.lastLines('node-1', 10).includes('ignored SIGTERM'))
@@ -102,12 +102,15 @@ test('one that exits is started again, then given up with its exit code and last
 
 test('one that never gets ready is ended, and says what its last answer was', async () => {
   await using folder = await temporaryFolder()
-  await using launcher = await openLauncher(folder.path)
+  let aheadMs = 0
+  await using launcher = await openLauncher(folder.path, { now: () => Date.now() + aheadMs })
   const more = `restart: { attempts: 1 }
-readiness: { path: /health, timeout_seconds: 1.5, interval_seconds: 0.05 }`
+readiness: { path: /health, timeout_seconds: 60, interval_seconds: 0.05 }`
   await launcher.processes.launch('node-1', fakeLaunch('never-ready', more))
+  await launcher.untilStage('node-1', 'health_check')
+  aheadMs = 60_000
   const { error, stages } = await launcher.untilStage('node-1', 'failed')
-  assert.match(error ?? '', /it was not ready within 1\.5 s: \/health answered 503/)
+  assert.match(error ?? '', /it was not ready within 60 s: \/health answered 503/)
   assert.deepEqual(
     stages.map(({ stage }) => stage),
     ['installing', 'model_loading', 'health_check', 'failed'],

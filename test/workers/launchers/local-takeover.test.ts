@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { LaunchedNode } from '../../../src/workers/launchers/launcher.js'
+import { processFacts } from '../../../src/io/process-identity.js'
 import { StartError } from '../../../src/io/start-error.js'
 import {
   freshName,
@@ -169,6 +170,7 @@ test('a node that died while nobody led is started again from what lies on disk'
   await leader.kill()
   const members = await membersOf(folder.path, node.clusterName)
   process.kill(members[0] ?? 0, 'SIGKILL')
+  await eventually('its main process is gone', () => processFacts(members[0] ?? 0) === null)
   await using local = openLocal(folder.path, installation)
   assert.equal((await local.stateOf(node)).state, 'coming')
   await local.until(node, 'up')

@@ -90,7 +90,9 @@ for (const engine of ['simulated', 'vllm', 'sglang'] as const) {
     assert.match(await models(body['endpoint_url']), /sim-8b/)
     await looksUntil(launcher, node, 'up')
     await control.heard('heartbeat')
-    assert.match((await launcher.lastLines(node.clusterName, 50)).join('\n'), /"event": "registered"/)
+    await eventually('its log says registered', async () =>
+      (await launcher.lastLines(node.clusterName, 50)).join('\n').includes('"event": "registered"'),
+    )
     const counted = { launches: { [node.clusterName]: 1 }, started: { [node.clusterName]: 1 } }
     assert.deepEqual(await server.counts(), { ...counted, alive: [node.clusterName] })
 
