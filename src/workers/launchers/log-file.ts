@@ -27,6 +27,9 @@ export const LOG_LIMITS: LogLimits = { mostBytes: 16 * 1024 * 1024, kept: 3 }
 const CHUNK_BYTES = 1024 * 1024
 const TAIL_BYTES = 64 * 1024
 const LONGEST_LINE = 1_000
+const LF = 0x0a
+/** A line whose end is not there yet is waited for so often, a millisecond each time. */
+const MOST_WAITS = 3
 
 /** A descriptor to hand to a process; to be closed here then. Nobody else may read it: engines print their settings. */
 export function openLog(path: string): number {
@@ -65,14 +68,26 @@ export function rotateLog(path: string, { mostBytes, kept }: LogLimits): void {
   }
 }
 
+function pauseMs(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
 /** Copies what there is and cuts it. */
 function copyAside(source: number, path: string): void {
   const target = openSync(path, 'w', 0o600)
   try {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+    let waits = 0
+    let isWhole = true
     for (let at = 0; ;) {
       const length = readSync(source, chunk, 0, chunk.length, at)
-      if (length === 0) break
+      if (length === 0) {
+        // A write that crosses a page is seen in two parts: its second one would be cut.
+        if (isWhole || waits++ === MOST_WAITS) break
+        pauseMs(1)
+        continue
+      }
+      isWhole = chunk[length - 1] === LF
       for (let written = 0; written < length;) {
         written += writeSync(target, chunk, written, length - written)
       }

@@ -33,9 +33,13 @@ test('a writer that never pauses goes on at the beginning of the cut log, and no
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'engine.log')
   const log = openLog(path)
-  const writer = spawn('/bin/sh', ['-c', 'i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i+1)); done'], {
-    stdio: ['ignore', log, log],
-  })
+  const writer = spawn(
+    '/bin/sh',
+    ['-c', 'i=0; while [ $i -lt 30000 ]; do echo "line $i"; i=$((i+1)); done'],
+    {
+      stdio: ['ignore', log, log],
+    },
+  )
   closeSync(log)
   const ended = once(writer, 'exit')
   const kept = 1_000
