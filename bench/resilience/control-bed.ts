@@ -39,6 +39,8 @@ export async function withControlBed<T>(
   using local = localCensus([1, 2].map((at) => join(folder.path, String(at), 'nodes')))
   await using first = await startMortalControl({ dataDir: join(folder.path, '1'), env })
   controls.push(first)
+  // Of two, the first leads.
+  await first.untilElected(0)
   await using second = count === 2 ? await startMortalControl({ dataDir: join(folder.path, '2'), env }) : null
   if (second !== null) controls.push(second)
   const client = createAdminClient({ baseUrl: balancer.url, adminToken: ADMIN_TOKEN })

@@ -14,6 +14,8 @@ export interface Flood {
   readonly floodFields?: (at: number) => object
   /** Requests that have reached the nodes. */
   readonly arrived: () => number
+  /** Whether the flood is there, so that the others may begin. By default as soon as one of it has reached a node. */
+  readonly isFlooded?: () => boolean | Promise<boolean>
   /** Between two requests of one that behaves; drawn up to that. */
   readonly pauseMs?: () => number
 }
@@ -30,17 +32,18 @@ const LIMIT_MS = 30_000
 export async function floodUnder(options: Flood) {
   const { flooding, behaving, flood, each, request, arrived } = options
   const { floodFields = () => ({}), pauseMs = () => 0 } = options
+  const before = arrived()
+  const { isFlooded = () => arrived() > before } = options
   const planned = (text: string, fields: object = {}): PlannedRequest => {
     const body = { ...request.body, ...fields, messages: [{ role: 'user', content: text }] }
     return { path: request.path, body, leave: null }
   }
-  const before = arrived()
   const flooded = Promise.all(
     Array.from({ length: flood }, (_, at) => flooding.send(planned(`Flood ${at}`, floodFields(at)))),
   )
   const deadline = performance.now() + LIMIT_MS
-  while (arrived() === before) {
-    if (performance.now() > deadline) throw new Error('nothing of the flood reaches a node')
+  while (!(await isFlooded())) {
+    if (performance.now() > deadline) throw new Error('the flood does not come')
     await sleep(5)
   }
   const one = async (client: LoadClient, name: number): Promise<FloodedRequest[]> => {

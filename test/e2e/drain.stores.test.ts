@@ -17,7 +17,7 @@ test('SIGTERM under load: two proxies finish every stream, all usage is there at
   await gateway.serve(
     'sim',
     { one, two },
-    { strategy: 'round-robin', first_token_timeout_ms: 2_000, idle_timeout_ms: 2_000 },
+    { strategy: 'round-robin', first_token_timeout_ms: 6_000, idle_timeout_ms: 6_000 },
   )
   await eventually(
     'both proxies serve the model',

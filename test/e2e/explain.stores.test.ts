@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startSimulatedNode } from '../../bench/nodes.js'
 import type { AdminServedRequest } from '../../src/core/client/admin-api.js'
 import { startTestGateway } from '../support/gateway.js'
 import { eventually } from '../support/processes.js'
+import { metricOf } from '../support/usage-audit.js'
 
 test('an admin is told how a plain, a queued, a retried, a resumed and a refused request were served', async (t) => {
   await using gateway = await startTestGateway()
@@ -57,12 +57,18 @@ test('an admin is told how a plain, a queued, a retried, a resumed and a refused
   await gateway.addNode('queued', 'queued-1', good, { max_concurrency: 1 })
   await gateway.setRoute(queuedId, { queue: { max_depth: 1 } })
   await gateway.live()
+  // Holds the first one's stream until the third has been refused.
+  await good.setFault({ kind: 'slow', factor: 100 })
   const holding = ask('queued', { max_tokens: 60 })
-  await sleep(50)
+  await eventually('the node is full', () => good.stats().running === 1)
   const waiting = ask('queued')
-  await sleep(50)
+  await eventually(
+    'the second waits',
+    async () => (await metricOf(gateway, 'crosslogic_queued_requests')) === 1,
+  )
   const refused = await ask('queued')
   assert.equal(refused.status, 503)
+  await good.clearFault('slow')
   await holding
   const queued = await explained((await waiting).requestId)
   assert.deepEqual(check('queued', queued, ['queue_ms', 'stream_ms']), ['first ok'])

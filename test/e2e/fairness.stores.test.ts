@@ -4,6 +4,7 @@ import { startSimulatedNode } from '../../bench/nodes.js'
 import { floodUnder } from '../../bench/resilience/flood.js'
 import { startTestGateway } from '../support/gateway.js'
 import { LoadClient } from '../support/load.js'
+import { metricOf } from '../support/usage-audit.js'
 
 const MODEL = 'acme/shared'
 const SLOTS = 8
@@ -16,21 +17,35 @@ test('a tenant that floods a full model delays itself: nine others are served in
   await using gateway = await startTestGateway()
   const modelId = await gateway.createModel(MODEL)
   await gateway.addNode(MODEL, 'shared', node, { max_concurrency: SLOTS })
-  await gateway.setRoute(modelId, { queue: { max_depth: 1_000, max_wait_ms: 60_000 } })
+  // Whoever would wait for too long at the pace of the first few is refused: here nobody is.
+  await gateway.setRoute(modelId, { queue: { max_depth: 1_000, max_wait_ms: 600_000 } })
   await gateway.live()
   const client = async () =>
     new LoadClient(gateway.port, (await gateway.createTenant({ tier: 'enterprise' })).key)
   using flooding = await client()
   const behaving = await Promise.all(Array.from({ length: TENANTS }, client))
 
-  const order = () => [...node.ledger.keys()]
+  const path = '/v1/chat/completions'
+  const body = { model: MODEL, max_tokens: 6, sim_itl_ms: 40 }
+  // Their keys and connections are known before the flood: what is measured is their turn alone.
+  const messages = [{ role: 'user', content: 'Hello' }]
+  for (const one of behaving) {
+    const view = await one.send({ path, body: { ...body, messages }, leave: null })
+    assert.equal(view.status, 200, view.text)
+  }
+  const order = () => [...node.ledger.keys()].slice(TENANTS)
+  const arrived = () => order().length
   const { flood, nine } = await floodUnder({
     flooding,
     behaving,
     flood: FLOOD,
     each: EACH,
-    request: { path: '/v1/chat/completions', body: { model: MODEL, max_tokens: 6, sim_itl_ms: 10 } },
-    arrived: () => node.ledger.size,
+    request: { path, body },
+    arrived,
+    isFlooded: async () => {
+      const queued = await metricOf(gateway, 'crosslogic_queued_requests')
+      return queued + arrived() >= FLOOD
+    },
   })
   for (const one of behaving) one[Symbol.dispose]()
 

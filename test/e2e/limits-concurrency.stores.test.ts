@@ -8,9 +8,10 @@ import { eventually } from '../support/processes.js'
 
 /** Of 64 connections, how many hammer the key of each limit; half of them on each instance. */
 const LIMITS = [
-  { limit: 1, connections: 6 },
-  { limit: 3, connections: 10 },
-  { limit: 20, connections: 48 },
+  { limit: 1, connections: 6, tokens: 10 },
+  { limit: 3, connections: 10, tokens: 17 },
+  // Longer: so many have to run at once, however slowly they begin.
+  { limit: 20, connections: 48, tokens: 72 },
 ]
 const HAMMER_MS = 8_000
 const BACK_MS = 10_000
@@ -25,17 +26,17 @@ test('no more than max_concurrency at once over four proxies, all of it in use, 
   const nodes = [one, three, twenty]
 
   const keys = await Promise.all(
-    LIMITS.map(async ({ limit, connections }, at) => {
+    LIMITS.map(async ({ limit, connections, tokens }, at) => {
       const node = nodes[at]
       const [model = ''] = node?.options.models ?? []
       if (node === undefined) throw new Error('there is a node for each limit')
       await bed.serve(model, node)
-      return { limit, connections, node, model, key: await bed.key({ max_concurrency: limit }) }
+      return { limit, connections, tokens, node, model, key: await bed.key({ max_concurrency: limit }) }
     }),
   )
-  // Streams of 200 to 500 ms. Their number is a node's own.
+  // Streams of 200 ms to a second and a half. Their number is a node's own.
   const hammers = await Promise.all(
-    keys.map(async ({ key, connections, model, ...rest }, at) => ({
+    keys.map(async ({ key, connections, tokens, model, ...rest }) => ({
       ...rest,
       hammer: await startHammer({
         ports: bed.ports,
@@ -44,20 +45,24 @@ test('no more than max_concurrency at once over four proxies, all of it in use, 
         body: {
           model,
           stream: true,
-          max_tokens: 10 + 7 * at,
+          max_tokens: tokens,
           sim_itl_ms: ITL_MS,
           messages: [{ role: 'user', content: 'Hello' }],
         },
       }),
     })),
   )
+  const hammeredAt = performance.now()
   await sleep(HAMMER_MS)
   const mostAtOnce = () => nodes.map((node) => node.stats().mostRunning)
   const limits = LIMITS.map(({ limit }) => limit)
+  await eventually('all slots are in use at once', () =>
+    mostAtOnce().every((most, at) => most >= (limits[at] ?? 0)),
+  )
   const admittedBefore = hammers.map(({ hammer }) => hammer.admittedSoFar)
   t.diagnostic(
     `limits ${limits.join(', ')}: at most ${mostAtOnce().join(', ')} at once on the nodes, ` +
-      `${admittedBefore.join(', ')} streams in ${HAMMER_MS / 1000} s`,
+      `${admittedBefore.join(', ')} streams in ${((performance.now() - hammeredAt) / 1000).toFixed(1)} s`,
   )
   assert.deepEqual(mostAtOnce(), limits)
 

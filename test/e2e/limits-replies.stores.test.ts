@@ -111,11 +111,14 @@ test("an environment's and a tenant's limits hold for all of their keys together
 
 test('a request too many at once is refused, and let in when one has ended', async () => {
   const key = await keyWith({ max_concurrency: 1 })
+  // Holds the stream until the second request has been refused.
+  await node.setFault({ kind: 'slow', factor: 100 })
   const stream = await ask(key, { stream: true, max_tokens: 20, sim_itl_ms: 20 })
   const refused = await ask(key)
   assert.equal(refused.status, 429)
   const { error } = (await refused.json()) as { error: Record<string, unknown> }
   assert.deepEqual([error['type'], error['code']], ['requests', 'concurrency_exceeded'])
+  await node.clearFault('slow')
   await stream.text()
   const next = await ask(key)
   assert.equal(next.status, 200)

@@ -70,8 +70,9 @@ async function outage(
   using client = new LoadClient(gateway.port, tenant.key)
   const stop = new AbortController()
   const mix = { faults: 0, leaves: 0, paces: [2, 10], mostTokens: 100 }
+  const seen = node.ledger.size
   const load = client.run(planRequests('sim', views.length + 1, mix), () => 6, stop.signal)
-  await sleep(300)
+  await eventually('the key is known', () => node.ledger.size > seen)
   const goneAt = performance.now()
   await stores[kind][how]()
   try {

@@ -59,8 +59,12 @@ test('with everything up all of it is healthy, and the numbers are there', async
     await reply.text()
   }
   await becomesHealthy()
-  await eventually('the load shows', async () => ((await health()).metrics.current_rps ?? 0) > 0)
-  const { components, metrics } = await health()
+  let report = await health()
+  await eventually('the load shows', async () => {
+    report = await health()
+    return (report.metrics.current_rps ?? 0) > 0
+  })
+  const { components, metrics } = report
   for (const component of Object.values(components)) assert.ok(component.latency_ms !== null)
   assert.deepEqual([metrics.total_nodes, metrics.healthy_nodes, metrics.unhealthy_nodes], [1, 1, 0])
   assert.ok(metrics.avg_latency_ms !== null && metrics.avg_latency_ms > 0)

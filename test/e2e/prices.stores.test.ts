@@ -24,7 +24,10 @@ after(async () => {
   await node.close()
 })
 
-/** A request whose answer takes so long that things can change meanwhile; `ended` reads it to its end. */
+/** Streams that run or begin stand nearly still until `change` has come. */
+const hold = () => node.setFault({ kind: 'slow', factor: 40 })
+
+/** A request whose answer takes its time; `ended` reads it to its end. */
 async function begin(model: string, body: object = {}) {
   const reply = await fetch(`${gateway.url}/v1/completions`, {
     method: 'POST',
@@ -66,6 +69,7 @@ async function change(id: string, body: object): Promise<void> {
   await gateway.client.models.patch({ params: { id }, body })
   await gateway.live()
   assert.ok(node.stats().running > 0, 'the change is to come in mid-stream')
+  await node.clearFault('slow')
 }
 
 async function served(name: string, fields: object = {}): Promise<string> {
@@ -77,6 +81,7 @@ async function served(name: string, fields: object = {}): Promise<string> {
 
 test('a request is billed at the price of its start, one that begins after the change at the new one', async () => {
   const id = await served('priced')
+  await hold()
   const running = await begin('priced')
   await change(id, DEAR)
   const later = await begin('priced')
@@ -91,6 +96,7 @@ test('a request that waited for a node is billed at the price of when it came', 
   const id = await served('awaited')
   await gateway.client.nodes.patch({ params: { cluster_name: 'awaited-node' }, body: { max_concurrency: 1 } })
   await gateway.live()
+  await hold()
   const running = await begin('awaited')
   const waiting = begin('awaited')
   await eventually('it waits', async () => (await metricOf(gateway, 'crosslogic_queued_requests')) === 1)
@@ -102,6 +108,7 @@ test('a request that waited for a node is billed at the price of when it came', 
 
 test('new names in mid-stream change neither the bill of what runs nor the name that it is under', async () => {
   const id = await served('old-name', { aliases: ['nick'] })
+  await hold()
   const byName = await begin('old-name')
   const byAlias = await begin('nick')
   await change(id, { name: 'new-name', aliases: ['other'], ...DEAR })

@@ -62,7 +62,7 @@ test('launch templates that are bad or cannot be read are named, with exit code 
 test('SIGTERM to the supervisor ends everything, stores included, and keeps the data', async () => {
   await using folder = await temporaryFolder()
   for (let run = 0; run < 2; run++) {
-    await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '2' })
+    await using gateway = start(folder.path, { DRAIN_DELAY_SECONDS: '6' })
     const { tenantPort, adminPort } = await gateway.ready()
     assert.equal(await ready(tenantPort), 200)
     assert.equal(await ready(adminPort), 200)
