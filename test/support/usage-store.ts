@@ -18,24 +18,35 @@ export interface UsageStore extends AsyncDisposable {
 
 export async function freshUsageStore(): Promise<UsageStore> {
   const database = await freshClickHouse()
-  const clickhouse = createClickHouse({ url: database.url })
-  const close = async () => {
-    await clickhouse.close()
+  const store = await usageStoreAt(database.url).catch(async (error: unknown) => {
     await database[Symbol.asyncDispose]()
+    throw error
+  })
+  return {
+    ...store,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
   }
+}
+
+/** The same in an empty database that is there; disposal leaves it. */
+export async function usageStoreAt(url: string): Promise<UsageStore> {
+  const clickhouse = createClickHouse({ url })
   try {
     for (const { sql } of await readMigrations(join(packageRoot, 'sql/clickhouse/migrations'))) {
       await clickhouse.command({ query: sql })
     }
   } catch (error) {
-    await close()
+    await clickhouse.close()
     throw error
   }
   return {
-    url: database.url,
+    url,
     clickhouse,
     rows: async (query) => (await clickhouse.query({ query, format: 'JSONEachRow' })).json(),
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => clickhouse.close(),
   }
 }
 

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { recordLine } from '../../src/core/usage-line.js'
+import { ENGINE_PID_FILE } from '../../src/io/embedded/clickhouse-messages.js'
+import { startEmbeddedClickHouse } from '../../src/io/embedded/clickhouse.js'
 import { RowsRefusedError } from '../../src/workers/insert-rows.js'
 import { insertUsage } from '../../src/workers/usage-insert.js'
+import { eventually } from '../support/processes.js'
 import { testIdentity, testOutcome } from '../support/spool.js'
-import { freshUsageStore, type UsageStore } from '../support/usage-store.js'
+import { temporaryFolder } from '../support/temporary-folder.js'
+import { freshUsageStore, type UsageStore, usageStoreAt } from '../support/usage-store.js'
 
 function batchOf(lines: readonly string[]): { body: Buffer; token: string } {
   const body = Buffer.from(lines.map((line) => `${line}\n`).join(''))
@@ -39,6 +45,27 @@ test('the same batch three times makes one set of rows in the table and in its r
   await insert(store, other)
   await insert(store, one)
   assert.deepEqual(await counts(store), [100, 100, 100, 100])
+})
+
+test('a batch that was taken before ClickHouse died is not taken again, in no rollup, also right after the first start', async () => {
+  await using folder = await temporaryFolder()
+  const dataDir = join(folder.path, 'clickhouse')
+  const engine = await startEmbeddedClickHouse({ dataDir })
+  try {
+    await using store = await usageStoreAt(engine.url)
+    const lines = Array.from({ length: 20 }, (_, i) => recordLine(testIdentity(i), testOutcome()).toString())
+    await insert(store, lines)
+    process.kill(Number(await readFile(join(dataDir, ENGINE_PID_FILE), 'utf8')), 'SIGKILL')
+    await eventually('it is back', () =>
+      insert(store, lines).then(
+        () => true,
+        () => false,
+      ),
+    )
+    assert.deepEqual(await counts(store), [20, 20, 20, 20])
+  } finally {
+    await engine.stop()
+  }
 })
 
 test('a batch that spans months is deduplicated in each of them', async () => {
