@@ -91,7 +91,7 @@ async function withClient<T>(url: string, work: (client: Client) => Promise<T>):
 
 /** What is connected to a database, by application. A connection that was just closed gets time to go. */
 async function connectionsLeft(client: Client, database: string): Promise<string[]> {
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 15_000
   for (;;) {
     const { rows } = await client.query<{ application_name: string }>(
       "SELECT application_name FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'",
