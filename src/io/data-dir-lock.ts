@@ -3,6 +3,7 @@ import { stat, unlink } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { StartError } from './start-error.js'
+import { takesConnections } from './takes-connections.js'
 
 /** EX_TEMPFAIL of sysexits.h: the same start may succeed later. */
 export const EXIT_LOCKED = 75
@@ -64,21 +65,8 @@ async function abstractName(dataDir: string): Promise<string> {
 /** Where there is no abstract namespace: a socket file, which stays behind after a kill and is then removed. */
 async function socketFile(dataDir: string): Promise<string> {
   const path = join(dataDir, 'supervisor.sock')
-  if (!(await hasOwner(path))) await unlink(path).catch(() => {})
+  if (!(await takesConnections({ path }))) await unlink(path).catch(() => {})
   return path
-}
-
-/** Whether somebody listens there, however long the answer takes. */
-async function hasOwner(address: string): Promise<boolean> {
-  const socket = connect(address)
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
 
 /** The process id that the lock's owner tells; null when nobody answers. */

@@ -1,12 +1,11 @@
 import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { reservePort } from '../../../src/io/reserve-port.js'
+import { takesConnections } from '../../../src/io/takes-connections.js'
 import { descendants, lives } from '../../proc-stat.js'
 
 /** Where the bench's servers listen. */
@@ -39,7 +38,7 @@ export interface ServerOptions {
 
 /** Starts a server on a free port of loopback and waits until it is ready. @throws when it is not, with its words */
 export async function startServerProcess(options: ServerOptions): Promise<ServerProcess> {
-  const { name, startMs, isReady = takesConnections } = options
+  const { name, startMs, isReady = (port) => takesConnections({ port, host: HOST }) } = options
   const directory = await mkdtemp(join(tmpdir(), `crosslogic-${name}-`))
   // Workers of a server that root started are other users.
   await chmod(directory, 0o755)
@@ -97,19 +96,6 @@ export async function startServerProcess(options: ServerOptions): Promise<Server
 /** Programs begin with banners and end with what is wrong. */
 function lastLines(words: string): string {
   return words.trim().split('\n').slice(-SHOWN_LINES).join('\n')
-}
-
-/** Whether somebody accepts connections on the port. */
-export async function takesConnections(port: number): Promise<boolean> {
-  const socket = connect(port, HOST)
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }
 
 /** What a program prints, on either stream; an empty text when it cannot be run. */

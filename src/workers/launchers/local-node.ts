@@ -19,6 +19,7 @@ import { type LogLimits, rotateLog } from './log-file.js'
 import { listenOn } from './process-group.js'
 import { choosePort, HOST } from './node-port.js'
 import { isReady, probe, type Probed } from './readiness.js'
+import { TOLD_LINES, toldReason } from './told-reason.js'
 
 export interface LocalNodeOptions {
   readonly clusterName: string
@@ -61,8 +62,7 @@ interface Life {
 const LOOK_MS = 100
 /** Between two looks at all its processes and at the size of its log. */
 const TEND_MS = 2_000
-const TOLD_LINES = 5
-/** Of these lines, the end: there engines say what went wrong. */
+/** Of the last lines, the end: there engines say what went wrong. */
 const TOLD_CHARACTERS = 2_000
 
 /**
@@ -217,8 +217,7 @@ export function startLocalNode(options: LocalNodeOptions): LocalNode {
       failures = life.steady ? 1 : failures + 1
       // What an engine prints may be its users': it goes to who asks for the node, not into the gateway's log.
       const { reason, lines } = life
-      const printed = lines.join(' | ').slice(-TOLD_CHARACTERS)
-      const told = printed === '' ? reason : `${reason}; it printed last: ${printed}`
+      const told = toldReason(reason, lines, TOLD_CHARACTERS)
       if (failures >= template.restart.attempts) {
         await stopFolder(folder, stopSteps(launch), interrupted.signal)
         logger.error({ event: 'local_node_given_up', node: clusterName, reason, failures })

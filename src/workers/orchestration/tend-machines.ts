@@ -9,6 +9,7 @@ import { storableText } from '../../core/storable-text.js'
 import { loadQuery, transaction } from '../../io/postgres.js'
 import { type Queryable, rowsOf } from '../../io/query.js'
 import { LaunchError, type Launcher, type MachineState } from '../launchers/launcher.js'
+import { TOLD_LINES, toldReason } from '../launchers/told-reason.js'
 import { rememberFailure, rememberSuccess } from './launch-memory.js'
 import { claimLaunch, launchesThrough, type MachineRow, openMachines, settleLaunch } from './machine-rows.js'
 
@@ -42,7 +43,6 @@ interface Sight {
 /** Steps that are under way at once: a provider may take seconds to hear of one. */
 const MOST_AT_ONCE = 16
 /** Of what an engine printed, for whoever asks why it does not serve. */
-const TOLD_LINES = 5
 const MOST_TOLD = 1_000
 /** What is lost this soon after it served counts as a launch that failed: else it would be launched for ever. */
 const LOST_EARLY_MS = 300_000
@@ -160,8 +160,7 @@ async function doStep(options: TendMachinesOptions, row: MachineRow, step: Machi
 /** Why, with what the engine printed last, if that can be had. */
 async function explained(launcher: Launcher, { launched }: MachineRow, reason: string): Promise<string> {
   const lines = await launcher.lastLines(launched.clusterName, TOLD_LINES)
-  const printed = lines.join(' | ').slice(-MOST_TOLD)
-  return printed === '' ? reason : `${reason}; it printed last: ${printed}`
+  return toldReason(reason, lines, MOST_TOLD)
 }
 
 async function launch(options: TendMachinesOptions, row: MachineRow): Promise<void> {
